@@ -1,0 +1,46 @@
+# Entry points for people and scripts; see CONTRIBUTING.md.
+PYTHON ?= python3
+VENV   := .venv
+BIN    = $(VENV)/bin
+STAMP  = $(VENV)/.installed
+
+.PHONY: install run test test-root test-browser lint measure bench docs image clean
+
+install: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml tools/bootstrap.sh
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh tools/bootstrap.sh
+	@touch $(STAMP)
+
+run: install
+	@exec $(BIN)/pointsman run --home var --demo
+
+test: install lint
+	$(BIN)/python -m pytest tests/unit tests/architecture tests/golden tests/engine tests/e2e -m "not root"
+
+test-root: install
+	$(BIN)/python -m pytest tests -m root
+
+test-browser: install
+	@echo "There is no browser suite yet: the page on 9090 is tested over HTTPS by tests/e2e."
+
+lint: install
+	$(BIN)/ruff check src tests tools
+	$(BIN)/ruff format --check src tests tools
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/mypy
+
+measure: install
+	$(BIN)/python -m tools.measure
+
+bench: install
+	$(BIN)/python -m tools.bench
+
+docs: install
+	$(BIN)/python -m tools.reference docs/reference
+
+image:
+	@echo "The container image is not built yet; run from source with 'make run'." >&2; exit 1
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

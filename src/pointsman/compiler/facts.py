@@ -1,0 +1,40 @@
+"""What the compiler must know besides the configuration: the engine, this machine, the network right now.
+
+Invariant: facts are values gathered by the control loop; the compiler asks nothing of the world itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pointsman.schema.problem import ObjectId
+
+
+@dataclass(frozen=True)
+class EngineFacts:
+    """The HAProxy found on this machine: version as (2, 8, 25), and the names marked `+` in its feature list."""
+
+    version: tuple[int, int, int]
+    features: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The world as the control loop sees it.
+
+    `run_directory` is absolute and holds the engine's sockets. `addresses` maps each host name that resolves to its
+    addresses; a name that does not resolve is absent. `refused` are objects to leave out, with the reason (a port in
+    use, the engine's own refusal). `demo_ports` are loopback ports on which the engine itself answers as a demo node.
+    """
+
+    engine: EngineFacts
+    traffic_manager: str
+    run_directory: str
+    addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    refused: Mapping[ObjectId, str] = field(default_factory=dict)
+    demo_ports: tuple[int, ...] = ()
+    root: bool = False
+    can_ping: bool = True
+    generation: int = 0
+    """Number of the generation being made; becomes the engine's `description`. It is not part of what is compared."""

@@ -1,0 +1,154 @@
+"""What the compiler decides: the engine's whole configuration as values, with the origin of every line.
+
+Invariant: a plan is complete (an engine can be started from it alone) and deterministic (the same snapshot and facts
+give an equal plan). What can change at run time (servers, certificates, map entries) is held apart from the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pointsman.schema.condition import Condition
+from pointsman.schema.problem import ObjectId
+from pointsman.schema.sample import Proxy
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The object and field that a line of configuration comes from."""
+
+    subject: ObjectId
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line, without indentation and line break; already quoted."""
+
+    text: str
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True)
+class Server:
+    """A node as a server of one backend.
+
+    `name` is the engine's name for it, `node` the administrator's. `weight` 0 means draining, `enabled` false disabled:
+    both can be changed at run time. `options` are the further words of its configuration line; `dynamic_options` the
+    words for adding it at run time (a dynamic server cannot be tracked, so a tracking one checks for itself there).
+    `judged` says that its health is set by our own monitors (through the agent's state); `tracks` names
+    "backend/server" when it follows another server's health.
+    """
+
+    name: str
+    node: str
+    address: str
+    port: int
+    weight: int
+    enabled: bool
+    options: tuple[str, ...] = ()
+    dynamic_options: tuple[str, ...] = ()
+    judged: bool = False
+    checked: bool = False
+    tracks: str = ""
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True)
+class ConfigSection:
+    """One section of the engine's configuration; `servers` only in backends, written after `lines`."""
+
+    header: Line
+    lines: tuple[Line, ...] = ()
+    servers: tuple[Server, ...] = ()
+    backend: str = ""
+    """The proxy's name where the section is a backend with servers."""
+    pool: str = ""
+    """The pool a backend belongs to."""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """An address the engine will bind, and for whom."""
+
+    address: str
+    port: int
+    subject: ObjectId | None
+    transparent: bool = False
+
+
+@dataclass(frozen=True)
+class Check:
+    """A health check that our own monitors run. Times in seconds.
+
+    `node` is "" when the monitor watches one machine for the whole pool. Regular expressions were compiled once when
+    the monitor was accepted. `authentication` is "user:password" and must not be logged.
+    """
+
+    pool: str
+    node: str
+    monitor: str
+    kind: Literal["ping", "connect", "http", "tcp_transaction"]
+    address: str
+    port: int
+    delay: int
+    timeout: int
+    failures: int
+    back_off: bool = True
+    use_ssl: bool = False
+    verbose: bool = False
+    host_header: str = ""
+    path: str = "/"
+    authentication: str = field(default="", repr=False)
+    status_regex: str = ""
+    body_regex: str = ""
+    write_string: str = ""
+    response_regex: str = ""
+    close_string: str = ""
+    max_response_len: int = 2048
+    health_only: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything the engine needs, and everything that is to be said about it.
+
+    `certificates` maps a path below the generation directory ("certs/x.pem") to PEM with key; `certificate_lists` maps
+    a crt-list's path to its entries, the default first; `maps` a map's path to its (key, value) pairs; `files` any
+    other file. `proxies` says what each of the engine's proxy names stands for.
+    """
+
+    sections: tuple[ConfigSection, ...]
+    certificates: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    certificate_lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    maps: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    listeners: tuple[Listener, ...] = ()
+    proxies: Mapping[str, Proxy] = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+
+    def lines(self) -> tuple[Line, ...]:
+        """The configuration file, line by line (line n of the file is element n-1)."""
+        out: list[Line] = []
+        for section in self.sections:
+            out.append(section.header)
+            out.extend(Line(f"    {line.text}", line.origin) for line in section.lines)
+            out.extend(Line(f"    {server_line(server)}", server.origin) for server in section.servers)
+            out.append(Line(""))
+        return tuple(out)
+
+    def text(self) -> str:
+        """The configuration file."""
+        return "".join(f"{line.text}\n" for line in self.lines())
+
+
+def server_line(server: Server) -> str:
+    """The `server` line of the configuration file for a node in its present state."""
+    address = f"[{server.address}]" if ":" in server.address else server.address
+    words = ["server", server.name, f"{address}:{server.port}", "weight", str(server.weight), *server.options]
+    if not server.enabled:
+        words.append("disabled")
+    return " ".join(words)

@@ -1,0 +1,31 @@
+"""The explicit list of resource types: REST routes, forms, documents and the store all follow it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from pointsman.schema.certificate_authority import CERTIFICATE_AUTHORITY
+from pointsman.schema.extra_file import EXTRA_FILE
+from pointsman.schema.global_settings import GLOBAL_SETTINGS
+from pointsman.schema.monitor import MONITOR
+from pointsman.schema.pool import POOL
+from pointsman.schema.resource import ResourceType
+from pointsman.schema.rule import RULE
+from pointsman.schema.server_key import SERVER_KEY
+from pointsman.schema.traffic_manager import TRAFFIC_MANAGER
+from pointsman.schema.virtual_server import VIRTUAL_SERVER
+
+RESOURCE_TYPES: tuple[ResourceType, ...] = (
+    EXTRA_FILE,
+    GLOBAL_SETTINGS,
+    MONITOR,
+    POOL,
+    RULE,
+    CERTIFICATE_AUTHORITY,
+    SERVER_KEY,
+    TRAFFIC_MANAGER,
+    VIRTUAL_SERVER,
+)
+
+BY_PATH: Mapping[str, ResourceType] = MappingProxyType({kind.path: kind for kind in RESOURCE_TYPES})

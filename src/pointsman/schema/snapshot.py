@@ -1,0 +1,34 @@
+"""The whole configuration at one moment, validated and immutable: what the compiler reads.
+
+Invariant: every object in a snapshot passed its own model; references may dangle and are the compiler's to report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar, cast
+
+from pointsman.schema.problem import ObjectId
+from pointsman.schema.resource import FileResource, Resource
+
+AnyResource = Resource | FileResource
+Model = TypeVar("Model", Resource, FileResource)
+R = TypeVar("R", bound=AnyResource)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Objects by identity, and the number of the store's transaction they come from."""
+
+    objects: Mapping[ObjectId, AnyResource] = field(default_factory=dict)
+    revision: int = 0
+
+    def all(self, type_path: str, model: type[R]) -> Iterator[tuple[str, R]]:
+        """Name and object of each object of a type, in name order (so that output is deterministic)."""
+        for identity in sorted(i for i in self.objects if i.type == type_path):
+            yield identity.name, cast(R, self.objects[identity])
+
+    def get(self, type_path: str, name: str, model: type[R]) -> R | None:
+        """One object, or None; a singleton's name is ""."""
+        return cast("R | None", self.objects.get(ObjectId(type_path, name)))

@@ -1,0 +1,118 @@
+"""The value types that resource sections are written in, and the markers that describe a key beyond its type.
+
+Invariant: a value that passes these types holds no NUL, and no line break unless its key holds text of several lines.
+Line breaks and other control characters are refused at the door, because names and strings end up in the engines'
+configuration files, in HTTP headers and in log lines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, Strict
+from pydantic_core import PydanticCustomError
+
+LINE_LIMIT = 8192
+TEXT_LIMIT = 1_048_576
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The value names an object of another type; `special` are names that need no object ("discard")."""
+
+    type: str
+    special: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Unordered:
+    """The list is a set: its order carries no meaning, a repeated element is dropped."""
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """Left out of REST answers unless the request names it in `expert_keys`."""
+
+
+@dataclass(frozen=True)
+class Secret:
+    """Encrypted at rest; never shown in clear in history, differences or logs.
+
+    `readback` is what REST shows: "hash" (base64 of SHA-256, as the product does for private keys) or "empty".
+    """
+
+    readback: Literal["hash", "empty"] = "empty"
+
+
+@dataclass(frozen=True)
+class Since:
+    """The first REST API version that knows the key."""
+
+    version: str
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What a number counts: "s", "ms", "bytes", "kB", "MB", "%"."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class TableKey:
+    """The column that identifies a row of a table."""
+
+    column: str
+
+
+def _single_line(value: str) -> str:
+    for character in value:
+        if ord(character) < 0x20 or ord(character) == 0x7F or character in "\u0085\u2028\u2029":
+            raise PydanticCustomError(
+                "illegal_character",
+                "must be one line without control characters; remove the character {character}",
+                {"character": f"U+{ord(character):04X}"},
+            )
+    return _encodable(value)
+
+
+def _many_lines(value: str) -> str:
+    for character in value:
+        if ord(character) < 0x20 and character not in "\t\r\n":
+            raise PydanticCustomError(
+                "illegal_character",
+                "must not hold control characters other than tab and line breaks; remove the character {character}",
+                {"character": f"U+{ord(character):04X}"},
+            )
+    return _encodable(value)
+
+
+def _encodable(value: str) -> str:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise PydanticCustomError(
+            "illegal_character", "must be valid Unicode; remove the unpaired surrogate", {}
+        ) from error
+    return value
+
+
+Line = Annotated[str, Field(max_length=LINE_LIMIT), AfterValidator(_single_line)]
+"""A string of one line."""
+
+Text = Annotated[str, Field(max_length=TEXT_LIMIT), AfterValidator(_many_lines)]
+"""A string of any number of lines (notes, PEM)."""
+
+Lines = Annotated[tuple[Line, ...], Strict(False), Field(max_length=10_000)]
+"""A list of strings in an order that matters; repeated elements are kept."""
+
+LineSet = Annotated[tuple[Line, ...], Strict(False), Field(max_length=10_000), Unordered()]
+"""A list of strings whose order has no meaning."""
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Count = Annotated[int, Field(ge=0)]
+"""A whole number of zero or more."""
+
+Switch = Literal["disabled", "enabled", "use_default"]
+"""A setting that follows the global one unless it says otherwise."""
