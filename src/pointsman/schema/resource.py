@@ -155,8 +155,8 @@ def keys_of(model: type[_Declaration]) -> tuple[Key, ...]:
     for section in sorted(model.model_fields, key=lambda name: (name != "basic", name)):
         section_model = model.model_fields[section].annotation
         assert isinstance(section_model, type) and issubclass(section_model, Section)
-        for name in sorted(section_model.model_fields):
-            found.append(_describe(section, name, section_model.model_fields[name]))
+        keys = [_describe(section, name, info) for name, info in section_model.model_fields.items()]
+        found.extend(sorted(keys, key=lambda key: key.name))
     return tuple(found)
 
 
@@ -193,11 +193,11 @@ def _describe(section: str, name: str, info: FieldInfo) -> Key:
     default = None if info.is_required() else info.get_default(call_default_factory=True)
     if kind in (ValueKind.LIST, ValueKind.TABLE) and not info.is_required():
         default = [
-            row.model_dump(mode="json") if isinstance(row, Row) else row for row in (default or ())
+            row.model_dump(mode="json", by_alias=True) if isinstance(row, Row) else row for row in (default or ())
         ]
     return Key(
         section=section,
-        name=name,
+        name=info.alias or name,  # "if" is a key of the product and no name in Python
         kind=kind,
         required=info.is_required(),
         default=default,
