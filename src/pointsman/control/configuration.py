@@ -23,6 +23,7 @@ from pointsman.schema.resource import Kind, ResourceType
 from pointsman.schema.snapshot import AnyResource, Snapshot
 from pointsman.schema.validate import Invalid, build
 from pointsman.store import Author, Change, Delete, Put, Rename, Store
+from pointsman.store.history import changes_between
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,15 @@ class Configuration:
             if problems:
                 raise Invalid(tuple(problems))
             await self._commit(prepared, actor, reason)
+            return self._store.revision
+
+    async def restore(self, actor: Author, revision: int, reason: str = "") -> int:
+        """Makes the configuration what it was at `revision`, as one new transaction; returns its revision."""
+        async with self._edit:
+            then = await self._store.objects_at(revision)
+            changes = changes_between(self._store.objects, then)
+            if changes:
+                await self._commit(changes, actor, reason or f"restore of revision {revision}")
             return self._store.revision
 
     async def _commit(self, changes: Sequence[Change], actor: Author, reason: str) -> None:
