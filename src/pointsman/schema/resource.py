@@ -33,6 +33,7 @@ class _Declaration(BaseModel):
         use_attribute_docstrings=True,
         validate_default=False,
         hide_input_in_errors=True,
+        serialize_by_alias=True,
     )
 
 
@@ -94,6 +95,12 @@ class Key:
     unit: str = ""
     columns: tuple[Key, ...] = ()
     row_key: str = ""
+    attribute: str = ""
+    """The model's field: the name, but where that is a word of Python's ("if_" for "if")."""
+
+    def read(self, resource: Resource | FileResource) -> Any:
+        """The key's value in an object, as the model holds it (lists and tables as tuples)."""
+        return getattr(getattr(resource, self.section), self.attribute)
 
     @property
     def path(self) -> str:
@@ -193,11 +200,12 @@ def _describe(section: str, name: str, info: FieldInfo) -> Key:
     default = None if info.is_required() else info.get_default(call_default_factory=True)
     if kind in (ValueKind.LIST, ValueKind.TABLE) and not info.is_required():
         default = [
-            row.model_dump(mode="json", by_alias=True) if isinstance(row, Row) else row for row in (default or ())
+            row.model_dump(mode="json") if isinstance(row, Row) else row for row in (default or ())
         ]
     return Key(
         section=section,
-        name=info.alias or name,  # "if" is a key of the product and no name in Python
+        name=info.alias or name,
+        attribute=name,
         kind=kind,
         required=info.is_required(),
         default=default,
