@@ -72,7 +72,9 @@ async def main() -> None:
         instance = Instance(directory / "home")
         try:
             await call(instance.start)
-            await call(put, instance, "pools", "app", {"basic": {"nodes_table": [{"node": o.node} for o in origins]}})
+            await call(
+                put, instance, "pools", "app", {"basic": {"nodes_table": [{"node": o.node} for o in origins]}}
+            )
             await call(put, instance, "virtual_servers", "web", web(ours))
             await call(wait_for, "in force", lambda: settled(instance))
             await call(wait_for, "the hand-written one answers", lambda: answers(hand))

@@ -100,7 +100,9 @@ class Instance:
 
         Gives status and the decoded JSON (or the bytes, when the answer is none).
         """
-        connection = http.client.HTTPConnection("127.0.0.1", urlsplit(self.ready["rest"]).port or 0, timeout=20)
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", urlsplit(self.ready["rest"]).port or 0, timeout=20
+        )
         token = base64.b64encode(b"admin:secret-for-tests").decode()
         headers = {"Authorization": f"Basic {token}"}
         data = None

@@ -63,7 +63,9 @@ async def test_no_request_fails_through_changes(instance: Instance, origins: Ori
     assert report.requests > 500
     applies = (await asyncio.to_thread(instance.get, "status/local_tm/applies"))["applies"]
     needless = [
-        apply for apply in applies if apply["act"] == "reload" and all("node" in why for why in apply["because"])
+        apply
+        for apply in applies
+        if apply["act"] == "reload" and all("node" in why for why in apply["because"])
     ]
     assert not needless, needless
 
