@@ -5,6 +5,7 @@ Invariant: everything lives in a temporary home, on free ports of loopback, and 
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import os
@@ -17,8 +18,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
-
-import base64
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 

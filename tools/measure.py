@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.certificates import self_signed
+
 from tools.instance import Instance, free_port, wait_for
 from tools.traffic import Load, Origin, Report
 

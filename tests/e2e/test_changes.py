@@ -1,4 +1,4 @@
-"""Changes of every kind under load: no request of any method fails, and what the engine can do at run time is no reload."""
+"""Changes of every kind under load: no request of any method fails, and no reload where run time can do."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 from tests.certificates import self_signed
-from tools.instance import Instance, free_port, wait_for
 from tests.e2e.test_traffic import Origins, in_force, service
+from tools.instance import Instance, free_port, wait_for
 from tools.traffic import Load
 
 

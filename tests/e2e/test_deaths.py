@@ -10,9 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from tools.instance import SOURCE, Instance, free_port, wait_for
 from tests.e2e.test_traffic import Origins, in_force, request, service
+from tools.instance import SOURCE, Instance, free_port, wait_for
 from tools.traffic import Load
 
 

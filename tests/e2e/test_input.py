@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.certificates import self_signed
-from tools.instance import Instance, free_port, wait_for
 from tests.e2e.test_traffic import in_force
+from tools.instance import Instance, free_port, wait_for
 
 NAMES = [
     "a/b",

@@ -113,10 +113,9 @@ class Control:
         base: int | None = None,
     ) -> Edited:
         """Creates or changes an object; see `Configuration.put`."""
-        edited = await self._configuration.put(
+        return await self._configuration.put(
             actor, identity, settings, replace=replace, reason=reason, base=base
         )
-        return edited
 
     async def put_file(
         self, actor: Author, identity: ObjectId, content: bytes, *, reason: str = ""

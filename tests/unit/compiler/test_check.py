@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.certificates import self_signed
+
 from pointsman.compiler.check import check, key_pair_fault
 from pointsman.schema.certificate_authority import CERTIFICATE_AUTHORITY
 from pointsman.schema.pool import POOL
@@ -11,7 +13,6 @@ from pointsman.schema.problem import ObjectId
 from pointsman.schema.server_key import SERVER_KEY
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.validate import build
-from tests.certificates import self_signed
 
 
 def pools(**failure: str) -> Snapshot:
