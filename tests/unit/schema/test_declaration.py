@@ -20,7 +20,9 @@ LINES = re.compile(r"^[A-Z`].*[.]$", re.DOTALL)
 def each_key(wanted: Callable[[Key], object] = lambda key: True) -> pytest.MarkDecorator:
     """Runs a test with type and key of every key that is `wanted`."""
     keys = [(kind, key) for kind in TYPES for key in kind.keys if wanted(key)]
-    return pytest.mark.parametrize(("kind", "key"), keys, ids=[f"{kind.path}.{key.path}" for kind, key in keys])
+    return pytest.mark.parametrize(
+        ("kind", "key"), keys, ids=[f"{kind.path}.{key.path}" for kind, key in keys]
+    )
 
 
 def is_bounded(key: Key) -> bool:
