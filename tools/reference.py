@@ -123,7 +123,7 @@ def _type(key: Key) -> str:
         case ValueKind.TABLE:
             return "set of rows" if key.unordered else "table"
         case _:
-            return key.kind.value
+            return str(key.kind.value)
 
 
 def _permitted(key: Key) -> str:

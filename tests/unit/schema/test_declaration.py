@@ -56,12 +56,12 @@ def test_a_key_is_explained_in_sentences(kind: ResourceType, key: Key) -> None:
 
 @each_key(is_bounded)
 def test_a_number_outside_the_range_is_refused(kind: ResourceType, key: Key) -> None:
-    outside = [edge for edge in (key.minimum and key.minimum - 1, key.maximum and key.maximum + 1) if edge]
-    for value in outside:
-        assert refusal(kind, key, value) == ("num.out_of_range", (key.section, key.name))
-    for value in (edge for edge in (key.minimum, key.maximum) if edge is not None):
-        built = build(kind, name_of(kind), {key.section: {key.name: value}})
-        assert key.read(built) == value
+    for edge, outwards in ((key.minimum, -1), (key.maximum, 1)):
+        if edge is not None:
+            built = build(kind, name_of(kind), {key.section: {key.name: edge}})
+            assert key.read(built) == edge
+            refused = refusal(kind, key, edge + outwards)
+            assert refused == ("num.out_of_range", (key.section, key.name))
 
 
 @each_key(lambda key: key.choices)
