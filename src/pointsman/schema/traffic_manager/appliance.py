@@ -33,7 +33,7 @@ class Host(Row):
     """The address that the name stands for."""
 
     name: Line
-    """The host name."""
+    """The host name that is given an address."""
 
 
 class Interface(Row):
@@ -68,7 +68,7 @@ class Address(Row):
     """The address of one network interface."""
 
     addr: Line
-    """The address."""
+    """The IP address of the interface."""
 
     isexternal: bool = False
     """Whether the network is reached from outside."""
@@ -198,7 +198,7 @@ class Appliance(Section):
     """Time servers, as host names or addresses."""
 
     routes: Annotated[Table[Route], Unordered(), TableKey("name")] = ()
-    """Static routes."""
+    """The static routes of the machine."""
 
     search_domains: LineSet = ()
     """Domains that are tried for a host name without one."""
