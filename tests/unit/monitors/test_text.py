@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from pointsman.compiler.plan import Check
 from pointsman.monitors.connection import host, server_name
 from pointsman.monitors.finding import excerpt
 from pointsman.monitors.http import request
-from pointsman.monitors.ping import internet_checksum
+from pointsman.monitors.ping import internet_checksum, reply_token
 from pointsman.monitors.transaction import decoded
 
 CHECK = Check("web", "web1:80", "Full HTTP", "http", "10.0.0.1", 80, delay=5, timeout=3, failures=3)
@@ -95,3 +96,10 @@ def test_excerpts_are_one_short_line() -> None:
 def test_data_with_its_checksum_adds_up_to_zero(data: bytes) -> None:
     """RFC 1071: the receiver's sum over everything is all ones."""
     assert internet_checksum(data + internet_checksum(data).to_bytes(2, "big")) == 0
+
+
+@given(st.binary(max_size=100), st.sampled_from([socket.AF_INET, socket.AF_INET6]))
+def test_any_packet_is_read_without_error(packet: bytes, family: socket.AddressFamily) -> None:
+    with socket.socket(family, socket.SOCK_DGRAM) as connection:
+        token = reply_token(packet, connection)
+    assert token == b"" or (packet[0] in (0, 129) and token == packet[8:24])
