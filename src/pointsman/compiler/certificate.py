@@ -27,7 +27,7 @@ class Unusable(ValueError):
 
 def chain_and_key(public: str, private: str) -> bytes:
     """PEM of the certificate chain followed by its key. Raises `Unusable`."""
-    chain = certificates(public.encode("utf-8", "surrogatepass"))
+    chain = _certificates(public.encode("utf-8", "surrogatepass"))
     try:
         # The arithmetic of an RSA key is not proven again on every compile: that takes milliseconds a key.
         key = load_pem_private_key(
@@ -36,7 +36,9 @@ def chain_and_key(public: str, private: str) -> bytes:
     except TypeError:
         raise Unusable("the private key is protected by a passphrase; store it without one") from None
     except (ValueError, UnsupportedAlgorithm):
-        raise Unusable("the private key is not a key in PEM; send the key that belongs to the certificate") from None
+        raise Unusable(
+            "the private key is not a key in PEM; send the key that belongs to the certificate"
+        ) from None
     if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
         raise Unusable("the private key is of a kind that TLS servers do not use; take RSA, ECDSA or Ed25519")
     if isinstance(key, rsa.RSAPrivateKey) and key.key_size < _SHORTEST_RSA_KEY:
@@ -44,13 +46,19 @@ def chain_and_key(public: str, private: str) -> bytes:
     if _public_bytes(chain[0]) != key.public_key().public_bytes(
         Encoding.DER, PublicFormat.SubjectPublicKeyInfo
     ):
-        raise Unusable("the private key does not belong to the certificate; send the two that were made together")
+        raise Unusable(
+            "the private key does not belong to the certificate; send the two that were made together"
+        )
     key_text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in chain) + key_text
 
 
-def certificates(pem: bytes) -> list[x509.Certificate]:
-    """The certificates in a PEM text, at least one. Raises `Unusable`."""
+def authority_certificates(content: bytes) -> tuple[bytes, ...]:
+    """Each certificate of a certificate authority's file in PEM, at least one. Raises `Unusable`."""
+    return tuple(certificate.public_bytes(Encoding.PEM) for certificate in _certificates(content))
+
+
+def _certificates(pem: bytes) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(pem)
     except ValueError:
@@ -61,4 +69,6 @@ def _public_bytes(certificate: x509.Certificate) -> bytes:
     try:
         return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     except (ValueError, UnsupportedAlgorithm):
-        raise Unusable("the certificate's public key cannot be read; have the certificate issued anew") from None
+        raise Unusable(
+            "the certificate's public key cannot be read; have the certificate issued anew"
+        ) from None

@@ -122,7 +122,9 @@ def _machine(
         fault = f'its machine "{machine}" does not resolve; correct the name'
     else:
         return host, found[0], port
-    remarks.warn(ObjectId("monitors", name), "monitor_without_machine", f"the monitor cannot run: {fault}", *path)
+    remarks.warn(
+        ObjectId("monitors", name), "monitor_without_machine", f"the monitor cannot run: {fault}", *path
+    )
     remarks.warn(
         ObjectId("pools", pool),
         "monitor_without_machine",

@@ -70,7 +70,9 @@ def check_lines(pool_name: str, pool: Pool, watch: Watch) -> tuple[Line, ...]:
         return (Line(f"timeout check {pool.connection.max_connect_time}s", origin),)
     name, monitor = watch.native
     origin = Origin(ObjectId("monitors", name))
-    return tuple(Line(text, origin) for text in (f"timeout check {monitor.basic.timeout}s", *_exchange(monitor)))
+    return tuple(
+        Line(text, origin) for text in (f"timeout check {monitor.basic.timeout}s", *_exchange(monitor))
+    )
 
 
 def _exchange(monitor: Monitor) -> list[str]:
@@ -100,7 +102,14 @@ def _exchange(monitor: Monitor) -> list[str]:
 def server_options(pool: Pool, watch: Watch) -> tuple[str, ...]:
     """The words by which a server is checked; empty when nothing watches it."""
     options: list[str] = []
-    passive = ("observe", "layer4", "error-limit", str(pool.basic.node_connection_attempts), "on-error", "mark-down")
+    passive = (
+        "observe",
+        "layer4",
+        "error-limit",
+        str(pool.basic.node_connection_attempts),
+        "on-error",
+        "mark-down",
+    )
     if watch.native is not None:
         basic = watch.native[1].basic
         options += ("check", "inter", f"{basic.delay}s", "fall", str(basic.failures), "rise", "1")
@@ -109,7 +118,17 @@ def server_options(pool: Pool, watch: Watch) -> tuple[str, ...]:
             options += passive
     elif pool.basic.passive_monitoring:
         # Seldom checked while up: the traffic itself is the check. Tried again at the retry interval once down.
-        options += ("check", "inter", "1h", "downinter", f"{pool.node.retry_fail_time}s", "rise", "1", "fall", "1")
+        options += (
+            "check",
+            "inter",
+            "1h",
+            "downinter",
+            f"{pool.node.retry_fail_time}s",
+            "rise",
+            "1",
+            "fall",
+            "1",
+        )
         if pool.ssl.enable:
             options.append("no-check-ssl")
         options += passive

@@ -11,7 +11,7 @@ import re
 import unicodedata
 
 _SLUG_LENGTH = 24
-_HASH_LENGTH = 8
+_HASH_LENGTH = 12
 
 
 def slug(text: str) -> str:
@@ -21,7 +21,7 @@ def slug(text: str) -> str:
 
 
 def identifier(text: str) -> str:
-    """A slug and 32 bits of SHA-256 of the full text: "web-3f2a9c10"."""
+    """A slug and 48 bits of SHA-256 of the full text: "web-3f2a9c10b5d7"."""
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_LENGTH]
     readable = slug(text)
     return f"{readable}-{digest}" if readable else digest
