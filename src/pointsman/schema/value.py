@@ -19,10 +19,20 @@ TEXT_LIMIT = 1_048_576
 
 @dataclass(frozen=True)
 class Reference:
-    """The value names an object of another type; `special` are names that need no object ("discard")."""
+    """The value names an object of another type.
+
+    `special` are names that need no object ("discard"). `off_mark` is a first character that switches an entry of a
+    list off and is no part of the name ("/" before a rule).
+    """
 
     type: str
     special: tuple[str, ...] = ()
+    off_mark: str = ""
+
+    def target(self, value: str) -> str | None:
+        """The name of the object that `value` refers to; None where it refers to none."""
+        name = value.removeprefix(self.off_mark)
+        return None if not name or name in self.special else name
 
 
 @dataclass(frozen=True)
