@@ -103,11 +103,13 @@ class Interpreter:
                 entry.place, f'there is no resource type "{path}"; remove it{hint}', "document.unknown_type"
             )
 
-    def _entries(self, node: Node, otherwise: str) -> tuple[Entry, ...]:
+    def _entries(
+        self, node: Node, otherwise: str, subject: ObjectId | None = None, path: Path = ()
+    ) -> tuple[Entry, ...]:
         if isinstance(node, Scalar) and node.value is None:
             return ()
         if not isinstance(node, Mapping):
-            self._fault(node.place, otherwise)
+            self._fault(node.place, otherwise, subject=subject, path=path)
             return ()
         return node.entries
 
@@ -139,13 +141,12 @@ class Interpreter:
             return
         draft = self.drafts[identity] = Draft(identity, {}, {(): place})
         body = "content" if kind.kind is Kind.FILE else "properties"
-        for entry in self._entries(node, f"an object is a mapping with {body}; write it so"):
+        for entry in self._entries(node, f"an object is a mapping with {body}; write it so", identity):
             if entry.key == body and kind.kind is Kind.FILE:
                 self._content(draft, entry)
             elif entry.key == body:
-                for section in self._entries(
-                    entry.value, "properties is a mapping of sections; begin with basic:"
-                ):
+                shape = "properties is a mapping of sections; begin with basic:"
+                for section in self._entries(entry.value, shape, identity):
                     self._section(draft, kind, section)
             elif entry.key != "name" or kind.kind is Kind.SINGLETON:
                 message = f'an object has no "{entry.key}"; write its keys below {body}:'
@@ -184,9 +185,8 @@ class Interpreter:
     def _section(self, draft: Draft, kind: ResourceType, entry: Entry) -> None:
         draft.places[entry.key,] = entry.place
         keys: dict[str, Any] = {}
-        for inner in self._entries(
-            entry.value, f"the section {entry.key} is a mapping of keys; write key: value"
-        ):
+        shape = "a section is a mapping of keys; write key: value"
+        for inner in self._entries(entry.value, shape, draft.identity, (entry.key,)):
             path = (entry.key, inner.key)
             draft.places[path] = inner.value.place
             known = kind.key(entry.key, inner.key)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pointsman.document.fault import Faulty, Place, syntax_fault
 
-SIZE_LIMIT = 16 * 1024 * 1024
+SIZE_LIMIT = 8 * 1024 * 1024
 DEPTH_LIMIT = 32
 """Documents nest eight levels at most; the rest is room."""
 VALUE_LIMIT = 2_000_000
