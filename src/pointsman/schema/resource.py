@@ -201,7 +201,7 @@ def _describe(section: str, name: str, info: FieldInfo) -> Key:
         kind=kind,
         required=info.is_required(),
         default=default,
-        help=(info.description or "").strip(),
+        help=" ".join((info.description or "").split()),
         **facts,
         **extra,
     )
