@@ -50,7 +50,7 @@ def canonical(kind: ResourceType, built: AnyResource) -> dict[str, Any]:
         return {"content": built.content}
     out: dict[str, Any] = {}
     for key in kind.keys:
-        value = normalise(key, plain(getattr(getattr(built, key.section), key.name)))
+        value = normalise(key, plain(key.read(built)))
         if key.required or value != key.default:
             out.setdefault(key.section, {})[key.name] = value
     return out
@@ -67,5 +67,5 @@ def full(kind: ResourceType, built: AnyResource) -> dict[str, dict[str, Any]]:
     """Every section and key of an object, defaults included, in the order of REST answers; secrets in clear."""
     out: dict[str, dict[str, Any]] = {section: {} for section in kind.sections}
     for key in kind.keys:
-        out[key.section][key.name] = plain(getattr(getattr(built, key.section), key.name))
+        out[key.section][key.name] = plain(key.read(built))
     return out

@@ -116,7 +116,7 @@ def _repeated_rows(kind: ResourceType, identity: ObjectId, settings: Settings) -
             continue
         seen: set[str] = set()
         for row in settings.get(key.section, {}).get(key.name, ()):
-            label = str(row[key.row_key])
+            label = str(row.get(key.row_key, ""))
             if label in seen:
                 message = f'the row "{label}" occurs twice; keep one of them'
                 path = (key.section, key.name, label)
