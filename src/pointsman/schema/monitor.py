@@ -20,7 +20,6 @@ from pointsman.schema.value import (
     Hidden,
     Line,
     Lines,
-    LineSet,
     Reference,
     Secret,
     Since,

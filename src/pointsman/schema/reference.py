@@ -32,7 +32,9 @@ def references(kind: ResourceType, settings: Mapping[str, Any]) -> Iterator[Use]
             for row in value:
                 label = str(row.get(key.row_key, ""))
                 for column in key.columns:
-                    yield from _uses(column, (key.section, key.name, label, column.name), row.get(column.name))
+                    yield from _uses(
+                        column, (key.section, key.name, label, column.name), row.get(column.name)
+                    )
         else:
             yield from _uses(key, (key.section, key.name), value)
 

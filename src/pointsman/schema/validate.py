@@ -79,7 +79,7 @@ def check_name(identity: ObjectId) -> None:
 
 
 def build(kind: ResourceType, name: str, settings: Settings | Mapping[str, Any]) -> AnyResource:
-    """The object of `kind` called `name` with `settings`: section -> key -> value; {"content": bytes} for files.
+    """The object of `kind` called `name` with `settings`: section -> key -> value, or {"content": bytes}.
 
     Raises `Invalid` with all faults at once.
     """
