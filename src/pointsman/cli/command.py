@@ -1,0 +1,59 @@
+"""The command line as a whole: its commands, and how a failure ends it.
+
+Invariant: wrong usage costs one clear line and exit status 1; an interrupt ends with 130 and no traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+import click
+
+from pointsman import __version__
+from pointsman.cli.apply import apply
+from pointsman.cli.check import check
+from pointsman.cli.diff import diff
+from pointsman.cli.outcome import Exit
+from pointsman.cli.run import RunOptions, make_daemon, run
+from pointsman.cli.screen import clean
+from pointsman.cli.status import status
+
+INTERRUPTED = 130
+
+
+def make_command(serve: Callable[[RunOptions], int]) -> click.Group:
+    """The `pointsman` command; `serve` is the control plane, which only the hidden `daemon` calls."""
+
+    @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+    @click.version_option(__version__, prog_name="pointsman", message="%(prog)s %(version)s")
+    def pointsman() -> None:
+        """Pointsman, an open virtual traffic manager.
+
+        Exit status: 0 ok, 1 invalid, 2 applied with warnings, 3 refused by the engine, 4 no instance answers.
+        """
+
+    for command in (run, status, check, diff, apply, make_daemon(serve)):
+        pointsman.add_command(command)
+    return pointsman
+
+
+def execute(serve: Callable[[RunOptions], int], arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns the exit status."""
+    try:
+        result = make_command(serve).main(arguments, prog_name="pointsman", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return Exit.INVALID
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        where = context.command_path if context else "pointsman"
+        click.echo(f"{where}: {clean(error.format_message())}", err=True)
+        return Exit.INVALID
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe went away (`| head`): nothing to say, and nobody to say it to.
+        sys.stderr.close()
+        return Exit.OK
+    return int(result or 0)
