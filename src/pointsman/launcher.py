@@ -1,8 +1,8 @@
 """The launcher: parent of the control plane and of the engines; starts them, waits, and starts them again.
 
 Invariants: it reads no configuration (engines are the command lines in HOME/run/engines.json) and needs
-nothing but the standard library; a home has at most one launcher and one control plane (file locks say so, not
-process lists); what runs already is adopted, never started twice.
+nothing but the standard library; a home has at most one launcher and one control plane (file locks say so, no
+process list); what runs already is adopted, never started twice.
 
 Files in HOME/run: `launcher.lock` (held by the launcher), `control.lock` (handed to the control plane at its
 start and held until its last process ends), `control.ready` (made by the control plane when it is ready),
