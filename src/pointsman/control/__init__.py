@@ -1,0 +1,1 @@
+"""Use cases of a running traffic manager; see `control.control.Control`."""

@@ -1,0 +1,199 @@
+"""Use cases that change configuration: merge, check everything, commit, publish the new snapshot.
+
+Invariant: nothing reaches the store that its own model, or the checks that span objects, refuse; and the snapshot is
+always the one of the last commit. Objects in the store that this version cannot read are left out of the snapshot and
+named in `unreadable`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from pointsman.compiler.check import check
+from pointsman.control.error import Conflict, Forbidden, InUse, NotFound
+from pointsman.control.merge import canonical, merge
+from pointsman.schema.problem import ObjectId, Problem
+from pointsman.schema.reference import references
+from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
+from pointsman.schema.resource import Kind, ResourceType
+from pointsman.schema.snapshot import AnyResource, Snapshot
+from pointsman.schema.validate import Invalid, build
+from pointsman.store import Author, Change, Delete, Put, Rename, Store
+from pointsman.store.history import changes_between
+
+
+@dataclass(frozen=True)
+class Edited:
+    """The outcome of a change: whether the object is new, and the revision that holds it."""
+
+    created: bool
+    revision: int
+
+
+class Configuration:
+    """The stored configuration and its validated snapshot."""
+
+    def __init__(self, store: Store, on_change: Callable[[str], None]) -> None:
+        """`on_change` is told the reason after each commit, in the event loop."""
+        self._store = store
+        self._on_change = on_change
+        self._edit = asyncio.Lock()
+        self._built: dict[ObjectId, tuple[Mapping[str, Any], AnyResource]] = {}
+        self.unreadable: Mapping[ObjectId, tuple[Problem, ...]] = {}
+        self.snapshot = self._publish()
+
+    def kind(self, type_path: str) -> ResourceType:
+        """The resource type at a REST path; raises `NotFound`."""
+        kind = BY_PATH.get(type_path)
+        if kind is None:
+            raise NotFound(ObjectId(type_path, ""))
+        return kind
+
+    def settings(self, identity: ObjectId) -> Mapping[str, Any] | None:
+        """What is stored for an object: only what differs from the defaults; None when there is no such object."""
+        if BY_PATH[identity.type].kind is Kind.SINGLETON:
+            return self._store.objects.get(identity, {})
+        return self._store.objects.get(identity)
+
+    def names(self, type_path: str) -> tuple[str, ...]:
+        """Names of a type's objects, sorted."""
+        return tuple(sorted(i.name for i in self._store.objects if i.type == type_path))
+
+    def users_of(self, identity: ObjectId) -> tuple[ObjectId, ...]:
+        """The objects that refer to this one."""
+        return tuple(
+            sorted(
+                other
+                for other, settings in self._store.objects.items()
+                if other != identity
+                and other.type in BY_PATH
+                and any(use.target == identity for use in references(BY_PATH[other.type], settings))
+            )
+        )
+
+    async def put(
+        self,
+        actor: Author,
+        identity: ObjectId,
+        settings: Mapping[str, Any],
+        *,
+        replace: bool = False,
+        reason: str = "",
+        base: int | None = None,
+    ) -> Edited:
+        """Creates the object, or merges `settings` into it (`replace`: makes it exactly that).
+
+        `base` is the revision the caller read; an object changed since raises `Conflict`.
+        """
+        async with self._edit:
+            kind = self.kind(identity.type)
+            stored = self._store.objects.get(identity)
+            created = stored is None and kind.kind is not Kind.SINGLETON
+            if created and not kind.creatable:
+                raise Forbidden(f"{identity}: a {kind.title.lower()} cannot be made this way; it joins the cluster")
+            if base is not None and self._store.changed_at(identity) > base:
+                raise Conflict(identity, self._store.changed_at(identity))
+            merged = dict(settings) if replace or stored is None else merge(kind, stored, settings)
+            change = Put(identity, canonical(kind, build(kind, identity.name, merged)))
+            await self._commit((change,), actor, reason)
+            return Edited(created, self._store.revision)
+
+    async def delete(self, actor: Author, identity: ObjectId, *, reason: str = "") -> None:
+        """Deletes an object; raises `NotFound`, `Forbidden` (singletons, traffic managers) or `InUse`."""
+        async with self._edit:
+            kind = self.kind(identity.type)
+            if kind.kind is Kind.SINGLETON or not kind.creatable:
+                raise Forbidden(f"{identity} cannot be deleted")
+            if identity not in self._store.objects:
+                raise NotFound(identity)
+            if users := self.users_of(identity):
+                raise InUse(identity, users)
+            await self._commit((Delete(identity),), actor, reason)
+
+    async def edit(self, actor: Author, changes: Sequence[Change], reason: str = "") -> int:
+        """Commits several changes as one transaction and returns its revision; all are refused when one is.
+
+        A deletion here may leave references to the object behind; they show as conditions.
+        """
+        async with self._edit:
+            prepared: list[Change] = []
+            problems: list[Problem] = []
+            for change in changes:
+                match change:
+                    case Put(identity, settings):
+                        kind = self.kind(identity.type)
+                        try:
+                            prepared.append(Put(identity, canonical(kind, build(kind, identity.name, settings))))
+                        except Invalid as error:
+                            problems.extend(error.problems)
+                    case Delete() | Rename():
+                        prepared.append(change)
+            if problems:
+                raise Invalid(tuple(problems))
+            await self._commit(prepared, actor, reason)
+            return self._store.revision
+
+    async def restore(self, actor: Author, revision: int, reason: str = "") -> int:
+        """Makes the configuration what it was at `revision`, as one new transaction; returns its revision."""
+        async with self._edit:
+            then = await self._store.objects_at(revision)
+            changes = changes_between(self._store.objects, then)
+            if changes:
+                await self._commit(changes, actor, reason or f"restore of revision {revision}")
+            return self._store.revision
+
+    async def _commit(self, changes: Sequence[Change], actor: Author, reason: str) -> None:
+        candidate = dict(self.snapshot.objects)
+        touched: list[ObjectId] = []
+        for change in changes:
+            match change:
+                case Put(identity, settings):
+                    candidate[identity] = build(self.kind(identity.type), identity.name, settings)
+                    touched.append(identity)
+                case Delete(identity):
+                    candidate.pop(identity, None)
+                case Rename(identity, name):
+                    renamed = ObjectId(identity.type, name)
+                    if identity in candidate:
+                        candidate[renamed] = candidate.pop(identity)
+        if problems := check(Snapshot(candidate), touched):
+            raise Invalid(problems)
+        transaction = await self._store.commit(changes, actor, reason)
+        if transaction is None:
+            return
+        self.snapshot = self._publish()
+        self._on_change(_describe(changes, reason))
+
+    def _publish(self) -> Snapshot:
+        objects: dict[ObjectId, AnyResource] = {}
+        unreadable: dict[ObjectId, tuple[Problem, ...]] = {}
+        built: dict[ObjectId, tuple[Mapping[str, Any], AnyResource]] = {}
+        for identity, settings in self._store.objects.items():
+            if identity.type not in BY_PATH:
+                continue  # written by a newer version: kept in the store, not acted on
+            known = self._built.get(identity)
+            if known is None or known[0] is not settings:
+                try:
+                    known = (settings, build(BY_PATH[identity.type], identity.name, settings))
+                except Invalid as error:
+                    unreadable[identity] = error.problems
+                    continue
+            built[identity] = known
+            objects[identity] = known[1]
+        for kind in RESOURCE_TYPES:
+            if kind.kind is Kind.SINGLETON:
+                objects.setdefault(ObjectId(kind.path, ""), build(kind, "", {}))
+        self._built = built
+        self.unreadable = MappingProxyType(unreadable)
+        return Snapshot(MappingProxyType(objects), self._store.revision)
+
+
+def _describe(changes: Sequence[Change], reason: str) -> str:
+    if reason:
+        return reason
+    first = changes[0].identity
+    return str(first) if len(changes) == 1 else f"{first} and {len(changes) - 1} more"

@@ -1,0 +1,198 @@
+"""The facade that REST, UI and command line call: every use case of a running traffic manager.
+
+Invariant: every surface goes through here, so a permission, a check or an audit entry cannot be missed by one of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pointsman.compiler.compile import compile_plan
+from pointsman.compiler.facts import Facts
+from pointsman.compiler.plan import Plan
+from pointsman.control.apply import Applied, ApplyLoop
+from pointsman.control.configuration import Configuration, Edited
+from pointsman.control.status import Change as LastChange
+from pointsman.control.status import Figures, Status, observe
+from pointsman.schema.condition import Condition, Standing
+from pointsman.schema.event import Event
+from pointsman.schema.health import NodeHealth
+from pointsman.schema.pool import Pool
+from pointsman.schema.problem import ObjectId
+from pointsman.schema.snapshot import Snapshot
+from pointsman.schema.validate import build
+from pointsman.store import Author, Change, Delete, Put, Rename, Store
+from pointsman.store.history import Transaction
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who this instance is: its name as a cluster member, the product's version, and an id made at installation."""
+
+    name: str
+    version: str
+    uuid: str
+    platform: str
+
+
+class Live:
+    """What the data plane tells, refreshed by the watch loop; readers only look."""
+
+    def __init__(self) -> None:
+        self.health: Mapping[tuple[str, str], NodeHealth] = {}
+        self.figures: Mapping[tuple[str, str], Figures] = {}
+        self.engine: Mapping[str, str | int] = {}
+
+
+class Control:
+    """One running traffic manager."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        store: Store,
+        configuration: Configuration,
+        loop: ApplyLoop,
+        live: Live,
+        facts: Callable[[Snapshot], Facts],
+        on_event: Callable[[Event], None],
+    ) -> None:
+        self.identity = identity
+        self.live = live
+        self.started = time.time()
+        self._store = store
+        self._configuration = configuration
+        self._loop = loop
+        self._facts = facts
+        self._on_event = on_event
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The configuration of the last commit."""
+        return self._configuration.snapshot
+
+    @property
+    def revision(self) -> int:
+        """Number of the last commit."""
+        return self._store.revision
+
+    @property
+    def in_force(self) -> int:
+        """The revision that the engine serves."""
+        return self._loop.in_force
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan in force."""
+        return self._loop.plan
+
+    def settings(self, identity: ObjectId) -> Mapping[str, Any] | None:
+        """What is stored for an object (only what differs from the defaults), or None."""
+        return self._configuration.settings(identity)
+
+    def names(self, type_path: str) -> tuple[str, ...]:
+        """Names of a type's objects, sorted."""
+        return self._configuration.names(type_path)
+
+    def users_of(self, identity: ObjectId) -> tuple[ObjectId, ...]:
+        """The objects that refer to this one."""
+        return self._configuration.users_of(identity)
+
+    async def put(
+        self,
+        actor: Author,
+        identity: ObjectId,
+        settings: Mapping[str, Any],
+        *,
+        replace: bool = False,
+        reason: str = "",
+        base: int | None = None,
+    ) -> Edited:
+        """Creates or changes an object; see `Configuration.put`."""
+        edited = await self._configuration.put(actor, identity, settings, replace=replace, reason=reason, base=base)
+        return edited
+
+    async def put_file(self, actor: Author, identity: ObjectId, content: bytes, *, reason: str = "") -> Edited:
+        """Creates or replaces a file object."""
+        return await self._configuration.put(actor, identity, {"content": content}, replace=True, reason=reason)
+
+    async def delete(self, actor: Author, identity: ObjectId, *, reason: str = "") -> None:
+        """Deletes an object; see `Configuration.delete`."""
+        await self._configuration.delete(actor, identity, reason=reason)
+
+    async def edit(self, actor: Author, changes: Sequence[Change], reason: str = "") -> int:
+        """Commits several changes as one; see `Configuration.edit`."""
+        return await self._configuration.edit(actor, changes, reason)
+
+    async def restore(self, actor: Author, revision: int, reason: str = "") -> int:
+        """Makes the configuration what it was at `revision`, as a new transaction; returns its revision."""
+        return await self._configuration.restore(actor, revision, reason)
+
+    async def wait_in_force(self, revision: int, seconds: float) -> bool:
+        """Waits until an apply has dealt with a revision; false when that took longer."""
+        return await self._loop.wait_for(revision, seconds)
+
+    def applies(self, limit: int = 100) -> tuple[Applied, ...]:
+        """Records of the last applies, newest first."""
+        return tuple(reversed(self._loop.records))[:limit]
+
+    async def transactions(
+        self, *, limit: int = 100, before: int | None = None, subject: ObjectId | None = None
+    ) -> tuple[Transaction, ...]:
+        """The log of changes, newest first."""
+        return await self._store.transactions(limit=limit, before=before, subject=subject)
+
+    def conditions(self, identity: ObjectId | None = None) -> tuple[Condition, ...]:
+        """Remarks on one object, or on all."""
+        unreadable = tuple(
+            Condition(p.subject or subject, Standing.REJECTED, p.code, p.message, p.path)
+            for subject, problems in self._configuration.unreadable.items()
+            for p in problems
+        )
+        return tuple(
+            c for c in (*self._loop.conditions(), *unreadable) if identity is None or c.subject == identity
+        )
+
+    def preview(self, changes: Sequence[Change]) -> Plan:
+        """The plan that the configuration would have with `changes`; raises `Invalid`. Nothing is stored."""
+        objects = dict(self.snapshot.objects)
+        for change in changes:
+            match change:
+                case Put(identity, settings):
+                    kind = self._configuration.kind(identity.type)
+                    objects[identity] = build(kind, identity.name, settings)
+                case Delete(identity):
+                    objects.pop(identity, None)
+                case Rename(identity, name):
+                    if identity in objects:
+                        objects[ObjectId(identity.type, name)] = objects.pop(identity)
+        snapshot = Snapshot(objects, self.revision)
+        return compile_plan(snapshot, replace(self._facts(snapshot)))
+
+    async def status(self) -> Status:
+        """Services, pools and nodes as they are now, with who last changed each node."""
+        changes: dict[tuple[str, str], LastChange] = {}
+        for name, pool in self.snapshot.all("pools", Pool):
+            for row in pool.basic.nodes_table:
+                last = await self._store.last_change(ObjectId("pools", name), ("basic", "nodes_table", row.node))
+                if last is not None:
+                    changes[name, row.node] = LastChange(last.author.name, last.time)
+        return observe(
+            traffic_manager=self.identity.name,
+            version=self.identity.version,
+            snapshot=self.snapshot,
+            in_force=self.in_force,
+            conditions=self.conditions(),
+            health=self.live.health,
+            figures=self.live.figures,
+            changes=changes,
+            engine=self.live.engine,
+        )
+
+    def record(self, event: Event) -> None:
+        """Puts an event that a surface observed (a login, a refused request) into the event log."""
+        self._on_event(event)

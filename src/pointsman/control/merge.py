@@ -1,0 +1,71 @@
+"""How a change meets what is stored: key by key, lists and tables as a whole, nothing stored that equals a default.
+
+Pure. Invariant: merging what was read (secrets as their read-back form) into what is stored gives what is stored.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from pointsman.schema.resource import Kind, Resource, ResourceType, Row
+from pointsman.schema.snapshot import AnyResource
+from pointsman.schema.validate import normalise
+
+
+def secret_readback(value: str) -> str:
+    """What is shown instead of a private key: base64 of the SHA-256 of the exact text."""
+    return base64.b64encode(hashlib.sha256(value.encode("utf-8")).digest()).decode("ascii")
+
+
+def merge(kind: ResourceType, stored: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Stored settings with the keys of `change` put over them.
+
+    A change of the wrong shape is carried over as it is, for validation to name. A secret sent back in its read-back
+    form keeps the stored value.
+    """
+    if kind.kind is Kind.FILE:
+        return dict(change)
+    merged: dict[str, Any] = {section: dict(values) for section, values in stored.items()}
+    for section, values in change.items():
+        if not isinstance(values, Mapping):
+            merged[section] = values
+            continue
+        target = merged.setdefault(section, {})
+        for name, value in values.items():
+            key = kind.key(section, name)
+            if key is not None and key.secret is not None and name in target:
+                shown = secret_readback(str(target[name])) if key.secret.readback == "hash" else ""
+                if value == shown:
+                    continue
+            target[name] = value
+    return merged
+
+
+def canonical(kind: ResourceType, built: AnyResource) -> dict[str, Any]:
+    """The settings to store for a valid object: required keys, and keys that differ from their default."""
+    if not isinstance(built, Resource):
+        return {"content": built.content}
+    out: dict[str, Any] = {}
+    for key in kind.keys:
+        value = normalise(key, plain(key.read(built)))
+        if key.required or value != key.default:
+            out.setdefault(key.section, {})[key.name] = value
+    return out
+
+
+def plain(value: Any) -> Any:
+    """A key's value as JSON data."""
+    if isinstance(value, tuple):
+        return [row.model_dump(mode="json") if isinstance(row, Row) else row for row in value]
+    return value
+
+
+def full(kind: ResourceType, built: AnyResource) -> dict[str, dict[str, Any]]:
+    """Every section and key of an object, defaults included, in the order of REST answers; secrets in clear."""
+    out: dict[str, dict[str, Any]] = {section: {} for section in kind.sections}
+    for key in kind.keys:
+        out[key.section][key.name] = plain(key.read(built))
+    return out

@@ -1,0 +1,91 @@
+"""Host names of nodes and listening addresses, looked up by the system's resolver and remembered.
+
+Invariant: a lookup never holds up an apply for longer than `PATIENCE`; a name that resolved once keeps its addresses
+until the resolver says otherwise (a resolver that is down changes nothing).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from pointsman.schema.pool import Pool
+from pointsman.schema.snapshot import Snapshot
+from pointsman.schema.virtual_server import VirtualServer
+
+PATIENCE = 2.0
+REFRESH = 30.0
+
+
+def host_of(node: str) -> str:
+    """The host part of "host:port" or "[address]:port"."""
+    return node.rpartition(":")[0].strip("[]")
+
+
+def names_in(snapshot: Snapshot) -> frozenset[str]:
+    """Host names (not addresses) that the configuration mentions where an address is needed."""
+    found: set[str] = set()
+    for _, pool in snapshot.all("pools", Pool):
+        found.update(host_of(row.node) for row in pool.basic.nodes_table)
+    for _, server in snapshot.all("virtual_servers", VirtualServer):
+        found.update(server.basic.listen_on_hosts)
+    return frozenset(name for name in found if name and not _is_address(name))
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+class Resolver:
+    """Remembers what names resolve to."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(8, thread_name_prefix="resolve")
+        self._known: dict[str, tuple[str, ...]] = {}
+
+    async def addresses(self, names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+        """Addresses of each name that resolves; names not yet known are looked up now, within `PATIENCE`."""
+        names = frozenset(names)
+        await self._look_up(names - self._known.keys())
+        return {name: self._known[name] for name in sorted(names) if self._known.get(name)}
+
+    async def refresh(self, names: Iterable[str]) -> bool:
+        """Looks all names up again and forgets others; says whether any answer differs."""
+        names = frozenset(names)
+        before = {name: found for name, found in self._known.items() if name in names}
+        self._known = dict(before)
+        await self._look_up(names)
+        return self._known != before
+
+    async def _look_up(self, names: Iterable[str]) -> None:
+        pending = {name: self._ask(name) for name in names}
+        if pending:
+            await asyncio.gather(*pending.values())
+
+    async def _ask(self, name: str) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            answers = await asyncio.wait_for(
+                loop.run_in_executor(
+                    self._threads, lambda: socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+                ),
+                PATIENCE,
+            )
+        except (OSError, TimeoutError, UnicodeError):
+            # Remembered as unknown, so that only `refresh` asks again.
+            self._known.setdefault(name, ())
+            return
+        # IPv4 first, then by address, so that every member picks the same one
+        found = sorted({str(a[4][0]) for a in answers}, key=lambda a: (":" in a, a))
+        self._known[name] = tuple(found)
+
+    def close(self) -> None:
+        """Ends the threads without waiting for a resolver that does not answer."""
+        self._threads.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,47 @@
+"""Which objects an object refers to, read off the declarations.
+
+Pure. Invariant: only names that need an object are given; special names ("discard") and empty ones are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pointsman.schema.problem import ObjectId
+from pointsman.schema.resource import Key, ResourceType, ValueKind
+
+
+@dataclass(frozen=True)
+class Use:
+    """One mention of `target` at `path` (section, key and, in a table, row and column)."""
+
+    path: tuple[str, ...]
+    target: ObjectId
+
+
+def references(kind: ResourceType, settings: Mapping[str, Any]) -> Iterator[Use]:
+    """The objects that an object of `kind` with `settings` mentions, in key order."""
+    for key in kind.keys:
+        section = settings.get(key.section)
+        value = section.get(key.name) if isinstance(section, Mapping) else None
+        if value is None:
+            continue
+        if key.kind is ValueKind.TABLE:
+            for row in value:
+                label = str(row.get(key.row_key, ""))
+                for column in key.columns:
+                    yield from _uses(column, (key.section, key.name, label, column.name), row.get(column.name))
+        else:
+            yield from _uses(key, (key.section, key.name), value)
+
+
+def _uses(key: Key, path: tuple[str, ...], value: Any) -> Iterator[Use]:
+    if key.reference is None or value is None:
+        return
+    for name in value if isinstance(value, (list, tuple)) else (value,):
+        # A rule is switched off in its list by a leading "/"; it is still the rule's name.
+        bare = name.removeprefix("/") if key.reference.type == "rules" else name
+        if bare and bare not in key.reference.special:
+            yield Use(path, ObjectId(key.reference.type, bare))

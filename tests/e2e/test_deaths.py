@@ -1,0 +1,121 @@
+"""Every process may be killed: traffic goes on or is back at once, and nothing runs twice."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools.instance import SOURCE, Instance, free_port, wait_for
+from tests.e2e.test_traffic import Origins, in_force, request, service
+from tools.traffic import Load
+
+
+def serves(port: int) -> bool:
+    """Whether a request to the port is answered now."""
+    report = asyncio.run(Load(port, clients=1, methods=("GET",), limit=1).run(5))
+    return not report.failed
+
+
+async def test_killing_the_control_plane_costs_no_request(instance: Instance, origins: Origins) -> None:
+    port = free_port()
+    nodes = [{"node": origin.node} for origin in origins]
+    await asyncio.to_thread(service, instance, port, nodes)
+    load = Load(port, clients=8)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(load.run(60))
+        control = instance.processes()["control"]
+        assert len(control) == 1
+        os.kill(control[0], signal.SIGKILL)
+
+        def changed() -> bool:
+            try:
+                status, _ = instance.put("pools", "app", {"basic": {"nodes_table": nodes[:2]}})
+            except OSError:
+                return False
+            return status == 200
+
+        await asyncio.to_thread(wait_for, "a change works again", changed, 25)
+        await asyncio.to_thread(wait_for, "the change is in force", lambda: in_force(instance))
+        load.stop()
+    assert not running.result().failed, running.result().failed
+    assert set(await request(port, 40)) == {"a", "b"}
+
+
+@pytest.mark.parametrize("victim", ["master", "worker"])
+@pytest.mark.parametrize("control", ["alive", "stopped"])
+async def test_haproxy_is_back_at_once(instance: Instance, origins: Origins, victim: str, control: str) -> None:
+    port = free_port()
+    await asyncio.to_thread(service, instance, port, [{"node": origin.node} for origin in origins])
+    processes = instance.processes()
+    assert len(processes["haproxy"]) == 2
+    if control == "stopped":
+        os.kill(processes["control"][0], signal.SIGSTOP)
+    try:
+        os.kill(processes["haproxy"][0 if victim == "master" else 1], signal.SIGKILL)
+
+        def renewed() -> bool:
+            found = instance.processes()["haproxy"]
+            return len(found) == 2 and not set(found) & set(processes["haproxy"]) and serves(port)
+
+        await asyncio.to_thread(wait_for, "HAProxy serves again", renewed, 5)
+    finally:
+        if control == "stopped":
+            os.kill(processes["control"][0], signal.SIGCONT)
+    if control == "alive":
+        events = await asyncio.to_thread(
+            wait_for,
+            "the event is recorded",
+            lambda: [e for e in instance.get("status/local_tm/events")["events"] if "haproxy" in e["reason"].lower()],
+        )
+        assert events
+
+
+async def test_a_new_launcher_adopts_what_runs(instance: Instance, origins: Origins) -> None:
+    port = free_port()
+    await asyncio.to_thread(service, instance, port, [{"node": origin.node} for origin in origins])
+    before = instance.processes()
+    load = Load(port, clients=4)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(load.run(60))
+        os.kill(before["launcher"][0], signal.SIGKILL)
+        assert instance.process is not None
+        await asyncio.to_thread(instance.process.wait, 10)
+        await asyncio.to_thread(instance.start)
+        load.stop()
+    assert not running.result().failed, running.result().failed
+    after = instance.processes()
+    assert after["haproxy"] == before["haproxy"]
+    assert len(after["control"]) == 1
+    assert len(after["launcher"]) == 1
+
+
+async def test_a_second_start_in_the_same_home_is_refused(instance: Instance) -> None:
+    command = [sys.executable, "-m", "pointsman", "run", "--home", str(instance.home), "--rest-port", "0"]
+    second = await asyncio.to_thread(
+        subprocess.run,
+        command,
+        capture_output=True,
+        timeout=30,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+    )
+    assert second.returncode == 4
+    assert len((second.stdout + second.stderr).strip().splitlines()) == 1, second
+
+
+async def test_a_restart_keeps_configuration_and_stops_cleanly(tmp_path: Path, origins: Origins) -> None:
+    port = free_port()
+    instance = Instance(tmp_path / "home")
+    with instance:
+        await asyncio.to_thread(service, instance, port, [{"node": origin.node} for origin in origins])
+        assert await asyncio.to_thread(instance.stop) == 0
+        assert not any(instance.processes().values())
+        assert not (instance.home / "ready.json").exists()
+        await asyncio.to_thread(instance.start)
+        assert set(await request(port, 30)) == {"a", "b", "c"}

@@ -1,0 +1,66 @@
+"""The page on 9090: login, what it shows, and what it refuses."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tools.instance import Instance, wait_for
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def browser(instance: Instance) -> Iterator[httpx.Client]:
+    """A client with cookies that trusts the instance's certificate blindly, as a first visitor does."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with httpx.Client(base_url=instance.ready["ui"], verify=context, timeout=20) as client:
+        yield client
+
+
+def log_in(browser: httpx.Client, password: str) -> httpx.Response:
+    """Posts the login form with its hidden token."""
+    form = browser.get("/login").text
+    fields = dict(re.findall(r'name="([^"]+)"[^>]*value="([^"]*)"', form))
+    return browser.post("/login", data={**fields, "username": "admin", "password": password})
+
+
+def test_login_and_status(instance: Instance, browser: httpx.Client) -> None:
+    first = browser.get("/")
+    assert first.status_code == 303
+    assert first.headers["location"].startswith("/login?next=")
+    assert log_in(browser, "wrong").status_code == 401
+    assert log_in(browser, "secret-for-tests").status_code == 303
+    assert instance.put("pools", HOSTILE, {"basic": {"nodes_table": [{"node": "127.0.0.1:1"}]}})[0] == 201
+    basic = {"enabled": False, "port": 8000, "pool": HOSTILE}
+    assert instance.put("virtual_servers", HOSTILE, {"basic": basic})[0] == 201
+    page = wait_for("the page shows the pool", lambda: "127.0.0.1:1" in (p := browser.get("/")).text and p)
+    assert page.status_code == 200
+    assert HOSTILE not in page.text
+    assert "&lt;img" in page.text
+    policy = page.headers["content-security-policy"]
+    assert "unsafe-inline" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert page.headers["cache-control"] == "no-store"
+
+
+def test_health_needs_no_login(browser: httpx.Client) -> None:
+    answer = browser.get("/healthz")
+    assert (answer.status_code, answer.text.strip()) == (200, "ok")
+
+
+def test_the_fingerprints_are_those_of_the_served_certificate(instance: Instance) -> None:
+    import hashlib
+    from urllib.parse import urlsplit
+
+    port = urlsplit(instance.ready["ui"]).port
+    der = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", port or 0)))
+    for kind in ("sha1", "sha256"):
+        digest = hashlib.new(kind, der).hexdigest().upper()
+        assert instance.ready[kind] == ":".join(digest[i : i + 2] for i in range(0, len(digest), 2))
