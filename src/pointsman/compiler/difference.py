@@ -76,7 +76,14 @@ class SetMap:
 
 
 Operation = (
-    AddServer | RemoveServer | ChangeServer | PutCertificate | DropCertificate | AddListEntry | DropListEntry | SetMap
+    AddServer
+    | RemoveServer
+    | ChangeServer
+    | PutCertificate
+    | DropCertificate
+    | AddListEntry
+    | DropListEntry
+    | SetMap
 )
 
 

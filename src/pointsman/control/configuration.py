@@ -94,7 +94,9 @@ class Configuration:
             stored = self._store.objects.get(identity)
             created = stored is None and kind.kind is not Kind.SINGLETON
             if created and not kind.creatable:
-                raise Forbidden(f"{identity}: a {kind.title.lower()} cannot be made this way; it joins the cluster")
+                raise Forbidden(
+                    f"{identity}: a {kind.title.lower()} cannot be made this way; it joins the cluster"
+                )
             if base is not None and self._store.changed_at(identity) > base:
                 raise Conflict(identity, self._store.changed_at(identity))
             merged = dict(settings) if replace or stored is None else merge(kind, stored, settings)
@@ -127,7 +129,9 @@ class Configuration:
                     case Put(identity, settings):
                         kind = self.kind(identity.type)
                         try:
-                            prepared.append(Put(identity, canonical(kind, build(kind, identity.name, settings))))
+                            prepared.append(
+                                Put(identity, canonical(kind, build(kind, identity.name, settings)))
+                            )
                         except Invalid as error:
                             problems.extend(error.problems)
                     case Delete() | Rename():

@@ -113,12 +113,17 @@ class Control:
         base: int | None = None,
     ) -> Edited:
         """Creates or changes an object; see `Configuration.put`."""
-        edited = await self._configuration.put(actor, identity, settings, replace=replace, reason=reason, base=base)
-        return edited
+        return await self._configuration.put(
+            actor, identity, settings, replace=replace, reason=reason, base=base
+        )
 
-    async def put_file(self, actor: Author, identity: ObjectId, content: bytes, *, reason: str = "") -> Edited:
+    async def put_file(
+        self, actor: Author, identity: ObjectId, content: bytes, *, reason: str = ""
+    ) -> Edited:
         """Creates or replaces a file object."""
-        return await self._configuration.put(actor, identity, {"content": content}, replace=True, reason=reason)
+        return await self._configuration.put(
+            actor, identity, {"content": content}, replace=True, reason=reason
+        )
 
     async def delete(self, actor: Author, identity: ObjectId, *, reason: str = "") -> None:
         """Deletes an object; see `Configuration.delete`."""
@@ -178,7 +183,9 @@ class Control:
         changes: dict[tuple[str, str], LastChange] = {}
         for name, pool in self.snapshot.all("pools", Pool):
             for row in pool.basic.nodes_table:
-                last = await self._store.last_change(ObjectId("pools", name), ("basic", "nodes_table", row.node))
+                last = await self._store.last_change(
+                    ObjectId("pools", name), ("basic", "nodes_table", row.node)
+                )
                 if last is not None:
                     changes[name, row.node] = LastChange(last.author.name, last.time)
         return observe(

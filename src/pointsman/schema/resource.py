@@ -199,9 +199,7 @@ def _describe(section: str, name: str, info: FieldInfo) -> Key:
     kind, extra = _shape(section, annotation)
     default = None if info.is_required() else info.get_default(call_default_factory=True)
     if kind in (ValueKind.LIST, ValueKind.TABLE) and not info.is_required():
-        default = [
-            row.model_dump(mode="json") if isinstance(row, Row) else row for row in (default or ())
-        ]
+        default = [row.model_dump(mode="json") if isinstance(row, Row) else row for row in (default or ())]
     return Key(
         section=section,
         name=info.alias or name,
@@ -227,7 +225,12 @@ def _unwrap(annotation: Any, markers: list[Any]) -> tuple[Any, list[Any]]:
 
 
 def _shape(section: str, annotation: Any) -> tuple[ValueKind, dict[str, Any]]:
-    scalars = {str: ValueKind.STRING, int: ValueKind.INTEGER, bool: ValueKind.BOOLEAN, float: ValueKind.NUMBER}
+    scalars = {
+        str: ValueKind.STRING,
+        int: ValueKind.INTEGER,
+        bool: ValueKind.BOOLEAN,
+        float: ValueKind.NUMBER,
+    }
     if annotation in scalars:
         return scalars[annotation], {}
     origin = get_origin(annotation)
