@@ -46,7 +46,8 @@ class Limits:
     body_bytes: int = BODY_BYTES
     unread_bytes: int = 262_144
     """What is read and dropped of a body nobody wanted, to keep the connection."""
-    linger_seconds: float = 2.0
+    linger_seconds: float = 5.0
+    """For the client to read the last answer and close."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,7 @@ class Connection:
                 return
             first = False
             exchange = _Exchange(self, request, self._peer)
-            await exchange.run(self._app)
-            if self.draining or not await self._settle():
+            if not await exchange.run(self._app) or self.draining or not await self._settle():
                 return
             self.http.start_next_cycle()
 
@@ -163,7 +163,12 @@ class Connection:
                 await self._refuse(_malformed(error))
             return None
         self._idle = False
-        return event if isinstance(event, h11.Request) else None
+        if not isinstance(event, h11.Request):
+            return None
+        if event.http_version not in (b"1.0", b"1.1"):
+            await self._refuse(error_answer(505, "http.bad_request", "only HTTP/1.0 and 1.1 are spoken", {}))
+            return None
+        return event
 
     async def _refuse(self, answer: Answer) -> None:
         with contextlib.suppress(h11.LocalProtocolError):
@@ -201,7 +206,8 @@ class _Exchange:
         self._answered = False
         connection.method = request.method
 
-    async def run(self, app: App) -> None:
+    async def run(self, app: App) -> bool:
+        """Runs the application; whether the connection can go on. Raises `OSError` when it broke."""
         if (declared := self._declared_length()) > self._connection.limits.body_bytes:
             self._refusal = self._too_large(f"the body has {declared} bytes")
         else:
@@ -217,13 +223,13 @@ class _Exchange:
                         "an application failed at %s", self._request.method.decode("ascii", "replace")
                     )
         if self._answered:
-            return
+            return True
         if self._answering:
             raise ConnectionAbortedError("the application ended in the middle of an answer")
         failure = error_answer(500, "internal.error", "the request failed here; the log says why", {})
         await self._connection.answer(self._refusal or failure)
-        if self._connection.http.their_state is h11.SEND_BODY:
-            await self._connection.linger()
+        await self._connection.linger()
+        return False
 
     async def receive(self) -> Message:
         if self._refusal is not None or self._answered:

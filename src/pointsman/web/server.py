@@ -10,6 +10,7 @@ ends the server; a certificate that changes serves from the next connection on a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import ipaddress
 import logging
@@ -67,6 +68,7 @@ class Server:
         self._closing = asyncio.Event()
         self._closed = asyncio.Event()
         self._grace_seconds = GRACE_SECONDS
+        self._running = False
 
     def listen(
         self,
@@ -120,6 +122,7 @@ class Server:
 
     async def run(self) -> None:
         """Serves until `close` is called or the task is cancelled."""
+        self._running = True
         try:
             async with asyncio.TaskGroup() as group:
                 acceptors = [group.create_task(self._accept(listener, group)) for listener in self._listeners]
@@ -138,7 +141,10 @@ class Server:
         """Refuses new connections, lets requests finish for `grace_seconds`, then cuts what is left."""
         self._grace_seconds = grace_seconds
         self._closing.set()
-        await self._closed.wait()
+        if self._running:
+            await self._closed.wait()
+        else:
+            self._stop_listening()
 
     async def _finish(self) -> None:
         for task, connection in tuple(self._serving.items()):
@@ -189,16 +195,17 @@ class Server:
 
     async def _serve(self, listener: _Listener, accepted: socket.socket, peer: Peer) -> None:
         writer: asyncio.StreamWriter | None = None
+        handed_over = False
         try:
             app = listener.app
             if not peer.unix_user:
                 first = await self._first_byte(accepted)
                 peer = replace(peer, tls=first == _TLS_HANDSHAKE)
                 if not first:
-                    accepted.close()
                     return
                 if not peer.tls and not (listener.plain_on_loopback and _is_loopback(peer.host)):
                     app = refuse_plain
+            handed_over = True
             reader, writer = await self._open(accepted, peer.tls)
             limits = replace(self._limits, body_bytes=listener.body_limit)
             connection = Connection(reader, writer, app=app, peer=peer, limits=limits)
@@ -212,8 +219,12 @@ class Server:
         except Exception:
             _log.exception("serving %s failed", peer.host)
         finally:
+            if not handed_over:
+                accepted.close()
             if writer is not None:
-                writer.transport.abort()
+                # A TLS transport of Python 3.11 that is closed already fails here.
+                with contextlib.suppress(AttributeError):
+                    writer.transport.abort()
 
     async def _first_byte(self, accepted: socket.socket) -> bytes:
         """The first byte, left in place; empty when the client went away or sent nothing in time."""
@@ -226,9 +237,6 @@ class Server:
             return accepted.recv(1, socket.MSG_PEEK)
         except OSError:
             return b""
-        except asyncio.CancelledError:
-            accepted.close()
-            raise
         finally:
             loop.remove_reader(accepted)
 

@@ -67,7 +67,11 @@ def take(
     ]
     sections = body.get("properties")
     if not isinstance(sections, Mapping):
-        text = "must be an object of sections" if "properties" in body else "is missing; put the sections into it"
+        text = (
+            "must be an object of sections"
+            if "properties" in body
+            else "is missing; put the sections into it"
+        )
         code = "json.wrong_type" if "properties" in body else "property.no_default"
         problems.append(Problem(identity, ("properties",), code, text))
         return {}, tuple(problems)

@@ -58,4 +58,6 @@ def _counters(leaf: StatisticType, name: str, figures: Figures | None) -> Answer
     if figures is None:
         subject = f"{leaf.path}/{name}" if name else leaf.path
         return error_answer(400, "statistics.no_counters", f"{subject} has no counters yet")
-    return json_answer(200, {"statistics": {c.name: figures[c.name] for c in leaf.counters if c.name in figures}})
+    return json_answer(
+        200, {"statistics": {c.name: figures[c.name] for c in leaf.counters if c.name in figures}}
+    )

@@ -49,7 +49,9 @@ class StatusHandler:
         """The answer to a request whose path begins with `base`."""
         method, path = request.method, request.segments
         if method not in SAFE:
-            return read_only(method, path) if method in ("PUT", "DELETE") else not_allowed(method, sorted(SAFE))
+            return (
+                read_only(method, path) if method in ("PUT", "DELETE") else not_allowed(method, sorted(SAFE))
+            )
         match path[len(base) :]:
             case ():
                 members = dict.fromkeys((LOCAL, self._control.identity.name))
@@ -127,7 +129,9 @@ class StatusHandler:
                 return error_answer(400, "query.invalid", "object must be a type and a name, like pools/web")
             subject = place.identity
         transactions = await self._control.transactions(
-            limit=_number(request, "limit", 100), before=_number(request, "before", 0) or None, subject=subject
+            limit=_number(request, "limit", 100),
+            before=_number(request, "before", 0) or None,
+            subject=subject,
         )
         history = [
             {

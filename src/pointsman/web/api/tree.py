@@ -54,7 +54,9 @@ class ConfigTree:
             for depth in range(len(path)):
                 below = depth + 1 < len(path) or kind.kind is not Kind.SINGLETON
                 children.setdefault(path[:depth], {})[path[depth]] = below
-        self._directories = {path: Directory(tuple(sorted(names.items()))) for path, names in children.items()}
+        self._directories = {
+            path: Directory(tuple(sorted(names.items()))) for path, names in children.items()
+        }
 
     def find(self, segments: Sequence[str]) -> Place:
         """The place at the segments of a path below `config/active`."""
