@@ -5,27 +5,47 @@ Invariant: wrong usage costs one clear line and exit status 1; an interrupt ends
 
 from __future__ import annotations
 
+import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import click
 
 from pointsman import __version__
-from pointsman.cli.apply import apply
-from pointsman.cli.check import check
-from pointsman.cli.diff import diff
-from pointsman.cli.outcome import Exit
+from pointsman.cli.outcome import Exit, clean
 from pointsman.cli.run import RunOptions, make_daemon, run
-from pointsman.cli.screen import clean
-from pointsman.cli.status import status
 
 INTERRUPTED = 130
+
+COMMANDS: Mapping[str, str] = MappingProxyType(
+    {name: f"pointsman.cli.{name}" for name in ("apply", "check", "diff", "status")}
+)
+"""Commands that import the schema and more, by the module that has a function of the same name. They are
+imported when asked for: `run` and `daemon` must start quickly."""
+
+
+class _Commands(click.Group):
+    """The group of all commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command, in alphabetical order."""
+        return sorted({*super().list_commands(ctx), *COMMANDS})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, or None."""
+        if cmd_name in COMMANDS:
+            found: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+            return found
+        return super().get_command(ctx, cmd_name)
 
 
 def make_command(serve: Callable[[RunOptions], int]) -> click.Group:
     """The `pointsman` command; `serve` is the control plane, which only the hidden `daemon` calls."""
 
-    @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+    @click.group(
+        cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    )
     @click.version_option(__version__, prog_name="pointsman", message="%(prog)s %(version)s")
     def pointsman() -> None:
         """Pointsman, an open virtual traffic manager.
@@ -33,8 +53,8 @@ def make_command(serve: Callable[[RunOptions], int]) -> click.Group:
         Exit status: 0 ok, 1 invalid, 2 applied with warnings, 3 refused by the engine, 4 no instance answers.
         """
 
-    for command in (run, status, check, diff, apply, make_daemon(serve)):
-        pointsman.add_command(command)
+    pointsman.add_command(run)
+    pointsman.add_command(make_daemon(serve))
     return pointsman
 
 

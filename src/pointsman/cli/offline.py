@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pointsman.compiler.compile import compile_plan
-from pointsman.compiler.difference import AtRunTime, Nothing, Reload, difference
+from pointsman.compiler.difference import AtRunTime, Nothing, Reload, Step, difference
 from pointsman.compiler.facts import EngineFacts, Facts
 from pointsman.compiler.listing import compare_listings, listing, secrets_of
 from pointsman.compiler.plan import Plan
@@ -78,7 +78,7 @@ def compile_offline(snapshot: Snapshot, engine: Engine) -> Plan:
         engine=engine.facts,
         traffic_manager="offline",
         run_directory="/run/pointsman",
-        addresses={name: (ASSUMED_ADDRESS,) for name in names_in(snapshot)},
+        addresses=dict.fromkeys(names_in(snapshot), (ASSUMED_ADDRESS,)),
     )
     return compile_plan(snapshot, facts)
 
@@ -103,16 +103,20 @@ def compare_offline(before: Objects, after: Objects) -> dict[str, Any]:
     snapshots = snapshot_of(before), snapshot_of(after)
     old, new = (compile_offline(snapshot, engine) for snapshot in snapshots)
     secrets = secrets_of(snapshots[0]) | secrets_of(snapshots[1])
-    match difference(old, new):
-        case Nothing():
-            act, reasons = "nothing", ()
-        case AtRunTime():
-            act, reasons = "runtime", ()
-        case Reload(found):
-            act, reasons = "reload", found
+    act, reasons = _act(difference(old, new))
     return {
         "changes": encode_changes(compare(before, after, BY_PATH)),
         "engine": compare_listings(listing(old, secrets), listing(new, secrets)),
         "act": act,
         "reasons": list(reasons),
     }
+
+
+def _act(step: Step) -> tuple[str, tuple[str, ...]]:
+    match step:
+        case Nothing():
+            return "nothing", ()
+        case AtRunTime():
+            return "runtime", ()
+        case Reload(reasons):
+            return "reload", reasons

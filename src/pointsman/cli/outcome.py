@@ -9,6 +9,16 @@ import enum
 
 from pointsman.schema.problem import Problem
 
+_DIRECTION = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def clean(text: str) -> str:
+    """The text with control characters, line breaks and direction marks as escapes."""
+    return "".join(
+        c if (c.isprintable() or c == " ") and c not in _DIRECTION else c.encode("unicode_escape").decode()
+        for c in text
+    )
+
 
 class Exit(enum.IntEnum):
     """Exit statuses of the local commands."""

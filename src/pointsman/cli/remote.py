@@ -200,10 +200,10 @@ def _overlay(
         for name, value in keys.items():
             key = kind.key(section, name)
             held = stored.get(section, {}).get(name)
-            if key is not None and key.secret is not None and key.secret.readback == "hash":
-                # REST shows a private key as base64 of its SHA-256.
-                if held == base64.b64encode(hashlib.sha256(value.encode()).digest()).decode():
-                    continue
+            # REST shows a private key as base64 of its SHA-256.
+            hashed = key is not None and key.secret is not None and key.secret.readback == "hash"
+            if hashed and held == base64.b64encode(hashlib.sha256(value.encode()).digest()).decode():
+                continue
             merged.setdefault(section, {})[name] = value
     return merged
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.text import Text
 
-from pointsman.cli.outcome import Rejected
-from pointsman.cli.screen import Screen, clean, styled
+from pointsman.cli.outcome import Rejected, clean
+from pointsman.cli.screen import Screen, styled
 from pointsman.document.difference import KeyChange, ObjectChange
 from pointsman.document.fault import Fault
 from pointsman.document.load import Document

@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_DIRECTION = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+from pointsman.cli.outcome import clean
+
 _PIPE_WIDTH = 500
 """Nobody reads a pipe by eye: lines are not folded there."""
 
@@ -24,14 +25,6 @@ LEVELS = {"ok": ("ok", "green"), "warn": ("WARNING", "yellow"), "error": ("ERROR
           "fatal": ("FATAL", "bold red")}  # fmt: skip
 STATES = {"alive": "green", "active": "green", "dead": "bold red", "draining": "yellow", "disabled": "bright_black",
           "unknown": "yellow", "unused": "bright_black"}  # fmt: skip
-
-
-def clean(text: str) -> str:
-    """The text with control characters, line breaks and direction marks as escapes."""
-    return "".join(
-        c if (c.isprintable() or c == " ") and c not in _DIRECTION else c.encode("unicode_escape").decode()
-        for c in text
-    )
 
 
 def styled(text: str, style: str = "") -> Text:

@@ -51,7 +51,7 @@ def show_status(screen: Screen, found: Json) -> None:
     if found["services"]:
         screen.line()
         screen.table(
-            ("SERVICE", "STATE", "LISTENS", "POOL", "CONNS", "TOTAL", "IN", "OUT", "WHY"),
+            ("SERVICE", "STATE", "LISTENS", "POOL", "CONNS", "REQUESTS", "IN", "OUT", "WHY"),
             [_service(service) for service in found["services"]],
         )
     for pool in found["pools"]:
@@ -74,7 +74,7 @@ def _service(service: Json) -> tuple[str | Text, ...]:
         f"{service['protocol']} {service['port']}".strip(),
         service["pool"],
         _count(figures, "current_conn"),
-        _count(figures, "total_conn", "total_requests"),
+        _count(figures, "total_requests"),
         _bytes(figures, "bytes_in"),
         _bytes(figures, "bytes_out"),
         service["reason"] if service["enabled"] else "",

@@ -49,10 +49,11 @@ class NodeRow:
 
 @dataclass(frozen=True)
 class PoolCard:
-    """A pool with the nodes that fit; `more` nodes are left out."""
+    """A pool with the nodes that fit; `more` nodes are left out. `word` is its state, with what mars it."""
 
     pool: PoolView
     mark: Mark
+    word: str
     nodes: tuple[NodeRow, ...]
     more: int
 
@@ -142,4 +143,8 @@ def _pool_mark(pool: PoolView) -> Mark:
 
 def _card(pool: PoolView, room: int) -> PoolCard:
     rows = sorted((NodeRow(node, _STATES[node.state]) for node in pool.nodes), key=lambda row: _BAD[row.mark])
-    return PoolCard(pool, _pool_mark(pool), tuple(rows[:room]), max(0, len(rows) - room))
+    mark = _pool_mark(pool)
+    word = pool.state
+    if mark == "warn" and (down := sum(row.mark == "error" for row in rows)):
+        word = f"{pool.state}, {down} of {len(rows)} nodes down"
+    return PoolCard(pool, mark, word, tuple(rows[:room]), max(0, len(rows) - room))
