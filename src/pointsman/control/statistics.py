@@ -127,7 +127,11 @@ class Statistics(Mapping[Key, Figures]):
     def pool_node(self, pool: str, node: str) -> Figures:
         """Counters of a node in one pool; the caller knows that it is there."""
         state = _STATES[self._state(pool, node)]
-        shown = {**self._counters.pool_node(pool, node), "state": state, "node_port": split_node(node)[1]}
+        shown: dict[str, int | str] = {
+            **self._counters.pool_node(pool, node),
+            "state": state,
+            "node_port": split_node(node)[1],
+        }
         return _complete("nodes/per_pool_node", shown)
 
     def _state(self, pool: str, node: str) -> NodeState:

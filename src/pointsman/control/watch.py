@@ -10,11 +10,12 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from pointsman.compiler.plan import Plan
+from pointsman.control.live import Live
 from pointsman.monitors.combine import WHOLE_POOL, combine
 from pointsman.monitors.runner import MonitorRunner
 from pointsman.schema.event import Event, Severity
@@ -53,6 +54,7 @@ class Watch:
         tracker: HealthTracker,
         history: History,
         event_log: EventLog,
+        live: Live,
         remembered: Collection[Verdict],
         launcher_events: Path,
     ) -> None:
@@ -61,6 +63,7 @@ class Watch:
         self._tracker = tracker
         self._history = history
         self._event_log = event_log
+        self._live = live
         self._launcher_events = launcher_events
         self._runner = MonitorRunner(self._on_verdict, remembered=remembered)
         self._plan: Plan | None = None
@@ -133,6 +136,7 @@ class Watch:
         combined = combine(self._runner.verdicts, self._runner.checks)
         self._queue += self._tracker.observe(samples, proxies, combined, native=plan.native_monitors)
         self._history.record(self._counters.flows())
+        self._live.health = self._tracker.nodes
 
     async def _store(self) -> None:
         checks = [(check.pool, check.node, check.monitor) for check in self._runner.checks]
@@ -156,14 +160,13 @@ class Watch:
             self._launcher_events.rename(taken)
 
 
-_SEVERITY: Mapping[str, Severity] = {"engine-exited": Severity.SERIOUS, "control-exited": Severity.SERIOUS}
-_SENTENCES: Mapping[str, Callable[[str], str]] = {
-    "engine-exited": lambda name: f"The engine {name} ended unexpectedly",
-    "engine-started": lambda name: f"The engine {name} was started",
-    "engine-adopted": lambda name: f"A new launcher took over the running engine {name}",
-    "control-exited": lambda name: "The control plane ended unexpectedly; traffic went on",
-    "control-started": lambda name: "The control plane was started",
-    "control-adopted": lambda name: "A new launcher took over the running control plane",
+_KINDS: Mapping[str, tuple[Severity, str]] = {
+    "engine-exited": (Severity.SERIOUS, "The engine {name} ended unexpectedly"),
+    "engine-started": (Severity.INFO, "The engine {name} was started"),
+    "engine-adopted": (Severity.INFO, "A new launcher took over the running engine {name}"),
+    "control-exited": (Severity.SERIOUS, "The control plane ended unexpectedly; traffic went on"),
+    "control-started": (Severity.INFO, "The control plane was started"),
+    "control-adopted": (Severity.INFO, "A new launcher took over the running control plane"),
 }
 
 
@@ -174,6 +177,7 @@ def launcher_event(line: str) -> Event | None:
         what, name, detail = str(record["what"]), str(record.get("name", "")), str(record.get("detail", ""))
     except (ValueError, KeyError, TypeError):
         return None
-    sentence = _SENTENCES.get(what, lambda name: f"{what} {name}")(name)
+    severity, sentence = _KINDS.get(what, (Severity.INFO, what + " {name}"))
+    sentence = sentence.replace("{name}", name)
     reason = f"{sentence}: {detail}" if detail else sentence
-    return Event("general", what.replace("-", ""), _SEVERITY.get(what, Severity.INFO), None, reason, name)
+    return Event("general", what.replace("-", ""), severity, None, reason, name)
