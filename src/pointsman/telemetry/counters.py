@@ -75,6 +75,8 @@ class Counters:
         self._now: dict[Key, dict[tuple[str, str], dict[str, Now]]] = {}
         self._by_pool: dict[str, set[Key]] = {}
         self._by_node: dict[str, set[Key]] = {}
+        self._reading: frozenset[str] = frozenset()
+        self._fresh: tuple[Key, ...] = ()
         self._workers: dict[str, float] = {}
         self._seen: dict[Key, float] = {}
         self._unsaved_totals: set[Key] = set()
@@ -110,6 +112,7 @@ class Counters:
             self._now = now
         for worker in workers:
             self._workers[worker] = at
+        self._reading, self._fresh = frozenset(workers), tuple(now)
         if complete and workers:
             self._forget(at)
 
@@ -216,12 +219,18 @@ class Counters:
             "number_child_processes": len(workers),
         }
 
+    @property
+    def workers(self) -> frozenset[str]:
+        """The workers in the last reading."""
+        return self._reading
+
     def flows(self) -> Mapping[ObjectId, Flow]:
-        """Figures of every virtual server and pool, for the history."""
+        """Figures of the virtual servers and pools in the last reading, for the history."""
         found: dict[ObjectId, Flow] = {}
-        for key, total in self._totals.items():
+        for key in self._fresh:
             if key.node:
                 continue
+            total = self._totals[key]
             by = dict(zip(fig.COLUMNS[self._kinds[key]], total, strict=True))
             pool = _is_pool(key)
             found[ObjectId(key.type, key.name)] = Flow(
