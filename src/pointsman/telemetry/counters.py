@@ -298,23 +298,23 @@ class Counters:
 
     async def restore(self, database: Database) -> None:
         """Reads totals and bases back. Figures of another release's columns are dropped."""
+        await database.run(self.load)
 
-        def read(connection: sqlite3.Connection) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
-            return (
-                connection.execute("SELECT type, name, node, figures FROM counter_total").fetchall(),
-                connection.execute("SELECT worker, proxy, server, figures FROM counter_base").fetchall(),
-            )
-
-        totals, bases = await database.run(read)
+    def load(self, connection: sqlite3.Connection) -> None:
+        """`restore`, on a connection."""
         at = self._clock()
-        for kind_path, name, node, saved in totals:
+        for type_path, name, node, saved in connection.execute(
+            "SELECT type, name, node, figures FROM counter_total"
+        ):
             kind, highest, *total = json.loads(saved)
             if len(total) == len(fig.COLUMNS.get(kind, ())):
-                key = Key(kind_path, name, node)
+                key = Key(type_path, name, node)
                 self._know(key)
                 self._kinds[key], self._highest[key], self._totals[key] = kind, highest, tuple(total)
                 self._seen[key] = at
-        for worker, proxy, server, saved in bases:
+        for worker, proxy, server, saved in connection.execute(
+            "SELECT worker, proxy, server, figures FROM counter_base"
+        ):
             self._bases[_Row(worker, proxy, server)] = tuple(json.loads(saved))
             self._workers[worker] = at
 
