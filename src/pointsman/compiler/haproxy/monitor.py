@@ -79,7 +79,9 @@ def check_lines(pool_name: str, pool: Pool, watch: Watch) -> tuple[Line, ...]:
     name, monitor = watch.native
     clear = pool.ssl.enable and not monitor.basic.use_ssl
     origin = Origin(ObjectId("monitors", name))
-    return tuple(Line(text, origin) for text in (f"timeout check {monitor.basic.timeout}s", *_exchange(monitor, clear)))
+    return tuple(
+        Line(text, origin) for text in (f"timeout check {monitor.basic.timeout}s", *_exchange(monitor, clear))
+    )
 
 
 def _exchange(monitor: Monitor, clear: bool) -> list[str]:
@@ -123,7 +125,17 @@ def server_options(pool: Pool, watch: Watch) -> tuple[str, ...]:
             options += passive
     elif pool.basic.passive_monitoring:
         # Seldom checked while up: the traffic itself is the check. Tried again at the retry interval once down.
-        options += ("check", "inter", "1h", "downinter", f"{pool.node.retry_fail_time}s", "rise", "1", "fall", "1")
+        options += (
+            "check",
+            "inter",
+            "1h",
+            "downinter",
+            f"{pool.node.retry_fail_time}s",
+            "rise",
+            "1",
+            "fall",
+            "1",
+        )
         options += passive
     if watch.judged:
         options += AGENT
