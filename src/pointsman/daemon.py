@@ -18,7 +18,7 @@ import ssl
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -181,7 +181,7 @@ class _Daemon:
             history=self._history,
             event_log=self._events,
             live=self._live,
-            remembered=self._tracker.verdicts,
+            remembered=self._tracker.remembered,
             launcher_events=self._home / "run" / "launcher-events.jsonl",
         )
         self._record = self._watch.on_event
@@ -233,11 +233,16 @@ class _Daemon:
         try:
             stored = json.loads(path.read_text())
         except FileNotFoundError:
-            stored = {"uuid": str(uuid.uuid4()), "name": self._options.name or socket.gethostname() or "localhost"}
+            stored = {
+                "uuid": str(uuid.uuid4()),
+                "name": self._options.name or socket.gethostname() or "localhost",
+            }
             path.parent.mkdir(mode=0o700, exist_ok=True)
             write_private(path, json.dumps(stored).encode())
         except (ValueError, OSError) as error:
-            raise CannotStart(f"{path}: {error}; restore the file or remove it to get a new identity", 1) from None
+            raise CannotStart(
+                f"{path}: {error}; restore the file or remove it to get a new identity", 1
+            ) from None
         name = self._options.name or stored["name"]
         return Identity(name, __version__, stored["uuid"], f"{platform.system()} {platform.machine()}")
 
@@ -303,7 +308,9 @@ class _Daemon:
         api = make_api(control=self._control, users=self._users, events=self._events, health=self._health)
         page = make_page(self._control, self._users, health=self._health)
         places = _Places(
-            rest=server.listen(api, rest_hosts, _chosen(options.rest_port, rest_port), plain_on_loopback=True),
+            rest=server.listen(
+                api, rest_hosts, _chosen(options.rest_port, rest_port), plain_on_loopback=True
+            ),
             ui=server.listen(page, hosts, _chosen(options.ui_port, UI_PORT)),
             cluster=server.listen(
                 make_cluster_app(self._health), hosts, _chosen(options.control_port, cluster_port)
@@ -333,7 +340,10 @@ class _Daemon:
         print(_banner(rest, page, self._certificate, self._home, self._first), flush=True)
         print(f"  licence         {self._licence.sentence}", flush=True)
         if self._options.demo:
-            print(f"\nTry it:           curl http://127.0.0.1:{DEMO_PORT}/\nStop it:          Ctrl-C\n", flush=True)
+            print(
+                f"\nTry it:           curl http://127.0.0.1:{DEMO_PORT}/\nStop it:          Ctrl-C\n",
+                flush=True,
+            )
 
     def _withdraw(self) -> None:
         if self._options.ready_file is not None:
@@ -360,14 +370,16 @@ def _addresses() -> tuple[str, ...]:
 
 
 def _banner(rest: str, page: str, certificate: InstanceCertificate, home: Path, first: FirstPassword) -> str:
-    if first.generated is not None:
+    if first.generated:
         password = f"{first.generated}   (kept in {home / 'admin-password'} until it is changed)"
     elif (home / "admin-password").exists():
         password = f"see {home / 'admin-password'}"
     else:
         password = "as given at the first start"
     if first.ignored:
-        _log.warning("--password-file is ignored: the password was set at the first start; change it in the product")
+        _log.warning(
+            "--password-file is ignored: the password was set at the first start; change it in the product"
+        )
     return f"""
 Pointsman {__version__} is running.
 

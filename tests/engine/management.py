@@ -12,20 +12,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pointsman.engine.noop import NoopEngine
-from pointsman.telemetry.database import Database
-from pointsman.telemetry.event_log import EventLog
-
 from pointsman.compiler.facts import EngineFacts, Facts
 from pointsman.control.apply import ApplyLoop
 from pointsman.control.configuration import Configuration
 from pointsman.control.control import Control, Identity, Live
+from pointsman.engine.noop import NoopEngine
 from pointsman.identity.certificate import InstanceCertificate
 from pointsman.identity.user import Users
 from pointsman.schema.event import Event
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.snapshot import Snapshot
 from pointsman.store import Store
+from pointsman.telemetry.database import Database
+from pointsman.telemetry.event_log import EventLog
 from pointsman.web.api.app import make_app
 from pointsman.web.cluster import make_cluster_app
 from pointsman.web.server import Server

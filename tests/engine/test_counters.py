@@ -79,8 +79,6 @@ async def test_the_last_counters_of_an_old_worker_are_read(rig: Rig, origins: Or
     assert await totals.read() == 2
 
 
-
-
 async def test_figures_of_one_proxy_can_be_asked_for(rig: Rig, origins: Origins) -> None:
     port = free_port()
     await rig.apply(service(port, origins), "start")

@@ -55,14 +55,22 @@ async def furnish(store: Store, name: str, demo: Iterable[int]) -> None:
     if own not in store.objects:
         changes.append(Put(own, {}))
     if changes:
-        await store.commit(changes, PRODUCT, "first start" if store.revision == 0 else "this traffic manager is new")
+        await store.commit(
+            changes, PRODUCT, "first start" if store.revision == 0 else "this traffic manager is new"
+        )
 
 
 def _demo(ports: tuple[int, ...]) -> list[Change]:
     if not ports:
         return []
     nodes = [{"node": f"127.0.0.1:{port}"} for port in ports]
-    pool = {"basic": {"nodes_table": nodes, "monitors": ["Simple HTTP"], "note": "Three small nodes to try things on."}}
+    pool = {
+        "basic": {
+            "nodes_table": nodes,
+            "monitors": ["Simple HTTP"],
+            "note": "Three small nodes to try things on.",
+        }
+    }
     service = {
         "basic": {
             "enabled": True,

@@ -116,7 +116,7 @@ class Statistics(Mapping[Key, Figures]):
                 ]
                 if found:
                     state = min(found, key=_BEST_FIRST.index)
-                    shown = {
+                    shown: dict[str, int | str] = {
                         **self._counters.node(name),
                         "state": _STATES[state],
                         "port": split_node(name)[1],

@@ -77,6 +77,11 @@ class HaproxyEngine:
 
     # The surface
 
+    @property
+    def serving(self) -> bool:
+        """Whether an engine of ours answers."""
+        return self._worker is not None
+
     async def start(self) -> None:
         """Adopts a worker that runs or is being started. What it serves is proven at the first `apply`."""
         self._run.mkdir(mode=0o700, parents=True, exist_ok=True)
