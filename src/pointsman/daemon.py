@@ -54,6 +54,7 @@ from pointsman.telemetry.event_log import EventLog
 from pointsman.telemetry.history import History
 from pointsman.telemetry.machine import Machine
 from pointsman.telemetry.tracker import HealthTracker
+from pointsman.web.answer import App
 from pointsman.web.api.app import make_app as make_api
 from pointsman.web.cluster import make_cluster_app
 from pointsman.web.local.app import make_app as make_local
@@ -61,6 +62,7 @@ from pointsman.web.server import ANY, CannotListen, Server
 from pointsman.web.ui.app import make_app as make_page
 
 UI_PORT = 9090
+LAUNCHER_PERIOD = 0.3
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 # compared with, not bound
 _log = logging.getLogger("pointsman")
 
@@ -287,6 +289,7 @@ class _Daemon:
                 tasks.append(group.create_task(self._loop.run()))
                 self._state = "running"
                 self._announce(places)
+                tasks.append(group.create_task(self._follow_launcher(places)))
                 await self._stop.wait()
                 self._state = "stopping"
                 self._withdraw()
@@ -320,23 +323,22 @@ class _Daemon:
         server.listen_unix(make_local(self._control), self._home / "run" / "control.sock")
         return server, places
 
+    def _last_ports(self) -> dict[str, int]:
+        try:
+            return {
+                str(name): int(port)
+                for name, port in json.loads((self._home / "run" / "ports.json").read_text()).items()
+            }
+        except (OSError, ValueError):
+            return {}
+
     def _tls(self) -> ssl.SSLContext:
         return self._certificate.context
 
     def _announce(self, places: _Places) -> None:
         (self._home / "run" / "control.ready").touch(mode=0o600)
         rest, page = places.url(places.rest), places.url(places.ui) + "/"
-        if self._options.ready_file is not None:
-            ready = {
-                "rest": rest,
-                "ui": page,
-                "user": "admin",
-                "sha1": self._certificate.sha1,
-                "sha256": self._certificate.sha256,
-                "pid": os.getppid(),
-                "version": __version__,
-            }
-            write_private(self._options.ready_file, json.dumps(ready).encode())
+        self._write_ready(places)
         print(_banner(rest, page, self._certificate, self._home, self._first), flush=True)
         print(f"  licence         {self._licence.sentence}", flush=True)
         if self._options.demo:
@@ -345,13 +347,39 @@ class _Daemon:
                 flush=True,
             )
 
+    def _write_ready(self, places: _Places) -> None:
+        if self._options.ready_file is None:
+            return
+        ready = {
+            "rest": places.url(places.rest),
+            "ui": places.url(places.ui) + "/",
+            "user": "admin",
+            "sha1": self._certificate.sha1,
+            "sha256": self._certificate.sha256,
+            "pid": self._launcher(),
+            "version": __version__,
+        }
+        write_private(self._options.ready_file, json.dumps(ready).encode())
+
+    def _launcher(self) -> int:
+        """The launcher's process, which is not the parent when a new one took over."""
+        try:
+            return int(json.loads((self._home / "run" / "launcher.json").read_text())["pid"])
+        except (OSError, ValueError, KeyError):
+            return os.getppid()
+
+    async def _follow_launcher(self, places: _Places) -> None:
+        """Writes the ready file anew for a launcher that took over from one that was killed."""
+        known = self._launcher()
+        while True:
+            await asyncio.sleep(LAUNCHER_PERIOD)
+            if (now := self._launcher()) != known:
+                known = now
+                self._write_ready(places)
+
     def _withdraw(self) -> None:
         if self._options.ready_file is not None:
             self._options.ready_file.unlink(missing_ok=True)
-
-
-def _chosen(flag: int | None, stored: int) -> int:
-    return stored if flag is None else flag
 
 
 def _first_line(path: Path | None) -> str | None:
@@ -375,7 +403,7 @@ def _banner(rest: str, page: str, certificate: InstanceCertificate, home: Path, 
     elif (home / "admin-password").exists():
         password = f"see {home / 'admin-password'}"
     else:
-        password = "as given at the first start"
+        password = "as given at the first start"  # noqa: S105 # a sentence
     if first.ignored:
         _log.warning(
             "--password-file is ignored: the password was set at the first start; change it in the product"
