@@ -38,6 +38,7 @@ from pointsman.control.watch import Watch
 from pointsman.engine.haproxy.binary import NoBinary, engine_facts, find_binary
 from pointsman.engine.haproxy.engine import HaproxyEngine
 from pointsman.identity.certificate import CertificateRefused, InstanceCertificate
+from pointsman.identity.machine import machine_addresses
 from pointsman.identity.password import UsersFileError
 from pointsman.identity.private_file import write_private
 from pointsman.identity.user import FirstPassword, PasswordRefused, Users
@@ -148,7 +149,9 @@ class _Daemon:
             self._licence = self_issue(home, self._identity.name)
             given = _first_line(self._options.password_file)
             self._users, self._first = await Users.open(home, on_event=self._on_event, given=given)
-            self._certificate = InstanceCertificate.open(home / "identity", self._identity.name, _addresses())
+            self._certificate = InstanceCertificate.open(
+                home / "identity", self._identity.name, machine_addresses()
+            )
         except (Refused, UsersFileError, PasswordRefused, CertificateRefused, OSError) as error:
             raise CannotStart(str(error), 1) from None
         await self._open_telemetry(stack)
@@ -308,7 +311,13 @@ class _Daemon:
         hosts: Sequence[str] = (ANY,) if host in _ANYWHERE else (host,)
         rest_hosts = hosts if ANY in hosts else tuple(dict.fromkeys((*hosts, "127.0.0.1")))
         server = Server(self._tls)
-        api = make_api(control=self._control, users=self._users, events=self._events, health=self._health)
+        api = make_api(
+            control=self._control,
+            users=self._users,
+            events=self._events,
+            history=self._history,
+            health=self._health,
+        )
         page = make_page(self._control, self._users, health=self._health)
         places = _Places(
             rest=server.listen(
@@ -387,14 +396,6 @@ def _first_line(path: Path | None) -> str | None:
         return None
     with path.open(encoding="utf-8") as stream:
         return stream.readline().rstrip("\r\n")
-
-
-def _addresses() -> tuple[str, ...]:
-    """Addresses that the host's name stands for, for the certificate; none when it does not resolve."""
-    try:
-        return tuple(sorted({str(a[4][0]) for a in socket.getaddrinfo(socket.gethostname(), None)}))
-    except OSError:
-        return ()
 
 
 def _banner(rest: str, page: str, certificate: InstanceCertificate, home: Path, first: FirstPassword) -> str:
