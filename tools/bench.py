@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 from pointsman.engine.haproxy.binary import find_binary
+
 from tools.instance import Instance, free_port, wait_for
 from tools.measure import answers, call, put, settled, show, web
 from tools.traffic import Load, Origin
@@ -72,7 +73,9 @@ async def main() -> None:
         instance = Instance(directory / "home")
         try:
             await call(instance.start)
-            await call(put, instance, "pools", "app", {"basic": {"nodes_table": [{"node": o.node} for o in origins]}})
+            await call(
+                put, instance, "pools", "app", {"basic": {"nodes_table": [{"node": o.node} for o in origins]}}
+            )
             await call(put, instance, "virtual_servers", "web", web(ours))
             await call(wait_for, "in force", lambda: settled(instance))
             await call(wait_for, "the hand-written one answers", lambda: answers(hand))

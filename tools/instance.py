@@ -5,6 +5,7 @@ Invariant: everything lives in a temporary home, on free ports of loopback, and 
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import os
@@ -17,8 +18,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
-
-import base64
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 
@@ -100,7 +99,9 @@ class Instance:
 
         Gives status and the decoded JSON (or the bytes, when the answer is none).
         """
-        connection = http.client.HTTPConnection("127.0.0.1", urlsplit(self.ready["rest"]).port or 0, timeout=20)
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", urlsplit(self.ready["rest"]).port or 0, timeout=20
+        )
         token = base64.b64encode(b"admin:secret-for-tests").decode()
         headers = {"Authorization": f"Basic {token}"}
         data = None

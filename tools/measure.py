@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.certificates import self_signed
+
 from tools.instance import Instance, free_port, wait_for
 from tools.traffic import Load, Origin, Report
 
@@ -182,7 +183,9 @@ async def changes(instance: Instance, port: int, origins: list[Origin], count: i
     acts = {act: sum(a["act"] == act for a in found) for act in sorted({a["act"] for a in found})}
     show(f"{count} changes in {seconds:.0f} s under GET and POST", failures(load.report))
     show("  applies", " ".join(f"{act}={number}" for act, number in acts.items()))
-    needless = [a for a in found if a["act"] == "reload" and not any("virtual server" in b for b in a["because"])]
+    needless = [
+        a for a in found if a["act"] == "reload" and not any("virtual server" in b for b in a["because"])
+    ]
     show("  reloads not caused by a virtual server", str([a["because"] for a in needless][:3]))
     show("  certificate replaced without reload", str(secure_before != await call(handshake, tls_port)))
 
@@ -205,14 +208,19 @@ def handshake(port: int) -> bytes:
 def failures(report: Report) -> str:
     """Failed of all, with kinds."""
     kinds = f" {dict(report.failed)}" if report.failed else ""
-    return f"{report.failed.total()} failed of {report.requests}{kinds}, slowest {report.slowest * 1000:.0f} ms"
+    return (
+        f"{report.failed.total()} failed of {report.requests}{kinds}, slowest {report.slowest * 1000:.0f} ms"
+    )
 
 
 async def time_to_force(instance: Instance, origins: list[Origin]) -> None:
     """From the start of a PUT to its effect at the engine, read from the apply records."""
     table: list[dict[str, Any]] = [{"node": origin.node, "weight": 5} for origin in origins]
     for what, change in (
-        ("runtime change", lambda n: put(instance, "pools", "app", {"basic": {"nodes_table": weigh(table, n)}})),
+        (
+            "runtime change",
+            lambda n: put(instance, "pools", "app", {"basic": {"nodes_table": weigh(table, n)}}),
+        ),
         ("reload", lambda n: put(instance, "virtual_servers", "web", {"connection": {"timeout": 100 + n}})),
     ):
         took: list[float] = []
@@ -272,7 +280,10 @@ async def deaths(instance: Instance, port: int) -> None:
             if not alive:
                 os.kill(processes["control"][0], signal.SIGCONT)
             where = "control plane alive" if alive else "control plane stopped"
-            show(f"kill -9 HAProxy's {victim}, {where}: longest gap", f"{load.report.longest_gap * 1000:.0f} ms")
+            show(
+                f"kill -9 HAProxy's {victim}, {where}: longest gap",
+                f"{load.report.longest_gap * 1000:.0f} ms",
+            )
             await asyncio.sleep(1)
     before = instance.processes()
     load = Load(port, clients=8)
@@ -286,7 +297,10 @@ async def deaths(instance: Instance, port: int) -> None:
         load.stop()
     after = instance.processes()
     show("kill -9 launcher, started anew", failures(load.report))
-    show("  same HAProxy, one of each", f"{after['haproxy'] == before['haproxy']}, {[len(p) for p in after.values()]}")
+    show(
+        "  same HAProxy, one of each",
+        f"{after['haproxy'] == before['haproxy']}, {[len(p) for p in after.values()]}",
+    )
 
 
 async def resources(instance: Instance) -> None:

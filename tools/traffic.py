@@ -28,7 +28,9 @@ class Origin:
     async def start(self) -> Origin:
         """Listens; `port` is then the real one."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _OriginProtocol(self), "127.0.0.1", self.port, backlog=1024)
+        self._server = await loop.create_server(
+            lambda: _OriginProtocol(self), "127.0.0.1", self.port, backlog=1024
+        )
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -43,7 +45,7 @@ class Origin:
 
     @property
     def node(self) -> str:
-        """"host:port"."""
+        """ "host:port"."""
         return f"127.0.0.1:{self.port}"
 
 

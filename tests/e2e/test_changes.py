@@ -1,4 +1,4 @@
-"""Changes of every kind under load: no request of any method fails, and what the engine can do at run time is no reload."""
+"""Changes of every kind under load: no request of any method fails, and no reload where run time can do."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 from tests.certificates import self_signed
-from tools.instance import Instance, free_port, wait_for
 from tests.e2e.test_traffic import Origins, in_force, service
+from tools.instance import Instance, free_port, wait_for
 from tools.traffic import Load
 
 
@@ -63,7 +63,9 @@ async def test_no_request_fails_through_changes(instance: Instance, origins: Ori
     assert report.requests > 500
     applies = (await asyncio.to_thread(instance.get, "status/local_tm/applies"))["applies"]
     needless = [
-        apply for apply in applies if apply["act"] == "reload" and all("node" in why for why in apply["because"])
+        apply
+        for apply in applies
+        if apply["act"] == "reload" and all("node" in why for why in apply["because"])
     ]
     assert not needless, needless
 

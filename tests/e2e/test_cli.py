@@ -49,7 +49,10 @@ def test_check_diff_apply_status(instance: Instance, tmp_path: Path) -> None:
     assert instance.get("config/active/pools")["children"] == []
     applied = pointsman("apply", str(document), *home)
     assert applied.returncode in (0, 2), applied
-    assert instance.get("config/active/pools/app")["properties"]["basic"]["nodes_table"][0]["node"] == "127.0.0.1:1"
+    assert (
+        instance.get("config/active/pools/app")["properties"]["basic"]["nodes_table"][0]["node"]
+        == "127.0.0.1:1"
+    )
     shown = pointsman("status", *home)
     assert "127.0.0.1:1" in shown.stdout, shown
     as_data = json.loads(pointsman("status", "--json", *home).stdout)

@@ -10,9 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from tools.instance import SOURCE, Instance, free_port, wait_for
 from tests.e2e.test_traffic import Origins, in_force, request, service
+from tools.instance import SOURCE, Instance, free_port, wait_for
 from tools.traffic import Load
 
 
@@ -49,7 +48,9 @@ async def test_killing_the_control_plane_costs_no_request(instance: Instance, or
 
 @pytest.mark.parametrize("victim", ["master", "worker"])
 @pytest.mark.parametrize("control", ["alive", "stopped"])
-async def test_haproxy_is_back_at_once(instance: Instance, origins: Origins, victim: str, control: str) -> None:
+async def test_haproxy_is_back_at_once(
+    instance: Instance, origins: Origins, victim: str, control: str
+) -> None:
     port = free_port()
     await asyncio.to_thread(service, instance, port, [{"node": origin.node} for origin in origins])
     processes = instance.processes()
@@ -71,7 +72,11 @@ async def test_haproxy_is_back_at_once(instance: Instance, origins: Origins, vic
         events = await asyncio.to_thread(
             wait_for,
             "the event is recorded",
-            lambda: [e for e in instance.get("status/local_tm/events")["events"] if "haproxy" in e["reason"].lower()],
+            lambda: [
+                e
+                for e in instance.get("status/local_tm/events")["events"]
+                if "haproxy" in e["reason"].lower()
+            ],
         )
         assert events
 

@@ -7,10 +7,23 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.certificates import self_signed
-from tools.instance import Instance, free_port, wait_for
 from tests.e2e.test_traffic import in_force
+from tools.instance import Instance, free_port, wait_for
 
-NAMES = ["a/b", "with space", 'quo"te', "it's", "hash#tag", "ünïcödé", "日本語", "back\\slash", "${HOME}", "%{x}", "-v", "a;b"]
+NAMES = [
+    "a/b",
+    "with space",
+    'quo"te',
+    "it's",
+    "hash#tag",
+    "ünïcödé",
+    "日本語",
+    "back\\slash",
+    "${HOME}",
+    "%{x}",
+    "-v",
+    "a;b",
+]
 
 
 def test_strange_names_work(instance: Instance) -> None:
@@ -19,7 +32,9 @@ def test_strange_names_work(instance: Instance) -> None:
         make(instance, name, port)
     wait_for("in force", lambda: in_force(instance))
     for name, port in ports.items():
-        conditions = instance.get(f"status/local_tm/conditions/virtual_servers/{quote(name, safe='')}")["conditions"]
+        conditions = instance.get(f"status/local_tm/conditions/virtual_servers/{quote(name, safe='')}")[
+            "conditions"
+        ]
         assert not [c for c in conditions if c["standing"] == "rejected"], conditions
         with socket.create_connection(("127.0.0.1", port), 5):
             pass
@@ -31,7 +46,10 @@ def test_strange_names_work(instance: Instance) -> None:
 
 def make(instance: Instance, name: str, port: int) -> None:
     """A pool and a virtual server of that name."""
-    assert instance.put("pools", name, {"basic": {"nodes_table": [{"node": "127.0.0.1:1"}], "note": name}})[0] == 201
+    assert (
+        instance.put("pools", name, {"basic": {"nodes_table": [{"node": "127.0.0.1:1"}], "note": name}})[0]
+        == 201
+    )
     basic = {"enabled": True, "port": port, "pool": name}
     assert instance.put("virtual_servers", name, {"basic": basic})[0] == 201
 
@@ -89,12 +107,18 @@ def test_what_configuration_alone_decides_is_refused(instance: Instance) -> None
 def test_a_port_in_use_is_a_condition_and_heals(instance: Instance) -> None:
     assert instance.put("pools", "p", {"basic": {"nodes_table": [{"node": "127.0.0.1:1"}]}})[0] == 201
     good = free_port()
-    assert instance.put("virtual_servers", "good", {"basic": {"enabled": True, "port": good, "pool": "p"}})[0] == 201
+    assert (
+        instance.put("virtual_servers", "good", {"basic": {"enabled": True, "port": good, "pool": "p"}})[0]
+        == 201
+    )
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert instance.put("virtual_servers", "bad", {"basic": {"enabled": True, "port": port, "pool": "p"}})[0] == 201
+        assert (
+            instance.put("virtual_servers", "bad", {"basic": {"enabled": True, "port": port, "pool": "p"}})[0]
+            == 201
+        )
         wait_for("in force", lambda: in_force(instance))
         found = instance.get("status/local_tm/conditions/virtual_servers/bad")["conditions"]
         assert [c["standing"] for c in found if "use" in c["message"]] == ["rejected"], found

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-
 from tools.instance import Instance, wait_for
 
 HOSTILE = "<img src=x onerror=alert(1)>"

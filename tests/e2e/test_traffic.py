@@ -15,7 +15,13 @@ def service(instance: Instance, port: int, nodes: list[dict[str, Any]], **pool: 
     """Makes pool "app" and virtual server "web" on `port`, and waits until they are in force."""
     settings: dict[str, Any] = {"basic": {"nodes_table": nodes}, **pool}
     assert instance.put("pools", "app", settings)[0] == 201
-    basic = {"enabled": True, "port": port, "pool": "app", "listen_on_any": False, "listen_on_hosts": ["127.0.0.1"]}
+    basic = {
+        "enabled": True,
+        "port": port,
+        "pool": "app",
+        "listen_on_any": False,
+        "listen_on_hosts": ["127.0.0.1"],
+    }
     assert instance.put("virtual_servers", "web", {"basic": basic})[0] == 201
     wait_for("the virtual server is in force", lambda: in_force(instance))
 

@@ -37,7 +37,9 @@ def _check_one(snapshot: Snapshot, identity: ObjectId) -> Iterator[Problem]:
 
 def _failure_chain(snapshot: Snapshot, identity: ObjectId) -> Iterator[Problem]:
     chain = [identity.name]
-    while (pool := snapshot.get("pools", chain[-1], Pool)) is not None and (following := pool.basic.failure_pool):
+    while (pool := snapshot.get("pools", chain[-1], Pool)) is not None and (
+        following := pool.basic.failure_pool
+    ):
         if following in chain:
             if following == identity.name:
                 circle = " -> ".join([*chain, following])
@@ -52,11 +54,17 @@ def key_pair_fault(public: str, private: str) -> tuple[str, str] | None:
     try:
         certificates = x509.load_pem_x509_certificates(public.encode())
     except ValueError:
-        return "public", "is not a certificate in PEM; paste the text from BEGIN CERTIFICATE to END CERTIFICATE"
+        return (
+            "public",
+            "is not a certificate in PEM; paste the text from BEGIN CERTIFICATE to END CERTIFICATE",
+        )
     try:
         key = serialization.load_pem_private_key(private.encode(), password=None)
     except TypeError:
-        return "private", "is encrypted with a passphrase; remove the passphrase first (openssl pkey -in FILE)"
+        return (
+            "private",
+            "is encrypted with a passphrase; remove the passphrase first (openssl pkey -in FILE)",
+        )
     except ValueError:
         return "private", "is not a private key in PEM; paste the text from BEGIN to END PRIVATE KEY"
     except Exception:
@@ -64,7 +72,10 @@ def key_pair_fault(public: str, private: str) -> tuple[str, str] | None:
         return "private", "is of a kind that is not supported; use an RSA or elliptic-curve key"
     as_bytes = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     if certificates[0].public_key().public_bytes(*as_bytes) != key.public_key().public_bytes(*as_bytes):
-        return "private", "does not belong to the certificate; send the key that the certificate was made from"
+        return (
+            "private",
+            "does not belong to the certificate; send the key that the certificate was made from",
+        )
     return None
 
 

@@ -35,6 +35,8 @@ class Conflict(ControlError):
     """Somebody else changed the object since the caller read it."""
 
     def __init__(self, identity: ObjectId, changed_at: int) -> None:
-        super().__init__(f"{identity} was changed meanwhile, in revision {changed_at}; read it again, then repeat")
+        super().__init__(
+            f"{identity} was changed meanwhile, in revision {changed_at}; read it again, then repeat"
+        )
         self.identity = identity
         self.changed_at = changed_at

@@ -13,6 +13,7 @@ from typing import Any
 from pointsman.schema.resource import Kind, Resource, ResourceType, Row
 from pointsman.schema.snapshot import AnyResource
 from pointsman.schema.validate import normalise
+from pointsman.schema.value import Secret
 
 
 def secret_readback(value: str) -> str:
@@ -36,12 +37,20 @@ def merge(kind: ResourceType, stored: Mapping[str, Any], change: Mapping[str, An
         target = merged.setdefault(section, {})
         for name, value in values.items():
             key = kind.key(section, name)
-            if key is not None and key.secret is not None and name in target:
-                shown = secret_readback(str(target[name])) if key.secret.readback == "hash" else ""
-                if value == shown:
-                    continue
-            target[name] = value
+            secret = key.secret if key is not None and name in target else None
+            if secret is None or value != _read_back(secret, str(target[name])):
+                target[name] = value
     return merged
+
+
+def _read_back(secret: Secret, value: str) -> str:
+    match secret.readback:
+        case "hash":
+            return secret_readback(value)
+        case "empty":
+            return ""
+        case "clear":
+            return value
 
 
 def canonical(kind: ResourceType, built: AnyResource) -> dict[str, Any]:
@@ -50,7 +59,7 @@ def canonical(kind: ResourceType, built: AnyResource) -> dict[str, Any]:
         return {"content": built.content}
     out: dict[str, Any] = {}
     for key in kind.keys:
-        value = normalise(key, plain(getattr(getattr(built, key.section), key.name)))
+        value = normalise(key, plain(key.read(built)))
         if key.required or value != key.default:
             out.setdefault(key.section, {})[key.name] = value
     return out
@@ -67,5 +76,5 @@ def full(kind: ResourceType, built: AnyResource) -> dict[str, dict[str, Any]]:
     """Every section and key of an object, defaults included, in the order of REST answers; secrets in clear."""
     out: dict[str, dict[str, Any]] = {section: {} for section in kind.sections}
     for key in kind.keys:
-        out[key.section][key.name] = plain(getattr(getattr(built, key.section), key.name))
+        out[key.section][key.name] = plain(key.read(built))
     return out

@@ -119,7 +119,8 @@ def observe(
         for name, pool in snapshot.all("pools", Pool)
     )
     alive = {
-        pool.name: any(node.state in (NodeState.ALIVE, NodeState.UNKNOWN) for node in pool.nodes) for pool in pools
+        pool.name: any(node.state in (NodeState.ALIVE, NodeState.UNKNOWN) for node in pool.nodes)
+        for pool in pools
     }
     failure = {pool.name: pool.failure_pool for pool in pools}
     services = tuple(
@@ -237,7 +238,9 @@ def _pool_reason(pool: str, alive: Mapping[str, bool], failure: Mapping[str, str
         pool = failure.get(pool, "")
     if tried[0] not in alive:
         return f'there is no pool "{tried[0]}"'
-    return f'no node of pool "{tried[0]}" can answer' + (" nor of its failure pools" if len(tried) > 1 else "")
+    return f'no node of pool "{tried[0]}" can answer' + (
+        " nor of its failure pools" if len(tried) > 1 else ""
+    )
 
 
 def _verdict(
@@ -248,10 +251,14 @@ def _verdict(
     rejected = [c for c in conditions if c.standing is Standing.REJECTED]
     warned = [c for c in conditions if c.standing is Standing.WARNING]
     if broken:
-        text = "; ".join(f'service "{service.name}" does not serve: {service.reason}' for service in broken[:3])
+        text = "; ".join(
+            f'service "{service.name}" does not serve: {service.reason}' for service in broken[:3]
+        )
         return "error", _with_rest(text, len(broken) - 3)
     if rejected:
-        return "error", _with_rest(f"{rejected[0].subject} is left out: {rejected[0].message}", len(rejected) - 1)
+        return "error", _with_rest(
+            f"{rejected[0].subject} is left out: {rejected[0].message}", len(rejected) - 1
+        )
     if dead:
         text = "; ".join(f'node {node} of pool "{pool}" is down' for pool, node in dead[:3])
         return "warn", _with_rest(text, len(dead) - 3)

@@ -25,7 +25,10 @@ class Standing(enum.Enum):
 
 @dataclass(frozen=True)
 class Condition:
-    """One remark on one object; `path` is section, key and, in a table, row and column. `code` is stable for scripts."""
+    """One remark on one object; `path` is section, key and, in a table, row and column.
+
+    `code` is stable for scripts.
+    """
 
     subject: ObjectId
     standing: Standing

@@ -32,7 +32,9 @@ def references(kind: ResourceType, settings: Mapping[str, Any]) -> Iterator[Use]
             for row in value:
                 label = str(row.get(key.row_key, ""))
                 for column in key.columns:
-                    yield from _uses(column, (key.section, key.name, label, column.name), row.get(column.name))
+                    yield from _uses(
+                        column, (key.section, key.name, label, column.name), row.get(column.name)
+                    )
         else:
             yield from _uses(key, (key.section, key.name), value)
 
@@ -41,7 +43,6 @@ def _uses(key: Key, path: tuple[str, ...], value: Any) -> Iterator[Use]:
     if key.reference is None or value is None:
         return
     for name in value if isinstance(value, (list, tuple)) else (value,):
-        # A rule is switched off in its list by a leading "/"; it is still the rule's name.
-        bare = name.removeprefix("/") if key.reference.type == "rules" else name
-        if bare and bare not in key.reference.special:
-            yield Use(path, ObjectId(key.reference.type, bare))
+        target = key.reference.target(name)
+        if target is not None:
+            yield Use(path, ObjectId(key.reference.type, target))

@@ -33,6 +33,7 @@ class _Declaration(BaseModel):
         use_attribute_docstrings=True,
         validate_default=False,
         hide_input_in_errors=True,
+        serialize_by_alias=True,
     )
 
 
@@ -94,6 +95,12 @@ class Key:
     unit: str = ""
     columns: tuple[Key, ...] = ()
     row_key: str = ""
+    attribute: str = ""
+    """The model's field: the name, but where that is a word of Python's ("if_" for "if")."""
+
+    def read(self, resource: Resource | FileResource) -> Any:
+        """The key's value in an object, as the model holds it (lists and tables as tuples)."""
+        return getattr(getattr(resource, self.section), self.attribute)
 
     @property
     def path(self) -> str:
@@ -155,8 +162,8 @@ def keys_of(model: type[_Declaration]) -> tuple[Key, ...]:
     for section in sorted(model.model_fields, key=lambda name: (name != "basic", name)):
         section_model = model.model_fields[section].annotation
         assert isinstance(section_model, type) and issubclass(section_model, Section)
-        for name in sorted(section_model.model_fields):
-            found.append(_describe(section, name, section_model.model_fields[name]))
+        keys = [_describe(section, name, info) for name, info in section_model.model_fields.items()]
+        found.extend(sorted(keys, key=lambda key: key.name))
     return tuple(found)
 
 
@@ -192,16 +199,15 @@ def _describe(section: str, name: str, info: FieldInfo) -> Key:
     kind, extra = _shape(section, annotation)
     default = None if info.is_required() else info.get_default(call_default_factory=True)
     if kind in (ValueKind.LIST, ValueKind.TABLE) and not info.is_required():
-        default = [
-            row.model_dump(mode="json") if isinstance(row, Row) else row for row in (default or ())
-        ]
+        default = [row.model_dump(mode="json") if isinstance(row, Row) else row for row in (default or ())]
     return Key(
         section=section,
-        name=name,
+        name=info.alias or name,
+        attribute=name,
         kind=kind,
         required=info.is_required(),
         default=default,
-        help=(info.description or "").strip(),
+        help=" ".join((info.description or "").split()),
         **facts,
         **extra,
     )
@@ -219,7 +225,12 @@ def _unwrap(annotation: Any, markers: list[Any]) -> tuple[Any, list[Any]]:
 
 
 def _shape(section: str, annotation: Any) -> tuple[ValueKind, dict[str, Any]]:
-    scalars = {str: ValueKind.STRING, int: ValueKind.INTEGER, bool: ValueKind.BOOLEAN, float: ValueKind.NUMBER}
+    scalars = {
+        str: ValueKind.STRING,
+        int: ValueKind.INTEGER,
+        bool: ValueKind.BOOLEAN,
+        float: ValueKind.NUMBER,
+    }
     if annotation in scalars:
         return scalars[annotation], {}
     origin = get_origin(annotation)

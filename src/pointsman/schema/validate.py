@@ -1,16 +1,18 @@
 """Turns plain data into resource objects, reporting every fault at once with its object and field.
 
-Invariant: `build` either returns an object that satisfies its model or raises `Invalid` with at least one `Problem`.
+Invariant: `build` either returns an object that satisfies its model, or raises `Invalid` with at least one
+`Problem`.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, get_args
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, core_schema
 
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.resource import Key, Kind, ResourceType, Settings, ValueKind
@@ -27,8 +29,25 @@ _CODES = {
     "int_parsing_size": "num.out_of_range",
     "string_too_long": "string.too_long",
     "too_long": "list.too_long",
+    "string_unicode": "string.illegal_character",
     "illegal_character": "string.illegal_character",
 }
+
+# Any other type of fault comes from a validator of ours and brings its own message.
+_PYDANTIC_FAULTS = frozenset(get_args(core_schema.ErrorType))
+
+_WANTED = {
+    "string_type": "a string",
+    "literal_error": "a string",
+    "int_type": "a whole number, without quotes",
+    "float_type": "a number, without quotes",
+    "bool_type": "true or false, without quotes",
+    "tuple_type": "a list",
+    "model_type": "an object of keys and values",
+    "bytes_type": "the content of a file",
+}
+
+_COUNTED = {"string.too_long": "characters", "list.too_long": "elements"}
 
 
 class Invalid(Exception):
@@ -40,7 +59,7 @@ class Invalid(Exception):
 
 
 def check_name(identity: ObjectId) -> None:
-    """Refuses names that no surface could carry: empty, over 255 bytes, control characters, "." and "..", not NFC."""
+    """Refuses names that no surface could carry: empty, too long, with control characters, "." and ".."."""
     name = identity.name
     fault = ""
     if not name:
@@ -60,7 +79,7 @@ def check_name(identity: ObjectId) -> None:
 
 
 def build(kind: ResourceType, name: str, settings: Settings | Mapping[str, Any]) -> AnyResource:
-    """The object of `kind` called `name` with `settings` (section -> key -> value; {"content": bytes} for files).
+    """The object of `kind` called `name` with `settings`: section -> key -> value, or {"content": bytes}.
 
     Raises `Invalid` with all faults at once.
     """
@@ -69,12 +88,14 @@ def build(kind: ResourceType, name: str, settings: Settings | Mapping[str, Any])
         check_name(identity)
     if kind.kind is not Kind.FILE:
         # A section that must be there is looked into even when absent, so that each missing key is named.
-        needed = {name: {} for name, info in kind.model.model_fields.items() if info.is_required()}
+        fields = kind.model.model_fields
+        needed: dict[str, Any] = {section: {} for section, info in fields.items() if info.is_required()}
         settings = {**needed, **settings}
     try:
         built = kind.model.model_validate(settings)
     except ValidationError as error:
-        problems = tuple(_problem(kind, identity, detail, settings) for detail in error.errors(include_url=False))
+        details = error.errors(include_url=False)
+        problems = tuple(_problem(kind, identity, detail, settings) for detail in details)
         raise Invalid(problems) from None
     if kind.kind is not Kind.FILE and (twins := tuple(_repeated_rows(kind, identity, settings))):
         raise Invalid(twins)
@@ -95,10 +116,11 @@ def _repeated_rows(kind: ResourceType, identity: ObjectId, settings: Settings) -
             continue
         seen: set[str] = set()
         for row in settings.get(key.section, {}).get(key.name, ()):
-            label = str(row[key.row_key])
+            label = str(row.get(key.row_key, ""))
             if label in seen:
                 message = f'the row "{label}" occurs twice; keep one of them'
-                found.append(Problem(identity, (key.section, key.name, label), "table.duplicate_row", message))
+                path = (key.section, key.name, label)
+                found.append(Problem(identity, path, "table.duplicate_row", message))
             seen.add(label)
     return found
 
@@ -107,46 +129,90 @@ def _problem(
     kind: ResourceType, identity: ObjectId, detail: ErrorDetails, settings: Mapping[str, Any]
 ) -> Problem:
     location = detail["loc"]
-    path = _field_path(kind, location, settings)
-    code = _CODES.get(detail["type"], "json.wrong_type")
-    return Problem(identity, path, code, _message(kind, location, detail, code))
+    key = _key_at(kind, location)
+    code = _code(key, detail)
+    return Problem(identity, _field_path(kind, location, settings), code, _message(kind, key, detail, code))
 
 
-def _field_path(kind: ResourceType, location: tuple[int | str, ...], settings: Mapping[str, Any]) -> tuple[str, ...]:
+def _key_at(kind: ResourceType, location: tuple[int | str, ...]) -> Key | None:
+    """The key at a place in the data, or the column where the place is inside a row."""
+    key = kind.key(str(location[0]), str(location[1])) if len(location) > 1 else None
+    if key is None or key.kind is not ValueKind.TABLE or len(location) <= 3:
+        return key
+    return next((column for column in key.columns if column.name == location[3]), None)
+
+
+def _field_path(
+    kind: ResourceType, location: tuple[int | str, ...], settings: Mapping[str, Any]
+) -> tuple[str, ...]:
     path = [str(part) for part in location]
     if len(location) >= 3 and isinstance(location[2], int):
         key = kind.key(str(location[0]), str(location[1]))
         if key is not None and key.kind is ValueKind.TABLE and key.row_key:
             row = settings[str(location[0])][str(location[1])][location[2]]
-            if isinstance(row, Mapping) and isinstance(row.get(key.row_key), str):
-                path[2] = row[key.row_key]
+            label = row.get(key.row_key) if isinstance(row, Mapping) else None
+            # A label that cannot be shown safely in a log line gives way to the row's number.
+            if isinstance(label, str) and label and label.isprintable():
+                path[2] = label
     return tuple(path)
 
 
-def _message(kind: ResourceType, location: tuple[int | str, ...], detail: ErrorDetails, code: str) -> str:
+def _code(key: Key | None, detail: ErrorDetails) -> str:
+    fault = detail["type"]
+    if fault in _CODES:
+        wrong_type = fault == "literal_error" and not isinstance(detail["input"], str)
+        return "json.wrong_type" if wrong_type else _CODES[fault]
+    if fault not in _PYDANTIC_FAULTS:
+        return "value.invalid"
+    if key is not None and key.kind is ValueKind.TABLE:
+        return "json.invalid_table"
+    return "json.wrong_type"
+
+
+def _message(kind: ResourceType, key: Key | None, detail: ErrorDetails, code: str) -> str:
+    location, context = detail["loc"], detail.get("ctx", {})
     match code:
         case "property.no_default":
             return "a value is needed and there is no default; set it"
         case "json.unknown_property":
-            names = list(kind.sections) if len(location) == 1 else [k.name for k in kind.keys if k.section == location[0]]
-            near = _nearest(str(location[-1]), names)
-            return f'no such {"section" if len(location) == 1 else "key"}; remove it{near}'
+            what, names = _siblings(kind, location)
+            return f"no such {what}; remove it{_nearest(str(location[-1]), names)}"
         case "value.not_permitted":
-            return f'must be one of {detail["ctx"]["expected"]}'
+            return f"must be one of {context['expected']}; choose one of them"
         case "num.out_of_range":
-            bounds = detail.get("ctx", {})
-            edge = f'{bounds["ge"]} or more' if "ge" in bounds else f'{bounds.get("le", 2**63 - 1)} or less'
-            return f"must be {edge}"
+            return f"is out of range; give a number {_range(key, context)}"
         case "string.too_long" | "list.too_long":
-            return f'is too long; {detail["ctx"]["max_length"]} is the most'
-        case "string.illegal_character":
+            return f"is too long; shorten it to {context['max_length']} {_COUNTED[code]} at most"
+        case "string.illegal_character" if detail["type"] == "string_unicode":
+            return "must be valid Unicode; remove the unpaired surrogate"
+        case "string.illegal_character" | "value.invalid":
             return detail["msg"]
         case _:
-            return f'has the wrong type; {detail["msg"][:1].lower()}{detail["msg"][1:]}'
+            return f"has the wrong type; give {_WANTED.get(detail['type'], 'another value')}"
+
+
+def _siblings(kind: ResourceType, location: tuple[int | str, ...]) -> tuple[str, list[str]]:
+    """What is unknown at a place ("section", "key", "column"), and the names that are known there."""
+    match location:
+        case (_,):
+            return "section", list(kind.sections)
+        case (section, _):
+            return "key", [key.name for key in kind.keys if key.section == section]
+        case (section, name, *_):
+            table = kind.key(str(section), str(name))
+            return "column", [column.name for column in table.columns] if table else []
+        case _:
+            return "property", []
+
+
+def _range(key: Key | None, context: Mapping[str, Any]) -> str:
+    low = key.minimum if key else context.get("ge")
+    high = key.maximum if key else context.get("le")
+    if low is None:
+        return f"of {high} or less"
+    return f"of {low} or more" if high is None else f"from {low} to {high}"
 
 
 def _nearest(name: str, names: list[str]) -> str:
-    from difflib import get_close_matches  # rarely needed
-
     close = get_close_matches(name, names, 1)
     return f', or did you mean "{close[0]}"?' if close else ""

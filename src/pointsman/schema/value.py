@@ -1,28 +1,31 @@
 """The value types that resource sections are written in, and the markers that describe a key beyond its type.
 
-Invariant: a value that passes these types holds no NUL, and no line break unless its key holds text of several lines.
-Line breaks and other control characters are refused at the door, because names and strings end up in the engines'
-configuration files, in HTTP headers and in log lines.
+Invariant: a value that passes these types holds no NUL, and no line break unless its key holds text of many
+lines. Line breaks and other control characters are refused at the door, because names and strings end up in
+the engines' configuration files, in HTTP headers and in log lines.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, Strict
 from pydantic_core import PydanticCustomError
 
 LINE_LIMIT = 8192
 TEXT_LIMIT = 1_048_576
+LIST_LIMIT = 10_000
+
+Element = TypeVar("Element")
 
 
 @dataclass(frozen=True)
 class Reference:
     """The value names an object of another type.
 
-    `special` are names that need no object ("discard"). `off_mark` is a first character that switches an entry of a
-    list off and is no part of the name ("/" before a rule).
+    `special` are names that need no object ("discard"). `off_mark` is a first character that switches an
+    entry of a list off and is no part of the name ("/" before a rule).
     """
 
     type: str
@@ -49,10 +52,11 @@ class Hidden:
 class Secret:
     """Encrypted at rest; never shown in clear in history, differences or logs.
 
-    `readback` is what REST shows: "hash" (base64 of SHA-256, as the product does for private keys) or "empty".
+    `readback` is what REST shows to a reader of the object: "hash" (base64 of SHA-256, as the product does
+    for private keys), "empty", or "clear" where clients compare the value with what they sent.
     """
 
-    readback: Literal["hash", "empty"] = "empty"
+    readback: Literal["hash", "empty", "clear"] = "empty"
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ def _single_line(value: str) -> str:
                 "must be one line without control characters; remove the character {character}",
                 {"character": f"U+{ord(character):04X}"},
             )
-    return _encodable(value)
+    return value
 
 
 def _many_lines(value: str) -> str:
@@ -92,33 +96,38 @@ def _many_lines(value: str) -> str:
         if ord(character) < 0x20 and character not in "\t\r\n":
             raise PydanticCustomError(
                 "illegal_character",
-                "must not hold control characters other than tab and line breaks; remove the character {character}",
+                "must hold no control characters but tab and line breaks; remove the character {character}",
                 {"character": f"U+{ord(character):04X}"},
             )
-    return _encodable(value)
+    return value
 
 
-def _encodable(value: str) -> str:
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise PydanticCustomError(
-            "illegal_character", "must be valid Unicode; remove the unpaired surrogate", {}
-        ) from error
+def _not_empty(value: str) -> str:
+    if not value:
+        raise PydanticCustomError("empty", "must not be empty; give it at least one character")
     return value
 
 
 Line = Annotated[str, Field(max_length=LINE_LIMIT), AfterValidator(_single_line)]
 """A string of one line."""
 
+FilledLine = Annotated[Line, AfterValidator(_not_empty)]
+"""A string of one line with at least one character."""
+
 Text = Annotated[str, Field(max_length=TEXT_LIMIT), AfterValidator(_many_lines)]
 """A string of any number of lines (notes, PEM)."""
 
-Lines = Annotated[tuple[Line, ...], Strict(False), Field(max_length=10_000)]
-"""A list of strings in an order that matters; repeated elements are kept."""
+ListOf = Annotated[tuple[Element, ...], Strict(False), Field(max_length=LIST_LIMIT)]
+"""Elements of one type in an order that matters; repeated ones are kept. JSON's list is held as a tuple."""
 
-LineSet = Annotated[tuple[Line, ...], Strict(False), Field(max_length=10_000), Unordered()]
+Lines = ListOf[Line]
+"""A list of strings in an order that matters."""
+
+LineSet = Annotated[ListOf[Line], Unordered()]
 """A list of strings whose order has no meaning."""
+
+Table = ListOf[Element]
+"""Rows of one model: `Table[NodeRow]`."""
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=0)]
