@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-# OpenSSL's default security level refuses shorter keys, and the engine with it its whole configuration.
-_SHORTEST_RSA_KEY = 1024
+# OpenSSL refuses shorter ones at its usual security level (2 since OpenSSL 3.2, and in Debian), and HAProxy then its
+# whole configuration.
+_SHORTEST_RSA_KEY = 2048
 
 
 class Unusable(ValueError):

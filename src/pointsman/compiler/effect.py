@@ -155,4 +155,4 @@ def _message(key: Key, path: tuple[str, ...], guards: bool) -> str:
         )
     if guards:
         return f"{where} is stored and not yet acted on: traffic is not restricted by it; protect the service otherwise"
-    return f"{where} is stored and not yet acted on; traffic is served as with its default"
+    return f"{where} is stored and not yet acted on; everything runs as with its default"

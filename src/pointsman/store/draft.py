@@ -11,7 +11,8 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.resource import Kind
@@ -37,27 +38,46 @@ class Draft:
         return tuple(dict.fromkeys(cell.object for cell in self.writes))
 
 
-class _Names:
-    """The names of a view with changes on top."""
+class _Arrival(NamedTuple):
+    """The change at `position` gives a name to the object of `key`."""
 
-    def __init__(self, view: View, later: _Names | None = None) -> None:
-        """`later` is asked for names that are not there yet."""
+    position: int
+    key: str
+
+
+class _Names:
+    """The names of a view with the changes up to `position` on top."""
+
+    def __init__(
+        self, view: View, coming: Mapping[ObjectId, Sequence[_Arrival]] = MappingProxyType({})
+    ) -> None:
+        """`coming` are the names that the changes after `position` will give."""
         self._view = view
-        self._later = later
+        self._coming = coming
+        self._to_be = {
+            each.key: name.name for name, arrivals in coming.items() for each in reversed(arrivals)
+        }
         self._live: dict[ObjectId, str | None] = {}
         self._named: dict[str, str] = {}
         self._dead: dict[ObjectId, str | None] = {}
+        self.position = 0
+        self.arrivals: dict[ObjectId, list[_Arrival]] = {}
 
     def live(self, identity: ObjectId) -> str | None:
         return self._live[identity] if identity in self._live else self._view.find(identity)
 
     def find(self, identity: ObjectId) -> str | None:
         uid = self.live(identity)
-        return self._later.live(identity) if uid is None and self._later is not None else uid
+        if uid is None:
+            coming = self._coming.get(identity, ())
+            uid = next(
+                (each.key.rpartition("/")[2] for each in coming if each.position > self.position), None
+            )
+        return uid
 
     def name_of(self, type_path: str, uid: str) -> str | None:
         key = f"{type_path}/{uid}"
-        return self._named[key] if key in self._named else self._view.names.get(key)
+        return next((n[key] for n in (self._named, self._view.names, self._to_be) if key in n), None)
 
     def deleted(self, identity: ObjectId) -> str | None:
         """The key of the last deleted object of that name."""
@@ -67,6 +87,8 @@ class _Names:
         return key in self._named or key in self._view.names
 
     def add(self, identity: ObjectId, key: str) -> None:
+        if self.live(identity) is None:
+            self.arrivals.setdefault(identity, []).append(_Arrival(self.position, key))
         self._live[identity] = key.rpartition("/")[2]
         self._named[key] = identity.name
         if self.deleted(identity) == key:
@@ -95,9 +117,11 @@ def draft(
     `values_of` gives the live registers of an object key, `stamp` becomes the creation stamp of new objects.
     Raises `EditRefused`: an unknown object, type or key, a name that is taken.
     """
-    final = _Names(view)
-    keys = [_settle(final, shapes, change, new_uid) for change in changes]
-    return _Writer(view, shapes, values_of, stamp, _Names(view, final)).run(changes, keys)
+    planned = _Names(view)
+    keys = []
+    for planned.position, change in enumerate(changes):
+        keys.append(_settle(planned, shapes, change, new_uid))
+    return _Writer(view, shapes, values_of, stamp, _Names(view, planned.arrivals)).run(changes, keys)
 
 
 def _settle(names: _Names, shapes: Shapes, change: Change, new_uid: Callable[[], str]) -> str:
@@ -161,7 +185,7 @@ class _Writer:
         self._blobs: dict[str, bytes] = {}
 
     def run(self, changes: Sequence[Change], keys: Sequence[str]) -> Draft:
-        for change, key in zip(changes, keys, strict=True):
+        for self._names.position, (change, key) in enumerate(zip(changes, keys, strict=True)):
             match change:
                 case Put(identity, settings):
                     self._put(identity, key, settings)
@@ -173,12 +197,19 @@ class _Writer:
         writes: dict[Cell, Any] = {}
         for key, now in self._now.items():
             before = self._before[key]
+            if EXISTENCE not in before and EXISTENCE not in now and not self._must_be_known(key):
+                continue  # it came and went within the transaction
             for name in sorted(before.keys() | now.keys()):
                 value, old = now.get(name), before.get(name)
                 if value is not old and canonical(value) != canonical(old):
                     writes[Cell(key, name)] = value
         named = {value for cell, value in writes.items() if cell.property == CONTENT}
         return Draft(writes, {digest: blob for digest, blob in self._blobs.items() if digest in named})
+
+    def _must_be_known(self, key: str) -> bool:
+        """Whether something refers to the uid of an object that no register tells the name of yet."""
+        identity = identity_of(key, self._now[key][NAME])
+        return key not in self._view.names and any(identity in used for used in self._used.values())
 
     def _values(self, key: str) -> dict[str, Any]:
         if key not in self._now:

@@ -75,6 +75,8 @@ class Counters:
         self._now: dict[Key, dict[tuple[str, str], dict[str, Now]]] = {}
         self._by_pool: dict[str, set[Key]] = {}
         self._by_node: dict[str, set[Key]] = {}
+        self._reading: frozenset[str] = frozenset()
+        self._fresh: tuple[Key, ...] = ()
         self._workers: dict[str, float] = {}
         self._seen: dict[Key, float] = {}
         self._unsaved_totals: set[Key] = set()
@@ -110,6 +112,7 @@ class Counters:
             self._now = now
         for worker in workers:
             self._workers[worker] = at
+        self._reading, self._fresh = frozenset(workers), tuple(now)
         if complete and workers:
             self._forget(at)
 
@@ -216,12 +219,18 @@ class Counters:
             "number_child_processes": len(workers),
         }
 
+    @property
+    def workers(self) -> frozenset[str]:
+        """The workers in the last reading."""
+        return self._reading
+
     def flows(self) -> Mapping[ObjectId, Flow]:
-        """Figures of every virtual server and pool, for the history."""
+        """Figures of the virtual servers and pools in the last reading, for the history."""
         found: dict[ObjectId, Flow] = {}
-        for key, total in self._totals.items():
+        for key in self._fresh:
             if key.node:
                 continue
+            total = self._totals[key]
             by = dict(zip(fig.COLUMNS[self._kinds[key]], total, strict=True))
             pool = _is_pool(key)
             found[ObjectId(key.type, key.name)] = Flow(
@@ -289,23 +298,23 @@ class Counters:
 
     async def restore(self, database: Database) -> None:
         """Reads totals and bases back. Figures of another release's columns are dropped."""
+        await database.run(self.load)
 
-        def read(connection: sqlite3.Connection) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
-            return (
-                connection.execute("SELECT type, name, node, figures FROM counter_total").fetchall(),
-                connection.execute("SELECT worker, proxy, server, figures FROM counter_base").fetchall(),
-            )
-
-        totals, bases = await database.run(read)
+    def load(self, connection: sqlite3.Connection) -> None:
+        """`restore`, on a connection."""
         at = self._clock()
-        for kind_path, name, node, saved in totals:
+        for type_path, name, node, saved in connection.execute(
+            "SELECT type, name, node, figures FROM counter_total"
+        ):
             kind, highest, *total = json.loads(saved)
             if len(total) == len(fig.COLUMNS.get(kind, ())):
-                key = Key(kind_path, name, node)
+                key = Key(type_path, name, node)
                 self._know(key)
                 self._kinds[key], self._highest[key], self._totals[key] = kind, highest, tuple(total)
                 self._seen[key] = at
-        for worker, proxy, server, saved in bases:
+        for worker, proxy, server, saved in connection.execute(
+            "SELECT worker, proxy, server, figures FROM counter_base"
+        ):
             self._bases[_Row(worker, proxy, server)] = tuple(json.loads(saved))
             self._workers[worker] = at
 

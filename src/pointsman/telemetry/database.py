@@ -22,7 +22,7 @@ Statement = tuple[str, Sequence[Any]]
 
 SCHEMA_VERSION = 1
 _log = logging.getLogger(__name__)
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE event (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     time REAL NOT NULL,
@@ -131,7 +131,7 @@ def _connected(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous=NORMAL")
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
         if version == 0:
-            connection.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version={SCHEMA_VERSION};COMMIT")
+            connection.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version={SCHEMA_VERSION};COMMIT")
         elif version != SCHEMA_VERSION:
             raise sqlite3.DatabaseError(f"it has format {version}, and {SCHEMA_VERSION} is known")
         connection.execute("SELECT count(*) FROM counter_total").fetchone()

@@ -1,7 +1,7 @@
 """Traffic over time: ten minutes at the rate of the readings in memory, ninety days by the minute in the database.
 
-Invariant: memory is bounded by objects (at most `OBJECT_LIMIT`, the busiest places go to the first seen) and points; a
-minute without traffic or connections is not stored; at most `ROW_LIMIT` minutes are, the oldest go first.
+Invariant: memory is bounded in objects (at most `OBJECT_LIMIT`, the first seen) and in points; a minute without traffic
+or connections is not stored; at most `ROW_LIMIT` minutes are, the oldest go first.
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ class History:
         self._clock = clock
         self._rings: dict[ObjectId, _Ring] = {}
         self._last: dict[ObjectId, tuple[float, Flow]] = {}
+        self._rates: dict[ObjectId, tuple[float, ...]] = {}
         self._minute = 0
         self._sums: dict[ObjectId, list[int]] = {}
         self._minutes_done = 0
@@ -92,12 +93,11 @@ class History:
         self._peaks: deque[tuple[int, Peaks]] = deque(maxlen=_HOUR)
 
     def record(self, flows: Mapping[ObjectId, Flow]) -> None:
-        """Takes in the counters as they are now. An object's first reading is where its growth starts from."""
+        """Takes in the objects just read. An object's first reading is where its growth starts from."""
         now = self._clock()
         if int(now) // 60 != self._minute:
             self._end_minute()
             self._minute = int(now) // 60
-        totals = [0.0, 0.0, 0.0, 0.0]
         for identity, flow in flows.items():
             last = self._last.get(identity)
             if last is None and len(self._last) >= OBJECT_LIMIT:
@@ -116,13 +116,8 @@ class History:
                 sums[index] += value
             sums[4] = max(sums[4], flow.connections)
             if identity.type == "virtual_servers":
-                tls = max(0, flow.tls - before.tls) / seconds
-                for index, rate in enumerate((*rates[:3], tls)):
-                    totals[index] += rate
-        self._peak(Peaks(*totals))
-        for identity in [identity for identity in self._last if identity not in flows]:
-            del self._last[identity]
-            self._rings.pop(identity, None)
+                self._rates[identity] = (*rates[:3], max(0, flow.tls - before.tls) / seconds)
+        self._peak(Peaks(*map(sum, zip(*self._rates.values(), strict=True))))
 
     def _peak(self, seen: Peaks) -> None:
         if self._peaks and self._peaks[-1][0] == self._minute:
@@ -152,8 +147,12 @@ class History:
                     )
                 )
         self._sums.clear()
+        now = self._clock()
+        for identity in [i for i, (read, _) in self._last.items() if now - read > RECENT_SECONDS]:
+            for table in (self._last, self._rates, self._rings):
+                table.pop(identity, None)
         if self._minutes_done % _PRUNE_MINUTES == 0:
-            oldest = int(self._clock()) - RETENTION_DAYS * 86_400
+            oldest = int(now) - RETENTION_DAYS * 86_400
             self._statements.append(("DELETE FROM minute WHERE time < ?", (oldest,)))
             self._statements.append(
                 (

@@ -11,7 +11,7 @@ _KB_PER_MB = 1024
 
 
 class Machine:
-    """Reads processor, memory and files; processor shares are those since the reading before."""
+    """Reads processor, memory, files and network interfaces; processor shares are those since the reading before."""
 
     def __init__(self, proc: Path = Path("/proc")) -> None:
         self._proc = proc
@@ -71,3 +71,23 @@ class Machine:
         except (OSError, ValueError):
             return {}
         return {"sys_fds_free": max(0, limit - used)}
+
+    def interfaces(self) -> dict[str, dict[str, int]]:
+        """Figures of each network interface under the names of `network_interface`."""
+        try:
+            lines = (self._proc / "net/dev").read_text().splitlines()[2:]
+            columns = {line.partition(":")[0].strip(): line.partition(":")[2].split() for line in lines}
+            return {
+                name: {
+                    "collisions": int(words[13]),
+                    "rx_bytes": int(words[0]),
+                    "rx_errors": int(words[2]),
+                    "rx_packets": int(words[1]),
+                    "tx_bytes": int(words[8]),
+                    "tx_errors": int(words[10]),
+                    "tx_packets": int(words[9]),
+                }
+                for name, words in columns.items()
+            }
+        except (OSError, ValueError, IndexError):
+            return {}

@@ -39,6 +39,7 @@ class HealthTracker:
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._nodes: dict[tuple[str, str], _Node] = {}
+        self._health: dict[tuple[str, str], NodeHealth] = {}
         self._dead_pools: set[str] = set()
         self._verdicts: dict[tuple[str, str, str], Verdict] = {}
         self._statements: list[Statement] = []
@@ -46,7 +47,7 @@ class HealthTracker:
     @property
     def nodes(self) -> Mapping[tuple[str, str], NodeHealth]:
         """The health of each node, by (pool, node)."""
-        return MappingProxyType({place: node.health for place, node in self._nodes.items()})
+        return MappingProxyType(self._health)
 
     def failures(self, pool: str, node: str) -> int:
         """How often a node was reported as failed."""
@@ -77,7 +78,7 @@ class HealthTracker:
         existing = nodes_of(proxies)
         events: list[Event] = []
         for place in [place for place in self._nodes if place not in existing]:
-            del self._nodes[place]
+            del self._nodes[place], self._health[place]
             self._statements.append(("DELETE FROM node_health WHERE pool = ? AND node = ?", place))
         for place in sorted(existing):
             found = seen.get(place)
@@ -119,7 +120,7 @@ class HealthTracker:
         health = NodeHealth(pool, node, found.state, found.reason, since)
         after = _Node(health, failed, failures)
         if after != known:
-            self._nodes[place] = after
+            self._nodes[place], self._health[place] = after, health
             self._statements.append(
                 (
                     "INSERT OR REPLACE INTO node_health VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -202,6 +203,7 @@ class HealthTracker:
             ):
                 health = NodeHealth(pool, node, NodeState(state), reason, since)
                 self._nodes[pool, node] = _Node(health, failed, failures)
+                self._health[pool, node] = health
             self._dead_pools = {pool for (pool,) in connection.execute("SELECT pool FROM pool_death")}
             for pool, node, monitor, up, reason, since in connection.execute(
                 "SELECT pool, node, monitor, up, reason, since FROM verdict"

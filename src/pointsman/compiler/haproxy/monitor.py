@@ -1,10 +1,11 @@
-"""Health checks that HAProxy runs itself: one active monitor, passive checks, and the agent that our verdicts go through.
+"""Health checks that HAProxy runs itself: one active monitor, passive checks, and the agent our verdicts go through.
 
 Invariant: what HAProxy runs means the same as our own check of that monitor; a monitor with any setting that HAProxy
 cannot honour exactly is not run by it.
 
 Facts (HAProxy 2.8.25): a server with an agent nobody answers can be set up and down through `set server agent`, and is
-up only while its native check succeeds too. A native check seen failing by `observe` is repeated at its own interval.
+up only while its native check succeeds too. Checks use TLS where the server does; `no-check-ssl` would change that but
+is not accepted for a server added at run time, while a `connect` rule without `ssl` holds for all.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ from pointsman.schema.problem import ObjectId
 
 # Our verdicts arrive through the agent's state; the agent itself (port 1, once a day) is never there.
 AGENT = ("agent-check", "agent-addr", "127.0.0.1", "agent-port", "1", "agent-inter", "1d")
+
+# A check of a TLS server that goes no further than the TCP connection: a handshake without the server name that
+# requests bring along could fail where traffic would not.
+_CLEAR_CONNECTION = ("option tcp-check", "tcp-check connect")
 
 _LONGEST_EXCHANGE = 2048
 _DEFAULT_RESPONSE_LENGTH = 2048
@@ -63,31 +68,37 @@ def check_lines(pool_name: str, pool: Pool, watch: Watch) -> tuple[Line, ...]:
     run time cannot follow another's health and is checked for itself.
     """
     if watch.native is None:
-        # Without it a check would wait as long as its interval, an hour, for a host that does not answer.
-        origin = Origin(ObjectId("pools", pool_name), ("connection", "max_connect_time"))
         if not pool.basic.passive_monitoring:
             return ()
-        return (Line(f"timeout check {pool.connection.max_connect_time}s", origin),)
+        # Without a time of its own a check would wait as long as its interval, an hour, for a host that is silent.
+        texts = [f"timeout check {pool.connection.max_connect_time}s"]
+        if pool.ssl.enable:
+            texts += _CLEAR_CONNECTION
+        origin = Origin(ObjectId("pools", pool_name), ("basic", "passive_monitoring"))
+        return tuple(Line(text, origin) for text in texts)
     name, monitor = watch.native
+    clear = pool.ssl.enable and not monitor.basic.use_ssl
     origin = Origin(ObjectId("monitors", name))
     return tuple(
-        Line(text, origin) for text in (f"timeout check {monitor.basic.timeout}s", *_exchange(monitor))
+        Line(text, origin) for text in (f"timeout check {monitor.basic.timeout}s", *_exchange(monitor, clear))
     )
 
 
-def _exchange(monitor: Monitor) -> list[str]:
+def _exchange(monitor: Monitor, clear: bool) -> list[str]:
+    """The lines of a check; `clear` when it goes without TLS to a server that has TLS on."""
     match monitor.basic.type:
         case "http":
             http = monitor.http
             return [
                 "option httpchk",
+                *(["http-check connect"] if clear else []),
                 f"http-check send meth GET uri {word(http.path)} ver HTTP/1.1 hdr Host {format_word(http.host_header)}",
                 # Without an expectation HAProxy would want 2xx or 3xx.
                 f"http-check expect rstatus {word(http.status_regex or '.')}",
             ]
         case "tcp_transaction":
             tcp = monitor.tcp
-            lines = ["option tcp-check", "tcp-check connect"]
+            lines = ["option tcp-check", *(["tcp-check connect"] if clear else [])]
             if sent := decode(tcp.write_string):
                 lines.append(f"tcp-check send-binary {sent.hex()}")
             if tcp.response_regex:
@@ -96,19 +107,15 @@ def _exchange(monitor: Monitor) -> list[str]:
                 lines.append(f"tcp-check send-binary {sent.hex()}")
             return lines
         case _:
-            return []
+            return list(_CLEAR_CONNECTION) if clear else []
 
 
 def server_options(pool: Pool, watch: Watch) -> tuple[str, ...]:
     """The words by which a server is checked; empty when nothing watches it."""
     options: list[str] = []
     passive = (
-        "observe",
-        "layer4",
-        "error-limit",
-        str(pool.basic.node_connection_attempts),
-        "on-error",
-        "mark-down",
+        *("observe", "layer4", "error-limit", str(pool.basic.node_connection_attempts)),
+        *("on-error", "mark-down"),
     )
     if watch.native is not None:
         basic = watch.native[1].basic
@@ -129,8 +136,6 @@ def server_options(pool: Pool, watch: Watch) -> tuple[str, ...]:
             "fall",
             "1",
         )
-        if pool.ssl.enable:
-            options.append("no-check-ssl")
         options += passive
     if watch.judged:
         options += AGENT
@@ -139,7 +144,7 @@ def server_options(pool: Pool, watch: Watch) -> tuple[str, ...]:
 
 def _check_encryption(pool: Pool, monitor: Monitor) -> tuple[str, ...]:
     if not monitor.basic.use_ssl:
-        return ("no-check-ssl",) if pool.ssl.enable else ()
+        return ()
     host = monitor.http.host_header.partition(":")[0]
     sni = ("check-sni", word(host)) if monitor.basic.type == "http" and re.search("[A-Za-z]", host) else ()
     # Where traffic goes in clear, the check's certificate is not verified; else it is as for traffic.

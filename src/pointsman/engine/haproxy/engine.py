@@ -42,8 +42,8 @@ _RETURN_SECONDS = 3.0
 _START_SECONDS = 15.0
 _HOPELESS_SECONDS = 1.0
 """After this long an engine that still complains about its configuration at every start will not come up."""
-_SOCKET_BYTES = 90
-"""Longest socket path: the kernel takes 107 bytes, and HAProxy adds a suffix while it binds."""
+_SOCKET_BYTES = 97
+"""Longest path of a socket in HAProxy, which adds ten bytes to it while it binds (the kernel takes 107)."""
 
 
 class HaproxyEngine:
@@ -69,21 +69,25 @@ class HaproxyEngine:
         self._verdicts: dict[tuple[str, str], tuple[bool, str]] = {}
         self._acting = asyncio.Lock()
         self._reloaded_at = 0.0
+        self._ended_at = 0.0
         self._woken = asyncio.Event()
         self._statuses = 0
         self._states_are_old = False
+        self._given_up = False
 
     # The surface
 
+    @property
+    def serving(self) -> bool:
+        """Whether an engine of ours answers."""
+        return self._worker is not None
+
     async def start(self) -> None:
-        """Adopts a worker that runs. What it serves is proven at the first `apply`."""
-        await asyncio.to_thread(self._run.mkdir, mode=0o700, parents=True, exist_ok=True)
+        """Adopts a worker that runs or is being started. What it serves is proven at the first `apply`."""
+        self._run.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._number = self._generations.current()
         async with self._acting:
-            try:
-                self._take(await Worker.meet(self._worker_socket))
-            except EngineUnreachable:
-                self._worker = None
+            await self._present()
 
     async def run(self) -> None:
         """Watches until cancelled: workers that end, return or finish, servers to delete, health to save."""
@@ -95,12 +99,11 @@ class HaproxyEngine:
                 pass
             self._woken.clear()
             async with self._acting:
-                if self._worker is not None and self._worker.ended():
-                    await self._present(_RETURN_SECONDS)
                 try:
-                    await self._tidy()
+                    if await self._present() is not None:
+                        await self._tidy()
                 except EngineUnreachable:
-                    continue  # seen at its pidfd, or asked again in a second
+                    self._woken.set()  # it ended between two questions
 
     async def apply(self, plan: Plan) -> Outcome:
         """Puts `plan` in force: nothing, changes at run time, a reload or a start; or refuses it."""
@@ -115,7 +118,7 @@ class HaproxyEngine:
                 return self._refuse((Problem(None, (), "engine.unreachable", message),))
 
     async def _apply(self, plan: Plan) -> Outcome:
-        worker = await self._present(_RETURN_SECONDS if self._supervisor.is_asked() else 0.0)
+        worker = await self._present()
         if worker is None:
             return await self._begin(plan)
         match await self._step(worker, plan):
@@ -162,10 +165,12 @@ class HaproxyEngine:
 
     async def probe(self, listeners: Iterable[Listener]) -> Mapping[Listener, str]:
         """Which of these addresses cannot be bound now, and why; those our engine binds already can."""
-        bound: frozenset[tuple[str, int]] = frozenset()
-        if self._worker is not None and not self._worker.ended():
-            bound = self._generations.listeners(self._number)
-        return await asyncio.to_thread(refused_binds, tuple(listeners), bound)
+        async with self._acting:
+            try:
+                await self._present()
+            except EngineUnreachable:
+                self._woken.set()
+            return await self._probe(listeners)
 
     async def close(self) -> None:
         """Lets go of every worker; the engine keeps running."""
@@ -199,38 +204,52 @@ class HaproxyEngine:
 
     def _on_end(self, worker: Worker) -> None:
         asyncio.get_running_loop().remove_reader(worker.pidfd)
+        self._ended_at = time.monotonic()
         self._woken.set()
 
     def _drop(self, worker: Worker) -> None:
         asyncio.get_running_loop().remove_reader(worker.pidfd)
         worker.forget()
 
-    async def _present(self, seconds: float) -> Worker | None:
-        """The worker that serves now; one that has ended is awaited again for `seconds`, or None."""
+    async def _present(self) -> Worker | None:
+        """The worker that serves now, or None. One that the launcher is starting is awaited, the first time."""
         former = self._worker
         if former is not None and not former.ended() and not former.talk.closed:
             return former
         since = time.monotonic()
+        patience = _RETURN_SECONDS
+        if self._given_up or not self._supervisor.is_asked() or not self._supervisor.pid():
+            patience = 0.0
         while True:
             try:
                 worker = await Worker.meet(self._worker_socket)
                 break
             except EngineUnreachable:
-                if time.monotonic() - since >= seconds:
+                if time.monotonic() - since >= patience:
+                    self._give_up()
                     return None
                 await asyncio.sleep(0.01)
+        self._given_up = False
         if former is not None and former.identity == worker.identity:
             worker.dynamic, worker.lingering, worker.told = former.dynamic, former.lingering, former.told
         if former is not None:
             self._drop(former)
         self._take(worker)
         if former is not None and former.identity != worker.identity:
-            await self._welcome(worker, time.monotonic() - since)
+            await self._welcome(worker)
         return worker
 
-    async def _welcome(self, worker: Worker, seconds: float) -> None:
+    def _give_up(self) -> None:
+        """Says once that an engine that served is gone and does not come back."""
+        if self._worker is not None and not self._given_up:
+            reason = "the traffic engine (HAProxy) ended and does not start again; see log/haproxy.log for what it says"
+            self._on_event(Event("general", "zxtmswerror", Severity.FATAL, None, reason))
+        self._given_up = True
+
+    async def _welcome(self, worker: Worker) -> None:
         """Brings a worker that the launcher started up to date, and says that it happened."""
-        reason = f"the traffic engine ended and was started again; it answered after {seconds * 1000:.0f} ms"
+        after = (time.monotonic() - self._ended_at) * 1000
+        reason = f"the traffic engine (HAProxy) ended and was started again; it answered after {after:.0f} ms"
         self._on_event(Event("general", "zxtmswerror", Severity.SERIOUS, None, reason))
         if worker.generation != self._number:
             self._in_force = None
@@ -265,7 +284,7 @@ class HaproxyEngine:
 
     async def _prepare(self, plan: Plan, *, check: bool, bind: bool) -> tuple[int, tuple[Problem, ...]]:
         """Writes the plan as a new generation; its number, or what speaks against it."""
-        if bind and (taken := await self.probe(plan.listeners)):
+        if bind and (taken := await self._probe(plan.listeners)):
             remedy = "free it or choose another; the last good configuration stays in force"
             return 0, tuple(
                 Problem(at.subject, (), "engine.bind", f"{why}; {remedy}") for at, why in taken.items()
@@ -277,6 +296,12 @@ class HaproxyEngine:
                 self._binary, self._generations.path(number) / CONFIGURATION
             )
         return number, refusals(complaint, plan) if complaint else ()
+
+    async def _probe(self, listeners: Iterable[Listener]) -> Mapping[Listener, str]:
+        bound: frozenset[tuple[str, int]] = frozenset()
+        if self._worker is not None and not self._worker.ended():
+            bound = self._generations.listeners(self._number)
+        return await asyncio.to_thread(refused_binds, tuple(listeners), bound)
 
     def _refuse(self, problems: tuple[Problem, ...]) -> Outcome:
         return Outcome("refused", tuple(str(problem) for problem in problems), problems, self._number)
@@ -353,6 +378,7 @@ class HaproxyEngine:
         if self._worker is not None:
             self._drop(self._worker)
         self._take(worker)
+        self._given_up = False
         await self._settle(worker, plan, number)
         return Outcome("start", ("the engine was not running",), generation=number)
 

@@ -17,6 +17,7 @@ from pointsman.compiler.plan import Listener
 _IPV6_FREEBIND = 78  # linux/in6.h; Python's socket module has no name for it
 _IP_FREEBIND = 15
 _LISTENING = "0A"
+_ANY = {"0.0.0.0", "::"}  # noqa: S104 - compared, nothing is bound by it
 
 
 def refused_binds(listeners: Iterable[Listener], ours: frozenset[tuple[str, int]]) -> Mapping[Listener, str]:
@@ -52,6 +53,8 @@ def _bind(address: str, listener: Listener) -> str:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as HAProxy does
+        if family == socket.AF_INET6:
+            trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # as our configuration says
         if listener.transparent:
             if family == socket.AF_INET6:
                 trial.setsockopt(socket.IPPROTO_IPV6, _IPV6_FREEBIND, 1)
@@ -81,21 +84,17 @@ def _reason(error: OSError, address: str, port: int) -> str:
 
 
 def _plain(address: str) -> str:
-    """An address in one spelling; every way to say "any IPv4 address" is 0.0.0.0."""
-    if address in ("", "*"):
-        return "0.0.0.0"  # noqa: S104 - the name of the address, nothing is bound by it
+    """An address in one spelling."""
     try:
-        return str(ipaddress.ip_address(address.strip("[]")))
+        return str(ipaddress.ip_address(address))
     except ValueError:
         return address
 
 
 def _overlap(one: str, other: str) -> bool:
-    """Whether two addresses cannot both be bound on one port; "::" takes IPv4 too (Linux's default)."""
+    """Whether two addresses cannot both be bound on one port: equal, or one is any address of the family."""
     one, other = _plain(one), _plain(other)
-    if one == other or "::" in (one, other):
-        return True
-    return "0.0.0.0" in (one, other) and (":" in one) == (":" in other)  # noqa: S104 - compared, not bound
+    return one == other or (_ANY & {one, other} != set() and (":" in one) == (":" in other))
 
 
 def _listening(port: int) -> tuple[str, ...]:

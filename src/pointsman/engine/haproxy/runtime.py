@@ -74,11 +74,13 @@ async def perform(
 
 async def delete_lingering(worker: Worker) -> None:
     """Deletes the servers out of service whose last connection has ended. Raises EngineUnreachable."""
-    keys = tuple(worker.lingering)
+    keys = tuple(key for key in worker.lingering if key not in worker.fixed)
     answers = await worker.talk.ask_all([f"del server {backend}/{server}" for backend, server in keys])
     for key, answer in zip(keys, answers, strict=True):
         if answer.startswith(("Server deleted", "No such server")):
             _forget(worker, key)
+        elif "other configuration elements" in answer:
+            worker.fixed.add(key)
 
 
 def describe(operation: Operation) -> str:

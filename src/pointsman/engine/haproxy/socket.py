@@ -42,8 +42,9 @@ class Conversation:
         except (OSError, TimeoutError) as error:
             raise EngineUnreachable(f"{path.name}: {error or 'no answer'}") from error
         conversation = cls(reader, writer, path.name)
-        # The socket's own idle timeout (10 s by default) would end a conversation that has nothing to say.
-        await conversation.ask_all(("prompt", "set timeout cli 30d"))
+        await conversation.ask("prompt")  # until it has been answered, a second line would end the connection
+        # The idle timeout is 10 s by default, and 24 days at most (milliseconds in 31 bits).
+        await conversation.ask("set timeout cli 20d")
         return conversation
 
     async def ask(self, command: str, *, seconds: float = 10.0) -> str:

@@ -37,6 +37,7 @@ class Worker:
     pidfd: int
     dynamic: set[Key] = field(default_factory=set)
     lingering: dict[Key, Server | None] = field(default_factory=dict)
+    fixed: set[Key] = field(default_factory=set)
     told: dict[Key, bool] = field(default_factory=dict)
 
     @classmethod

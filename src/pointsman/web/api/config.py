@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pointsman.control.control import Control
 from pointsman.control.error import Conflict, Forbidden, InUse, NotFound
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.resource import FileResource, Kind, Resource, ResourceType
@@ -15,7 +16,6 @@ from pointsman.schema.validate import Invalid
 from pointsman.web.answer import JSON, OCTETS, Answer, error_answer, json_answer
 from pointsman.web.api.lenient_json import NotJson, read_json
 from pointsman.web.api.listing import list_children, not_allowed, not_found, read_only
-from pointsman.web.api.ports import Control
 from pointsman.web.api.representation import invalid_answer, read_expert_keys, show, take
 from pointsman.web.api.request import JSON_LIMIT, SAFE, Request
 from pointsman.web.api.tree import Collection, ConfigTree, Directory, Leaf, Nowhere

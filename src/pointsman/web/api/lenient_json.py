@@ -1,7 +1,7 @@
 """Reads the JSON of request bodies: strict where a mistake could hide, tolerant where published clients err.
 
-Tolerated are a comma before a closing bracket and raw line breaks inside strings; a certificate hook in wide use sends
-both. Refused are repeated keys, NaN and infinities, numbers beyond all use, and deep nesting.
+Tolerated are a comma before a closing bracket and raw line breaks inside strings; a certificate hook in wide
+use sends both. Refused are repeated keys, NaN and infinities, numbers beyond all use, and deep nesting.
 
 Invariant: what is returned holds plain JSON values only, nested no deeper than `DEPTH_LIMIT`.
 """

@@ -1,7 +1,7 @@
 """Paths of the REST tree: from the bytes of a request to names, and back to `href`s.
 
-Invariant: a name survives the way into a path and back, whatever characters it has; a slash inside a name is `%2F` in the
-path and never separates.
+Invariant: a name survives the way into a path and back, whatever characters it has; a slash inside a name is
+`%2F` in the path and never separates.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Objects as REST shows them, and bodies as REST takes them; and problems in the shape of `error_info`.
 
-Pure. Invariant: what is shown can be sent back unchanged and changes nothing; a secret is never shown in clear unless
-its declaration says so.
+Pure. Invariant: what is shown can be sent back unchanged and changes nothing; a secret is never shown in
+clear unless its declaration says so.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What a REST handler needs of a request, and the refusals that hold for every request.
 
-Invariant: no body is read before the caller is known and the request is known not to come from a foreign web page.
+Invariant: no body is read before the caller is known and the request is known not to come from a foreign web
+page.
 """
 
 from __future__ import annotations

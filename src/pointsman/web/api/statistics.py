@@ -1,6 +1,7 @@
 """The statistics tree of one traffic manager: its directories, the names below each leaf, and the counters.
 
-Pure over what it is given. Invariant: the tree has every leaf of the declaration, whether or not it has figures yet.
+Pure over what it is given. Invariant: the tree has every leaf of the declaration, whether or not it has
+figures yet.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class StatisticsTree:
     ) -> Answer:
         """The answer for `below`, the end of the whole `path`.
 
-        `figures` are counters by leaf path and object name, `names` objects that exist by leaf path, with or without
-        figures.
+        `figures` are counters by leaf path and object name, `names` objects that exist by leaf path, with or
+        without figures.
         """
         if (children := self._directories.get(below)) is not None:
             return list_children(path, sorted(children.items()))

@@ -1,7 +1,7 @@
 """The status tree: what this traffic manager is, how it fares, its counters, and our additions to it.
 
-`conditions`, `applies`, `history` and `events` are ours; the rest is the product's. Invariant: nothing here changes
-anything.
+`conditions`, `applies`, `history` and `events` are ours; the rest is the product's. Invariant: nothing here
+changes anything.
 """
 
 from __future__ import annotations
@@ -9,20 +9,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pointsman.schema.condition import Condition, Standing
+from pointsman.control.control import Control
 from pointsman.schema.counter import StatisticType
-from pointsman.schema.health import NodeState
+from pointsman.schema.event import Severity
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.resource import ResourceType
+from pointsman.telemetry.event_log import EventLog, EventQuery
 from pointsman.web.answer import Answer, error_answer, json_answer
+from pointsman.web.api.insight import (
+    BadArgument,
+    applied_body,
+    argument,
+    condition_body,
+    event_body,
+    number,
+    state_body,
+    transaction_body,
+)
 from pointsman.web.api.listing import list_children, not_allowed, not_found, read_only
-from pointsman.web.api.ports import Control, PoolStatus, Status
 from pointsman.web.api.request import SAFE, Request
 from pointsman.web.api.statistics import StatisticsTree
 from pointsman.web.api.tree import ConfigTree, Leaf
 
 LOCAL = "local_tm"
-_MOST = 1000
 
 _BRANCHES = (
     ("applies", False),
@@ -39,9 +48,14 @@ class StatusHandler:
     """Answers requests below `status`."""
 
     def __init__(
-        self, control: Control, types: Iterable[ResourceType], statistics: Iterable[StatisticType]
+        self,
+        control: Control,
+        events: EventLog,
+        types: Iterable[ResourceType],
+        statistics: Iterable[StatisticType],
     ) -> None:
         self._control = control
+        self._events = events
         self._tree = ConfigTree(types)
         self._statistics = StatisticsTree(statistics)
 
@@ -63,19 +77,56 @@ class StatusHandler:
             case (_, "information"):
                 return self._information()
             case (_, "state"):
-                return json_answer(200, {"state": _state(await self._control.status())})
+                return json_answer(200, {"state": state_body(await self._control.status())})
             case (_, "statistics", *below):
                 return self._answer_statistics(path, tuple(below))
             case (_, "conditions", *below):
                 return self._conditions(request, tuple(below))
-            case (_, "applies"):
-                return self._applies(request)
-            case (_, "history"):
-                return await self._history(request)
-            case (_, "events"):
-                return await self._events(request)
+            case (_, "applies" | "history" | "events" as branch):
+                try:
+                    return await self._ours(branch, request)
+                except BadArgument as error:
+                    return error_answer(400, "query.invalid", str(error))
             case _:
                 return not_found(method, path)
+
+    async def _ours(self, branch: str, request: Request) -> Answer:
+        query = request.query
+        limit, before = number(query, "limit", 100), number(query, "before", 0) or None
+        subject = self._subject(argument(query, "object"))
+        match branch:
+            case "applies":
+                shown: list[Any] = [applied_body(applied) for applied in self._control.applies(limit)]
+            case "history":
+                found = await self._control.transactions(limit=limit, before=before, subject=subject)
+                shown = [transaction_body(transaction) for transaction in found]
+            case _:
+                wanted = EventQuery(
+                    severities=_severities(argument(query, "severity")),
+                    section=argument(query, "section"),
+                    tag=argument(query, "tag"),
+                    subject=subject,
+                    text=argument(query, "text"),
+                    before=before,
+                    limit=limit,
+                )
+                shown = [event_body(logged) for logged in await self._events.find(wanted)]
+        body: dict[str, Any] = {branch: shown}
+        if branch == "applies":
+            body |= {"revision": self._control.revision, "in_force": self._control.in_force}
+        return json_answer(200, body)
+
+    def _subject(self, text: str) -> ObjectId | None:
+        if not text:
+            return None
+        words = text.split("/")
+        # A type has one word or two; the name is all the rest, whatever slashes it has.
+        for depth in (1, 2):
+            name = "/".join(words[depth:])
+            place = self._tree.find((*words[:depth], name) if name else tuple(words[:depth]))
+            if isinstance(place, Leaf):
+                return place.identity
+        raise BadArgument('the argument "object" must be a type and a name, like pools/web')
 
     def _information(self) -> Answer:
         identity = self._control.identity
@@ -94,100 +145,17 @@ class StatusHandler:
             if not isinstance(place, Leaf) or place.identity not in self._control.snapshot.objects:
                 return not_found(request.method, request.segments)
             identity = place.identity
-        conditions = self._control.conditions(identity)
         body = {
-            "conditions": [_condition(condition) for condition in conditions],
+            "conditions": [condition_body(condition) for condition in self._control.conditions(identity)],
             "revision": self._control.revision,
             "in_force": self._control.in_force,
         }
         return json_answer(200, body)
 
-    def _applies(self, request: Request) -> Answer:
-        limit = _number(request, "limit", 100)
-        applies = [
-            {
-                "number": applied.number,
-                "revision": applied.revision,
-                "reasons": applied.reasons,
-                "act": applied.act,
-                "because": applied.because,
-                "problems": [str(problem) for problem in applied.problems],
-                "started": applied.started,
-                "seconds": applied.seconds,
-                "generation": applied.generation,
-            }
-            for applied in self._control.applies(limit)
-        ]
-        return json_answer(200, {"applies": applies})
 
-    async def _history(self, request: Request) -> Answer:
-        """Changes, newest first; arguments `limit`, `before` (a revision) and `object` (type/name)."""
-        subject: ObjectId | None = None
-        if "object" in request.query:
-            place = self._tree.find(tuple(request.query["object"][-1].split("/")))
-            if not isinstance(place, Leaf):
-                return error_answer(400, "query.invalid", "object must be a type and a name, like pools/web")
-            subject = place.identity
-        transactions = await self._control.transactions(
-            limit=_number(request, "limit", 100),
-            before=_number(request, "before", 0) or None,
-            subject=subject,
-        )
-        history = [
-            {
-                "revision": transaction.revision,
-                "time": transaction.time,
-                "author": {
-                    "name": transaction.author.name,
-                    "address": transaction.author.address,
-                    "surface": transaction.author.surface,
-                },
-                "reason": transaction.reason,
-                "changes": [
-                    {
-                        "object": str(change.identity),
-                        "path": change.path,
-                        "before": change.before,
-                        "after": change.after,
-                    }
-                    for change in transaction.changes
-                ],
-            }
-            for transaction in transactions
-        ]
-        return json_answer(200, {"history": history})
-
-
-def _state(status: Status) -> dict[str, Any]:
-    failed: dict[str, list[str]] = {}
-    for pool in status.pools:
-        for node in pool.nodes:
-            if node.state is NodeState.DEAD:
-                failed.setdefault(node.node, []).append(pool.name)
-    return {
-        "error_level": status.level,
-        "errors": _errors(status),
-        "failed_nodes": [{"node": node, "pools": pools} for node, pools in sorted(failed.items())],
-        "license": "",
-        "pools": [
-            {
-                "name": pool.name,
-                "active_nodes": _nodes(pool, "active"),
-                "disabled_nodes": _nodes(pool, "disabled"),
-                "draining_nodes": _nodes(pool, "draining"),
-                "failure_pool": pool.failure_pool,
-            }
-            for pool in status.pools
-        ],
-        "tip_errors": [],
-        "virtual_servers": [
-            {
-                "name": service.name,
-                "pool": service.pool,
-                "port": service.port,
-                "throughput": service.figures.get("throughput", 0),
-                "ts_redirect_pools": [],
-            }
-            for service in status.services
-        ],
-    }
+def _severities(text: str) -> frozenset[Severity]:
+    try:
+        return frozenset(Severity(word) for word in text.upper().split(",") if word)
+    except ValueError as error:
+        known = ", ".join(severity.value for severity in Severity)
+        raise BadArgument(f'the argument "severity" takes {known}') from error
