@@ -13,14 +13,14 @@ from pathlib import Path
 from pointsman.compiler.facts import EngineFacts, Facts
 from pointsman.control.apply import ApplyLoop
 from pointsman.control.configuration import Configuration
-from pointsman.control.control import Control, Identity, Live
+from pointsman.control.control import Control, Identity
+from pointsman.control.first_start import furnish
+from pointsman.control.live import Live
 from pointsman.engine.noop import NoopEngine
 from pointsman.schema.event import Event
-from pointsman.schema.problem import ObjectId
-from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
-from pointsman.schema.resource import Kind
+from pointsman.schema.registry import BY_PATH
 from pointsman.schema.snapshot import Snapshot
-from pointsman.store import Author, Put, Store
+from pointsman.store import Author, Store, Transaction
 
 IDENTITY = Identity("pm1", "1.2.3", "12345678-9abc-def0-1234-56789abcdef0", "test")
 AUTHOR = Author("admin", "192.0.2.7", "rest")
@@ -43,6 +43,7 @@ async def running(home: Path) -> AsyncIterator[Running]:
     engine = NoopEngine()
     live = Live()
     store = await Store.open(home / "store", BY_PATH)
+    await furnish(store, IDENTITY.name, ())
 
     def facts(snapshot: Snapshot) -> Facts:
         return Facts(EngineFacts((2, 8, 25)), IDENTITY.name, str(home / "run"))
@@ -50,7 +51,7 @@ async def running(home: Path) -> AsyncIterator[Running]:
     async def gather(snapshot: Snapshot) -> Facts:
         return facts(snapshot)
 
-    def changed(reason: str) -> None:
+    def changed(reason: str, transaction: Transaction) -> None:
         loop.poke(reason)
 
     configuration = Configuration(store, changed)
@@ -64,15 +65,8 @@ async def running(home: Path) -> AsyncIterator[Running]:
         facts=facts,
         on_event=events.append,
     )
-    factory = [
-        Put(identity, settings)
-        for kind in RESOURCE_TYPES
-        if kind.kind is not Kind.SINGLETON
-        for name, settings in kind.factory.items()
-        if (identity := ObjectId(kind.path, name))
-    ]
     try:
-        await control.edit(AUTHOR, factory, "first start")
+        loop.poke("start")
         async with asyncio.TaskGroup() as group:
             task = group.create_task(loop.run())
             try:
