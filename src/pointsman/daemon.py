@@ -319,16 +319,25 @@ class _Daemon:
             health=self._health,
         )
         page = make_page(self._control, self._users, health=self._health)
+        cluster = make_cluster_app(self._health)
+        last = self._last_ports()
+
+        def listen(app: App, name: str, where: Sequence[str], flag: int | None, stored: int) -> int:
+            plain = app is api
+            if flag == 0 and name in last:
+                # A control plane that was restarted keeps the ports that its clients know.
+                with contextlib.suppress(CannotListen):
+                    return server.listen(app, where, last[name], plain_on_loopback=plain)
+            return server.listen(app, where, stored if flag is None else flag, plain_on_loopback=plain)
+
         places = _Places(
-            rest=server.listen(
-                api, rest_hosts, _chosen(options.rest_port, rest_port), plain_on_loopback=True
-            ),
-            ui=server.listen(page, hosts, _chosen(options.ui_port, UI_PORT)),
-            cluster=server.listen(
-                make_cluster_app(self._health), hosts, _chosen(options.control_port, cluster_port)
-            ),
+            rest=listen(api, "rest", rest_hosts, options.rest_port, rest_port),
+            ui=listen(page, "ui", hosts, options.ui_port, UI_PORT),
+            cluster=listen(cluster, "cluster", hosts, options.control_port, cluster_port),
             host=host,
         )
+        ports = {"rest": places.rest, "ui": places.ui, "cluster": places.cluster}
+        write_private(self._home / "run" / "ports.json", json.dumps(ports).encode())
         server.listen_unix(make_local(self._control), self._home / "run" / "control.sock")
         return server, places
 
