@@ -113,8 +113,16 @@ class Rig:
 
     # HAProxy
 
+    async def running(self) -> tuple[int, int]:
+        """The pids of HAProxy's master and of its present worker, as soon as there are any.
+
+        The master's socket comes up a little later than everything else.
+        """
+        await until("HAProxy's master answers", lambda: self.processes()[1])
+        return self.processes()
+
     def processes(self) -> tuple[int, int]:
-        """The pids of HAProxy's master and of its present worker; (0, 0) while there are none."""
+        """The pids of HAProxy's master and of its present worker; (0, 0) while the master does not answer."""
         answer, master = ask(str(self.run / "haproxy-master.sock"), "show proc")
         for line in answer.partition("# workers")[2].splitlines():
             words = line.split()

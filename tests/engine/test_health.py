@@ -100,7 +100,7 @@ async def test_verdicts_outlive_the_engine(rig: Rig, origins: Origins) -> None:
     port = free_port()
     await rig.apply(judged(port, [a, b]), "start")
     await verdict(rig, b, False)
-    master, worker = rig.processes()
+    _, worker = await rig.running()
     os.kill(worker, signal.SIGKILL)
     await until("the engine is back", lambda: rig.processes()[1] not in (0, worker))
     await until("the event is there", lambda: rig.events)
