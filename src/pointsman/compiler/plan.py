@@ -128,6 +128,8 @@ class Plan:
     listeners: tuple[Listener, ...] = ()
     proxies: Mapping[str, Proxy] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
+    native_monitors: Mapping[str, str] = field(default_factory=dict)
+    """The monitor that the engine itself runs, by pool."""
     conditions: tuple[Condition, ...] = ()
 
     def lines(self) -> tuple[Line, ...]:

@@ -1,0 +1,1 @@
+"""Health checks that the engine cannot run itself, and their verdicts."""

@@ -1,0 +1,110 @@
+"""How the engine's columns become the product's counters: which are read, and which sum to what.
+
+Invariant: every counter named here exists in the schema's declaration (a test checks it); one that is declared and not
+named here is not measured and reads 0. Columns are those of HAProxy's `show stat` (2.8; 3.0 adds, removes none).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_CLASSES = {f"http{n}xx_responses": (f"hrsp_{n}xx",) for n in range(1, 6)}
+
+FRONTEND: Mapping[str, tuple[str, ...]] = {
+    "bytes_in": ("bin",),
+    "bytes_out": ("bout",),
+    "connection_errors": ("ereq", "eint", "ssl_failed_handshake"),
+    "direct_replies": ("intercepted",),
+    "discard": ("dreq", "dcon", "dses"),
+    "gzip": ("comp_rsp",),
+    "gzip_bytes_saved": ("compressed_away",),
+    **_CLASSES,
+    "http_cache_hits": ("cache_hits",),
+    "http_cache_lookups": ("cache_lookups",),
+    "ssl_new_session": ("ssl_full",),
+    "total_http1_requests": ("h1req",),
+    "total_http2_requests": ("h2req",),
+    "total_http_requests": ("req_tot",),
+    "total_requests": ("requests",),
+}
+"""Counters of a virtual server, each the sum of columns of its listeners."""
+
+FRONTEND_GLOBAL: Mapping[str, tuple[str, ...]] = {
+    "ssl_connections": ("ssl_sess",),
+    "total_bytes_in": ("bin",),
+    "total_bytes_out": ("bout",),
+    "total_conn": ("conn_tot",),
+    "total_requests": ("requests",),
+    "total_transactions": ("requests",),
+}
+"""Counters of the traffic manager, summed over all virtual servers."""
+
+BACKEND: Mapping[str, tuple[str, ...]] = {
+    "bytes_in": ("bout",),
+    "bytes_out": ("bin",),
+    **_CLASSES,
+    "session_migrated": ("wredis",),
+    "total_conn": ("stot",),
+}
+"""Counters of a pool, each the sum over its variants. For a pool "in" is what nodes send."""
+
+SERVER: Mapping[str, tuple[str, ...]] = {
+    "bytes_from_node": ("bout",),
+    "bytes_to_node": ("bin",),
+    "errors": ("econ", "eresp"),
+    "new_conn": ("connect",),
+    "pooled_conn": ("reuse",),
+    "total_conn": ("stot",),
+}
+"""Counters of a node in one pool. `eresp` counts broken-off answers too."""
+
+SERVER_GLOBAL: Mapping[str, tuple[str, ...]] = {"total_backend_server_errors": ("econ", "eresp")}
+
+DERIVED = ("requests", "ssl_full", "compressed_away")
+"""Columns made here: requests (connections where the engine counts no requests), full TLS handshakes, and the bytes
+that compression saved."""
+
+
+def _columns(*tables: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    used = {column for table in tables for columns in table.values() for column in columns}
+    return (SESSIONS, *sorted(used - {SESSIONS}))
+
+
+SESSIONS = "stot"
+"""The column that tells a row which began anew from one that went on; every kind of row has it."""
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "frontend": _columns(FRONTEND, FRONTEND_GLOBAL),
+    "backend": _columns(BACKEND),
+    "server": _columns(SERVER, SERVER_GLOBAL),
+}
+"""The columns kept for a row, in the order of its figures, by the row's kind; `SESSIONS` is the first."""
+
+
+def number(text: str | None) -> int:
+    """A column as a whole number of zero or more; 0 when it is empty or not one."""
+    return int(text) if text and text.isdecimal() else 0
+
+
+def row_figures(kind: str, figures: Mapping[str, str]) -> tuple[int, ...]:
+    """The figures of one row, in the order of `COLUMNS[kind]`."""
+    return tuple(
+        _derived(column, figures) if column in DERIVED else number(figures.get(column))
+        for column in COLUMNS[kind]
+    )
+
+
+def _derived(column: str, figures: Mapping[str, str]) -> int:
+    match column:
+        case "requests":
+            return number(figures.get("req_tot" if figures.get("mode") == "http" else "stot"))
+        case "ssl_full":
+            return max(0, number(figures.get("ssl_sess")) - number(figures.get("ssl_reused_sess")))
+        case _:
+            return max(0, number(figures.get("comp_in")) - number(figures.get("comp_out")))
+
+
+def named(table: Mapping[str, tuple[str, ...]], kind: str, figures: tuple[int, ...]) -> dict[str, int]:
+    """Counters by their product names from figures in the order of `COLUMNS[kind]`."""
+    by_column = dict(zip(COLUMNS[kind], figures, strict=True))
+    return {name: sum(by_column[column] for column in columns) for name, columns in table.items()}
