@@ -26,6 +26,8 @@ class Facts:
     `run_directory` is absolute and holds the engine's sockets. `addresses` maps each host name that resolves to its
     addresses; a name that does not resolve is absent. `refused` are objects to leave out, with the reason (a port in
     use, the engine's own refusal). `demo_ports` are loopback ports on which the engine itself answers as a demo node.
+    `ipv6` is false where the kernel has no IPv6. `serving` names the virtual servers that listen now: where two want
+    one address, the one that has it keeps it.
     """
 
     engine: EngineFacts
@@ -36,5 +38,7 @@ class Facts:
     demo_ports: tuple[int, ...] = ()
     root: bool = False
     can_ping: bool = True
+    ipv6: bool = True
+    serving: frozenset[str] = frozenset()
     generation: int = 0
     """Number of the generation being made; becomes the engine's `description`. It is not part of what is compared."""

@@ -39,7 +39,7 @@ class Server:
     both can be changed at run time. `options` are the further words of its configuration line; `dynamic_options` the
     words for adding it at run time (a dynamic server cannot be tracked, so a tracking one checks for itself there).
     `judged` says that its health is set by our own monitors (through the agent's state); `tracks` names
-    "backend/server" when it follows another server's health.
+    "backend/server" when it follows another server's health: then `judged` holds only if it was added at run time.
     """
 
     name: str
@@ -128,6 +128,8 @@ class Plan:
     listeners: tuple[Listener, ...] = ()
     proxies: Mapping[str, Proxy] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
+    native_monitors: Mapping[str, str] = field(default_factory=dict)
+    """The monitor that the engine itself runs, by pool."""
     conditions: tuple[Condition, ...] = ()
 
     def lines(self) -> tuple[Line, ...]:

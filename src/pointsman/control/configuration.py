@@ -22,8 +22,7 @@ from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
 from pointsman.schema.resource import Kind, ResourceType
 from pointsman.schema.snapshot import AnyResource, Snapshot
 from pointsman.schema.validate import Invalid, build
-from pointsman.store import Author, Change, Delete, Put, Rename, Store
-from pointsman.store.history import changes_between
+from pointsman.store import Author, Change, Delete, Put, Rename, Store, Transaction, changes_between
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,8 @@ class Edited:
 class Configuration:
     """The stored configuration and its validated snapshot."""
 
-    def __init__(self, store: Store, on_change: Callable[[str], None]) -> None:
-        """`on_change` is told the reason after each commit, in the event loop."""
+    def __init__(self, store: Store, on_change: Callable[[str, Transaction], None]) -> None:
+        """`on_change` is told the reason and the transaction after each commit, in the event loop."""
         self._store = store
         self._on_change = on_change
         self._edit = asyncio.Lock()
@@ -170,7 +169,7 @@ class Configuration:
         if transaction is None:
             return
         self.snapshot = self._publish()
-        self._on_change(_describe(changes, reason))
+        self._on_change(_describe(changes, reason), transaction)
 
     def _publish(self) -> Snapshot:
         objects: dict[ObjectId, AnyResource] = {}

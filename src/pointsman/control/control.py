@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from pointsman.compiler.compile import compile_plan
@@ -15,17 +15,16 @@ from pointsman.compiler.facts import Facts
 from pointsman.compiler.plan import Plan
 from pointsman.control.apply import Applied, ApplyLoop
 from pointsman.control.configuration import Configuration, Edited
+from pointsman.control.live import Live
 from pointsman.control.status import Change as LastChange
-from pointsman.control.status import Figures, Status, observe
+from pointsman.control.status import Status, observe
 from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.event import Event
-from pointsman.schema.health import NodeHealth
 from pointsman.schema.pool import Pool
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.validate import build
-from pointsman.store import Author, Change, Delete, Put, Rename, Store
-from pointsman.store.history import Transaction
+from pointsman.store import Author, Change, Delete, Put, Rename, Store, Transaction
 
 
 @dataclass(frozen=True)
@@ -36,15 +35,6 @@ class Identity:
     version: str
     uuid: str
     platform: str
-
-
-class Live:
-    """What the data plane tells, refreshed by the watch loop; readers only look."""
-
-    def __init__(self) -> None:
-        self.health: Mapping[tuple[str, str], NodeHealth] = {}
-        self.figures: Mapping[tuple[str, str], Figures] = {}
-        self.engine: Mapping[str, str | int] = {}
 
 
 class Control:
@@ -176,7 +166,7 @@ class Control:
                     if identity in objects:
                         objects[ObjectId(identity.type, name)] = objects.pop(identity)
         snapshot = Snapshot(objects, self.revision)
-        return compile_plan(snapshot, replace(self._facts(snapshot)))
+        return compile_plan(snapshot, self._facts(snapshot))
 
     async def status(self) -> Status:
         """Services, pools and nodes as they are now, with who last changed each node."""

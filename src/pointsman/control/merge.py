@@ -13,6 +13,7 @@ from typing import Any
 from pointsman.schema.resource import Kind, Resource, ResourceType, Row
 from pointsman.schema.snapshot import AnyResource
 from pointsman.schema.validate import normalise
+from pointsman.schema.value import Secret
 
 
 def secret_readback(value: str) -> str:
@@ -36,12 +37,20 @@ def merge(kind: ResourceType, stored: Mapping[str, Any], change: Mapping[str, An
         target = merged.setdefault(section, {})
         for name, value in values.items():
             key = kind.key(section, name)
-            if key is not None and key.secret is not None and name in target:
-                shown = secret_readback(str(target[name])) if key.secret.readback == "hash" else ""
-                if value == shown:
-                    continue
-            target[name] = value
+            secret = key.secret if key is not None and name in target else None
+            if secret is None or value != _read_back(secret, str(target[name])):
+                target[name] = value
     return merged
+
+
+def _read_back(secret: Secret, value: str) -> str:
+    match secret.readback:
+        case "hash":
+            return secret_readback(value)
+        case "empty":
+            return ""
+        case "clear":
+            return value
 
 
 def canonical(kind: ResourceType, built: AnyResource) -> dict[str, Any]:

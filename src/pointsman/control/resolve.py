@@ -54,6 +54,10 @@ class Resolver:
         """Addresses of each name that resolves; names not yet known are looked up now, within `PATIENCE`."""
         names = frozenset(names)
         await self._look_up(names - self._known.keys())
+        return self.known(names)
+
+    def known(self, names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+        """Addresses of those names that were looked up before, without asking anybody."""
         return {name: self._known[name] for name in sorted(names) if self._known.get(name)}
 
     async def refresh(self, names: Iterable[str]) -> bool:

@@ -43,7 +43,6 @@ def _uses(key: Key, path: tuple[str, ...], value: Any) -> Iterator[Use]:
     if key.reference is None or value is None:
         return
     for name in value if isinstance(value, (list, tuple)) else (value,):
-        # A rule is switched off in its list by a leading "/"; it is still the rule's name.
-        bare = name.removeprefix("/") if key.reference.type == "rules" else name
-        if bare and bare not in key.reference.special:
-            yield Use(path, ObjectId(key.reference.type, bare))
+        target = key.reference.target(name)
+        if target is not None:
+            yield Use(path, ObjectId(key.reference.type, target))

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.control.merge import canonical, full, merge, secret_readback
+from pointsman.schema.monitor import MONITOR
 from pointsman.schema.pool import POOL
 from pointsman.schema.rule import RULE
 from pointsman.schema.server_key import SERVER_KEY
@@ -54,6 +55,12 @@ def test_a_private_key_sent_back_as_its_hash_stays() -> None:
         "basic": {"public": "P", "private": "K", "note": "n"}
     }
     assert merge(SERVER_KEY, before, {"basic": {"private": "other"}})["basic"]["private"] == "other"
+
+
+def test_a_secret_that_is_shown_in_clear_can_be_emptied() -> None:
+    before = {"http": {"authentication": "user:password"}}
+    assert merge(MONITOR, before, {"http": {"authentication": ""}}) == {"http": {"authentication": ""}}
+    assert merge(MONITOR, before, {"http": {"authentication": "user:password"}}) == before
 
 
 def test_a_section_of_the_wrong_shape_is_left_for_validation() -> None:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, Strict
+from pydantic import Field
 
 from pointsman.schema.resource import Row, Section
-from pointsman.schema.value import Count, Hidden, Line, Lines, Since, TableKey, Text, Unit
+from pointsman.schema.value import Count, Hidden, Line, Lines, Since, Table, TableKey, Text, Unit
 
 
 class Admin(Section):
@@ -124,14 +124,7 @@ class RestApi(Section):
     maxfds: Annotated[int, Field(ge=100, le=9_999_999), Since("6.2")] = 1_048_576
     """How many files and sockets the REST service may hold open."""
 
-    proxy_map: Annotated[
-        tuple[Path, ...],
-        Strict(False),
-        Field(max_length=10_000),
-        TableKey("absolute_path"),
-        Hidden(),
-        Since("4.0"),
-    ] = ()
+    proxy_map: Annotated[Table[Path], TableKey("absolute_path"), Hidden(), Since("4.0")] = ()
     """Paths under which resources can be reached besides their own."""
 
     replicate_absolute: Annotated[Count, Unit("s")] = 20

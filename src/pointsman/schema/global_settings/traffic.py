@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, Strict
+from pydantic import Field
 
 from pointsman.schema.resource import Row, Section
-from pointsman.schema.value import Hidden, Line, Since, TableKey, Unit, Unordered
+from pointsman.schema.value import Hidden, Line, Since, Table, TableKey, Unit, Unordered
 
 
 class Connection(Section):
@@ -104,9 +104,7 @@ class Gateway(Row):
 class Ip(Section):
     """Routing of answers."""
 
-    appliance_returnpath: Annotated[
-        tuple[Gateway, ...], Strict(False), Field(max_length=10_000), Unordered(), TableKey("mac")
-    ] = ()
+    appliance_returnpath: Annotated[Table[Gateway], Unordered(), TableKey("mac")] = ()
     """
     Gateways to which answers go back when a request came through them (see
     `appliance.return_path_routing_enabled`).

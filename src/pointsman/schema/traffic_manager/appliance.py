@@ -8,10 +8,22 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, Strict
+from pydantic import Field
 
 from pointsman.schema.resource import Row, Section
-from pointsman.schema.value import Count, Hidden, Line, Lines, LineSet, Port, Since, TableKey, Unit, Unordered
+from pointsman.schema.value import (
+    Count,
+    Hidden,
+    Line,
+    Lines,
+    LineSet,
+    Port,
+    Since,
+    Table,
+    TableKey,
+    Unit,
+    Unordered,
+)
 
 
 class Host(Row):
@@ -21,7 +33,7 @@ class Host(Row):
     """The address that the name stands for."""
 
     name: Line
-    """The host name."""
+    """The host name that is given an address."""
 
 
 class Interface(Row):
@@ -56,7 +68,7 @@ class Address(Row):
     """The address of one network interface."""
 
     addr: Line
-    """The address."""
+    """The IP address of the interface."""
 
     isexternal: bool = False
     """Whether the network is reached from outside."""
@@ -111,23 +123,13 @@ class Appliance(Section):
     hostname: Line = ""
     """Name of the machine, without or with its domain."""
 
-    hosts: Annotated[
-        tuple[Host, ...], Strict(False), Field(max_length=10_000), Unordered(), TableKey("name")
-    ] = ()
+    hosts: Annotated[Table[Host], Unordered(), TableKey("name")] = ()
     """Host names that are known without asking a name server."""
 
-    if_: Annotated[
-        tuple[Interface, ...],
-        Strict(False),
-        Field(alias="if", max_length=10_000),
-        Unordered(),
-        TableKey("name"),
-    ] = ()
+    if_: Annotated[Table[Interface], Field(alias="if"), Unordered(), TableKey("name")] = ()
     """Network interfaces and how each is set up."""
 
-    ip: Annotated[
-        tuple[Address, ...], Strict(False), Field(max_length=10_000), Unordered(), TableKey("name")
-    ] = ()
+    ip: Annotated[Table[Address], Unordered(), TableKey("name")] = ()
     """Addresses of network interfaces."""
 
     ipmi_lan_access: Annotated[bool, Since("3.7")] = False
@@ -195,10 +197,8 @@ class Appliance(Section):
     )
     """Time servers, as host names or addresses."""
 
-    routes: Annotated[
-        tuple[Route, ...], Strict(False), Field(max_length=10_000), Unordered(), TableKey("name")
-    ] = ()
-    """Static routes."""
+    routes: Annotated[Table[Route], Unordered(), TableKey("name")] = ()
+    """The static routes of the machine."""
 
     search_domains: LineSet = ()
     """Domains that are tried for a host name without one."""

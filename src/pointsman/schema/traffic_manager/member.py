@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, Strict
+from pydantic import Field
 
 from pointsman.schema.resource import Row, Section
 from pointsman.schema.value import (
@@ -19,6 +19,7 @@ from pointsman.schema.value import (
     Port,
     Secret,
     Since,
+    Table,
     TableKey,
     Unit,
     Unordered,
@@ -76,14 +77,10 @@ class Basic(Section):
     Address on which the application firewall's slave listens for its configuration; 0.0.0.0 is every one.
     """
 
-    appliance_card: Annotated[
-        tuple[Card, ...], Strict(False), Field(max_length=10_000), Unordered(), TableKey("name"), Since("3.7")
-    ] = ()
+    appliance_card: Annotated[Table[Card], Unordered(), TableKey("name"), Since("3.7")] = ()
     """Network cards of the machine and their interfaces."""
 
-    appliance_sysctl: Annotated[
-        tuple[KernelParameter, ...], Strict(False), Field(max_length=10_000), Unordered(), TableKey("sysctl")
-    ] = ()
+    appliance_sysctl: Annotated[Table[KernelParameter], Unordered(), TableKey("sysctl")] = ()
     """Parameters of the kernel that differ from the operating system's."""
 
     authenticationServerIP: Line = ANY_ADDRESS
@@ -128,9 +125,7 @@ class Basic(Section):
     start_sysd: Annotated[bool, Hidden(), Since("4.0")] = False
     """Whether the process that configures the operating system is started."""
 
-    trafficip: Annotated[
-        tuple[Network, ...], Strict(False), Field(max_length=10_000), Unordered(), TableKey("name")
-    ] = ()
+    trafficip: Annotated[Table[Network], Unordered(), TableKey("name")] = ()
     """
     Which interface raises traffic IPs of which networks, where it does not follow from the addresses in use.
     """

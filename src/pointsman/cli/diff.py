@@ -1,0 +1,93 @@
+"""`pointsman diff`: what documents would change, in objects and in the generated engine configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pointsman.cli.offline import compare_offline
+from pointsman.cli.outcome import Exit, Rejected, Unreachable
+from pointsman.cli.report import show_changes, show_conditions, show_engine, show_faults, show_rejected
+from pointsman.cli.screen import Screen, styled
+from pointsman.cli.target import find_target, target_options
+from pointsman.document.fault import Faulty
+from pointsman.document.load import load
+from pointsman.document.wire import decode_changes
+from pointsman.schema.registry import BY_PATH
+
+ACTS = {
+    "nothing": "The engine would go on as it is.",
+    "runtime": "The running engine would be changed without a reload.",
+    "reload": "The engine would reload without dropping a request",
+    "start": "The engine would start.",
+}
+
+
+@click.command(short_help="Show what documents would change.")
+@click.argument("documents", type=click.Path(path_type=Path))
+@target_options
+@click.option(
+    "--against", type=click.Path(path_type=Path), help="Compare with these documents, not an instance."
+)
+@click.option("--replace", is_flag=True, help="As if the documents were the whole configuration.")
+@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+def diff(
+    documents: Path,
+    home: Path,
+    url: str | None,
+    user: str,
+    password_file: Path | None,
+    fingerprint: str | None,
+    against: Path | None,
+    replace: bool,
+    as_json: bool,
+) -> int:
+    """Show what applying documents to a running instance would change; nothing is changed.
+
+    DOCUMENTS is a file, a directory, or a directory with a `config` directory in it.
+    """
+    screen = Screen(as_json)
+    try:
+        if against is not None:
+            before, after = load(against, BY_PATH), load(documents, BY_PATH)
+            show_difference(screen, compare_offline(before.objects, after.objects))
+            return Exit.OK
+        document = load(documents, BY_PATH, complete=False)
+    except Faulty as error:
+        show_faults(screen, error.faults)
+        return Exit.INVALID
+    instance = find_target(home, url, user, password_file, fingerprint)
+    try:
+        found = instance.diff(document.objects, replace=replace)
+    except Unreachable as error:
+        screen.complain("pointsman diff: ", styled(str(error), "red"))
+        return Exit.UNREACHABLE
+    except Rejected as error:
+        show_rejected(screen, error, document)
+        return Exit.INVALID
+    show_difference(screen, found)
+    return Exit.OK
+
+
+def show_difference(screen: Screen, found: dict[str, Any]) -> None:
+    """The answer of an instance's `diff`."""
+    if screen.as_json:
+        screen.data(found)
+        return
+    changes = decode_changes(found["changes"])
+    if not changes:
+        screen.line("No difference.")
+    show_changes(screen, changes)
+    if found.get("engine"):
+        screen.line()
+        show_engine(screen, found["engine"])
+    told = [c for c in found.get("conditions", ()) if c["standing"] != "applied"]
+    if told:
+        screen.line()
+        show_conditions(screen, told)
+    if changes and found.get("act") in ACTS:
+        reasons = f" ({'; '.join(found['reasons'])})." if found.get("reasons") else ""
+        screen.line()
+        screen.line(ACTS[found["act"]] + reasons)

@@ -1,0 +1,78 @@
+"""A running instance as the local commands see it, over its control socket or over REST from elsewhere.
+
+Invariant: both answer in the same JSON shapes (those of the control socket); what REST cannot tell is left
+out and said so.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+
+from pointsman.cli.outcome import Rejected, Unreachable
+from pointsman.document.difference import Objects
+from pointsman.document.wire import decode_problem, encode_objects
+from pointsman.schema.problem import Problem
+
+Json = dict[str, Any]
+WAIT_SECONDS = 60.0
+
+
+class Instance(Protocol):
+    """What the commands need of an instance. Every call may raise `Unreachable` or `Rejected`."""
+
+    def status(self) -> Json:
+        """Services, pools and nodes as they are now."""
+
+    def diff(self, objects: Objects, *, replace: bool) -> Json:
+        """What applying `objects` would change: `changes`, and where known `engine`, `act`, `reasons`."""
+
+    def apply(self, objects: Objects, *, replace: bool, reason: str) -> Json:
+        """Applies `objects` and waits until they are in force."""
+
+
+class LocalInstance:
+    """The instance of a home directory on this machine."""
+
+    def __init__(self, home: Path) -> None:
+        self._socket = home.resolve() / "run" / "control.sock"
+
+    def status(self) -> Json:
+        return self._ask("GET", "/status", None)
+
+    def diff(self, objects: Objects, *, replace: bool) -> Json:
+        return self._ask("POST", "/diff", {"objects": encode_objects(objects), "replace": replace})
+
+    def apply(self, objects: Objects, *, replace: bool, reason: str) -> Json:
+        body = {
+            "objects": encode_objects(objects),
+            "replace": replace,
+            "reason": reason,
+            "wait": WAIT_SECONDS,
+        }
+        return self._ask("POST", "/apply", body)
+
+    def _ask(self, method: str, path: str, body: Json | None) -> Json:
+        try:
+            transport = httpx.HTTPTransport(uds=str(self._socket))
+            with httpx.Client(
+                transport=transport, base_url="http://local", timeout=WAIT_SECONDS + 60
+            ) as client:
+                response = client.request(method, path, json=body)
+                data = response.json()
+        except httpx.TimeoutException:
+            raise Unreachable(f"the instance at {self._socket} does not answer; see its log") from None
+        except (httpx.TransportError, OSError) as error:
+            raise Unreachable(
+                f"no instance answers at {self._socket} ({error}); start it with `pointsman run` or name its --home"
+            ) from None
+        except ValueError:
+            raise Unreachable(f"what answers at {self._socket} is not Pointsman; check --home") from None
+        if response.status_code == httpx.codes.BAD_REQUEST:
+            raise Rejected(tuple(decode_problem(problem) for problem in data["problems"]))
+        if response.status_code != httpx.codes.OK or not isinstance(data, dict):
+            message = f"the instance answered {response.status_code}; see its log"
+            raise Rejected((Problem(None, (), "instance.failed", message),))
+        return data

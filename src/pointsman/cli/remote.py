@@ -1,0 +1,279 @@
+"""A remote instance, through its REST API: what that API can tell and change.
+
+Invariant: the password goes to a server only when its certificate is trusted by the system's authorities or
+has the fingerprint that was given. REST changes one object at a time: a refusal in the middle leaves the
+earlier ones applied, and says so.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import ipaddress
+import ssl
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+from pointsman.cli.instance import Json
+from pointsman.cli.outcome import Rejected, Unreachable
+from pointsman.document.difference import Objects, compare
+from pointsman.document.wire import encode_changes
+from pointsman.schema.problem import ObjectId, Problem
+from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
+from pointsman.schema.resource import Kind, ResourceType
+
+API = "/api/tm/8.3"
+TIMEOUT = 30.0
+
+
+class RemoteInstance:
+    """The REST API at `url` (https://host:9070), as `user`."""
+
+    def __init__(self, url: str, user: str, password: str, fingerprint: str | None) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise Unreachable(f"--url {url}: is not a REST address; write one such as https://pm1:9070")
+        if parts.scheme == "http" and not _is_loopback(parts.hostname):
+            raise Unreachable(f"--url {url}: would send the password in clear; use https")
+        self._base = f"{parts.scheme}://{parts.netloc}"
+        verify: ssl.SSLContext | bool = True
+        if fingerprint is not None and parts.scheme == "https":
+            verify = _pinned(parts.hostname, parts.port or 443, fingerprint)
+        self._client = httpx.Client(
+            base_url=self._base, auth=(user, password), verify=verify, timeout=TIMEOUT
+        )
+
+    def status(self) -> Json:
+        state = self._get(f"{API}/status/local_tm/state")["state"]
+        information = self._get(f"{API}/status/local_tm/information")["information"]
+        dead = {(pool, failed["node"]) for failed in state["failed_nodes"] for pool in failed["pools"]}
+        pools = [_pool(pool, dead, state["virtual_servers"]) for pool in state["pools"]]
+        alive = {pool["name"]: pool["state"] == "active" for pool in pools}
+        level = str(state["error_level"])
+        return {
+            "traffic_manager": urlsplit(self._base).hostname,
+            "version": information["tm_version"],
+            "level": level if level in ("ok", "warn", "error", "fatal") else "error",
+            "sentence": "; ".join(state["errors"]) or "No errors are reported.",
+            "revision": 0,
+            "in_force": 0,
+            "services": [_service(service, alive) for service in state["virtual_servers"]],
+            "pools": pools,
+            "conditions": [],
+            "engine": {},
+        }
+
+    def diff(self, objects: Objects, *, replace: bool) -> Json:
+        _refuse_replace(replace)
+        before: dict[ObjectId, Mapping[str, Any]] = {}
+        after: dict[ObjectId, Mapping[str, Any]] = {}
+        for identity, settings in objects.items():
+            stored = self._read(identity)
+            kind = BY_PATH[identity.type]
+            if stored is not None:
+                before[identity] = stored
+            after[identity] = settings if kind.kind is Kind.FILE else _overlay(kind, stored or {}, settings)
+        return {"changes": encode_changes(compare(before, after, BY_PATH))}
+
+    def apply(self, objects: Objects, *, replace: bool, reason: str) -> Json:
+        changes = self.diff(objects, replace=replace)["changes"]
+        changed = {ObjectId(c["subject"]["type"], c["subject"]["name"]) for c in changes}
+        order = {kind.path: position for position, kind in enumerate(_referred_to_first())}
+        done: list[ObjectId] = []
+        for identity in sorted(changed, key=lambda i: (order[i.type], i.name)):
+            try:
+                self._put(identity, objects[identity])
+            except Rejected as error:
+                if not done:
+                    raise
+                message = f"these were applied before the refusal: {', '.join(map(str, done))}"
+                note = Problem(None, (), "remote.partly_applied", message)
+                raise Rejected((*error.problems, note)) from None
+            done.append(identity)
+        conditions = [found for identity in objects for found in self._conditions(identity)]
+        return {
+            "revision": 0,
+            "changes": changes,
+            "conditions": conditions,
+            "dealt_with": True,
+            "in_force": True,
+        }
+
+    def _read(self, identity: ObjectId) -> Mapping[str, Any] | None:
+        response = self._ask("GET", _path(identity))
+        if response.status_code == httpx.codes.NOT_FOUND:
+            return None
+        _expect(identity, response)
+        if BY_PATH[identity.type].kind is Kind.FILE:
+            return {"content": response.content}
+        properties: Mapping[str, Any] = response.json()["properties"]
+        return properties
+
+    def _put(self, identity: ObjectId, settings: Mapping[str, Any]) -> None:
+        if BY_PATH[identity.type].kind is Kind.FILE:
+            headers = {"Content-Type": "application/octet-stream"}
+            response = self._ask("PUT", _path(identity), content=settings["content"], headers=headers)
+        else:
+            response = self._ask("PUT", _path(identity), json={"properties": settings})
+        _expect(identity, response)
+
+    def _conditions(self, identity: ObjectId) -> list[Json]:
+        response = self._ask("GET", _path(identity, f"{API}/status/local_tm/conditions"))
+        if response.status_code != httpx.codes.OK:
+            return []
+        found = response.json().get("conditions", [])
+        subject = {"type": identity.type, "name": identity.name}
+        return [{"path": [], "code": "", **condition, "subject": subject} for condition in found]
+
+    def _get(self, path: str) -> Json:
+        response = self._ask("GET", path)
+        _expect(None, response)
+        data: Json = response.json()
+        return data
+
+    def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            response = self._client.request(method, path, **options)
+        except httpx.HTTPError as error:
+            hint = "; name its --fingerprint" if "CERTIFICATE_VERIFY" in str(error) else "; check --url"
+            raise Unreachable(f"{self._base} does not answer ({error}){hint}") from None
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            raise Unreachable(f"{self._base} refuses user and password; check --user and --password-file")
+        return response
+
+
+def _pinned(host: str, port: int, fingerprint: str) -> ssl.SSLContext:
+    """A context that trusts exactly the certificate with this fingerprint. Raises `Unreachable`."""
+    wanted = fingerprint.replace(":", "").lower()
+    algorithm = {40: "sha1", 64: "sha256"}.get(len(wanted))
+    if algorithm is None:
+        raise Unreachable(
+            "--fingerprint: must be 20 or 32 bytes in hexadecimal; copy it from the instance's start"
+        )
+    try:
+        pem = ssl.get_server_certificate((host, port), timeout=TIMEOUT)
+    except OSError as error:
+        raise Unreachable(f"{host}:{port} does not answer ({error}); check --url") from None
+    found = hashlib.new(algorithm, ssl.PEM_cert_to_DER_cert(pem), usedforsecurity=False).hexdigest()
+    if found != wanted:
+        shown = ":".join(found[i : i + 2] for i in range(0, len(found), 2)).upper()
+        raise Unreachable(f"{host}:{port} has the fingerprint {shown}, not the one given; do not trust it")
+    # The handshake that follows is checked against this very certificate, whoever answers it.
+    context = ssl.create_default_context(cadata=pem)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _path(identity: ObjectId, base: str = f"{API}/config/active") -> str:
+    return f"{base}/{identity.type}" + (f"/{quote(identity.name, safe='')}" if identity.name else "")
+
+
+def _referred_to_first() -> list[ResourceType]:
+    last = {"pools": 1, "virtual_servers": 2}
+    return sorted(RESOURCE_TYPES, key=lambda kind: last.get(kind.path, 0))
+
+
+def _refuse_replace(replace: bool) -> None:
+    if replace:
+        message = (
+            "--replace needs one transaction, which REST does not offer; run it on the instance's machine"
+        )
+        raise Rejected((Problem(None, (), "remote.replace", message),))
+
+
+def _overlay(
+    kind: ResourceType, stored: Mapping[str, Any], settings: Mapping[str, Any]
+) -> Mapping[str, Mapping[str, Any]]:
+    merged = {section: dict(keys) for section, keys in stored.items()}
+    for section, keys in settings.items():
+        for name, value in keys.items():
+            key = kind.key(section, name)
+            held = stored.get(section, {}).get(name)
+            # REST shows a private key as base64 of its SHA-256.
+            hashed = key is not None and key.secret is not None and key.secret.readback == "hash"
+            if hashed and held == base64.b64encode(hashlib.sha256(value.encode()).digest()).decode():
+                continue
+            merged.setdefault(section, {})[name] = value
+    return merged
+
+
+def _expect(identity: ObjectId | None, response: httpx.Response) -> None:
+    """Raises `Rejected` for anything but success."""
+    if response.is_success:
+        return
+    try:
+        error = response.json()
+        problems = tuple(_problems(identity, (), error.get("error_info", {})))
+        text = str(error.get("error_text", ""))
+    except (ValueError, AttributeError):
+        problems, text = (), ""
+    if not problems:
+        message = f"the instance answered {response.status_code}: {text or 'without a reason'}"
+        problems = (Problem(identity, (), "remote.refused", message),)
+    raise Rejected(problems)
+
+
+def _problems(identity: ObjectId | None, path: tuple[str, ...], info: Any) -> list[Problem]:
+    if not isinstance(info, dict):
+        return []
+    if isinstance(info.get("error_text"), str):
+        return [Problem(identity, path, str(info.get("error_id", "")), info["error_text"])]
+    return [problem for name, inner in info.items() for problem in _problems(identity, (*path, name), inner)]
+
+
+def _pool(pool: Json, dead: set[tuple[str, str]], services: list[Json]) -> Json:
+    name = pool["name"]
+    nodes = [
+        {
+            "node": node,
+            "setting": setting,
+            "state": "dead" if (name, node) in dead else state,
+            "reason": "",
+            "since": 0,
+            "weight": "",
+            "figures": {},
+            "changed_by": "",
+            "changed_at": 0,
+        }
+        for setting, state in (("active", "alive"), ("draining", "draining"), ("disabled", "disabled"))
+        for node in pool[f"{setting}_nodes"]
+    ]
+    states = {node["state"] for node in nodes}
+    state = next((s for have, s in (("alive", "active"), ("dead", "dead")) if have in states), "unused")
+    return {
+        "name": name,
+        "state": state,
+        "algorithm": "",
+        "nodes": nodes,
+        "monitors": [],
+        "failure_pool": pool["failure_pool"],
+        "figures": {},
+        "conditions": [],
+        "used_by": [service["name"] for service in services if service["pool"] == name],
+    }
+
+
+def _service(service: Json, alive: dict[str, bool]) -> Json:
+    serving = alive.get(service["pool"], service["pool"] == "discard")
+    return {
+        "name": service["name"],
+        "enabled": True,
+        "serving": serving,
+        "protocol": "",
+        "port": service["port"],
+        "pool": service["pool"],
+        "reason": "" if serving else f'no node of pool "{service["pool"]}" can answer',
+        "figures": {},
+        "conditions": [],
+    }

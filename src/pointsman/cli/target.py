@@ -1,0 +1,50 @@
+"""Which instance a command talks to, from its flags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from pointsman.cli.instance import Instance, LocalInstance
+from pointsman.cli.remote import RemoteInstance
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def target_options(function: Function) -> Function:
+    """Adds --home, and --url with what a remote instance needs, to a command."""
+    path = click.Path(path_type=Path)
+    for option in reversed((
+        click.option("--home", type=path, default=Path("var"), show_default=True, help="The instance's home."),
+        click.option("--url", help="A remote instance's REST API, such as https://pm1:9070."),
+        click.option("--user", default="admin", show_default=True, help="User of the remote instance."),
+        click.option("--password-file", type=path, help="File whose first line is that user's password."),
+        click.option("--fingerprint", metavar="FP", help="SHA-1 or SHA-256 of the remote certificate, to trust it."),
+    )):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def find_target(
+    home: Path, url: str | None, user: str, password_file: Path | None, fingerprint: str | None
+) -> Instance:
+    """The instance that the flags name. Raises `click.UsageError` when they do not fit together."""
+    if url is None:
+        if password_file is not None or fingerprint is not None:
+            raise click.UsageError(
+                "--password-file and --fingerprint go with --url; add it or leave them out"
+            )
+        return LocalInstance(home)
+    if password_file is None:
+        raise click.UsageError("--url needs --password-file; write the password into a file of mode 0600")
+    try:
+        with password_file.open(encoding="utf-8") as stream:
+            password = stream.readline().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.UsageError(
+            f"--password-file {password_file}: cannot be read ({error}); check it"
+        ) from None
+    return RemoteInstance(url, user, password, fingerprint)

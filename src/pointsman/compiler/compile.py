@@ -1,0 +1,172 @@
+"""Turns a configuration and the state of the world into a plan for the engine.
+
+Pure: no I/O, no clock, no memory. Invariant: every snapshot compiles; an object that cannot be served is left out or
+served in part, and a condition on it says so, while everything else serves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pointsman.compiler.effect import remark_on_keys
+from pointsman.compiler.facts import Facts
+from pointsman.compiler.haproxy import (
+    demo,
+    global_settings,
+    monitor,
+    name,
+    node_tls,
+    pool,
+    timeout,
+    virtual_server,
+)
+from pointsman.compiler.haproxy.route import chain
+from pointsman.compiler.haproxy.virtual_server import DISCARD, Service
+from pointsman.compiler.monitor import Watch, watch
+from pointsman.compiler.node import Node, nodes_of
+from pointsman.compiler.plan import Plan
+from pointsman.compiler.remark import Remarks
+from pointsman.schema.global_settings import GlobalSettings
+from pointsman.schema.monitor import Monitor
+from pointsman.schema.pool import Pool
+from pointsman.schema.problem import ObjectId
+from pointsman.schema.sample import Proxy, Role
+from pointsman.schema.snapshot import Snapshot
+from pointsman.schema.virtual_server import VirtualServer
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A pool that can serve: its nodes with addresses, how they are watched, the TLS versions to them (if TLS)."""
+
+    pool: Pool
+    nodes: tuple[Node, ...]
+    watch: Watch
+    span: tuple[str, str] | None
+
+
+def compile_plan(snapshot: Snapshot, facts: Facts) -> Plan:
+    """The plan for `snapshot` on a machine of which `facts` are known."""
+    remarks = Remarks()
+    remark_on_keys(snapshot, remarks)
+    for identity, reason in facts.refused.items():
+        if identity in snapshot.objects:
+            remarks.reject(identity, "refused", reason)
+    settings = snapshot.get("global_settings", "", GlobalSettings) or GlobalSettings()
+    authorities = node_tls.authorities(snapshot, facts, remarks)
+
+    pools = dict(snapshot.all("pools", Pool))
+    ready = _ready_pools(pools, settings, bool(authorities), snapshot, facts, remarks)
+    _remark_on_references(snapshot, pools, ready, remarks)
+
+    own_listeners = demo.demo_listeners(facts.demo_ports)
+    services = virtual_server.admit(snapshot, facts, own_listeners, remarks)
+    chains = {service.name: chain(service.server.basic.pool, pools, ready) for service in services}
+    backends = {
+        pool_name: pool.backends(pool_name, entry.pool, entry.nodes, entry.watch, idle, entry.span, remarks)
+        for pool_name, idle in _idle_seconds(services, chains).items()
+        for entry in (ready[pool_name],)
+    }
+
+    sections = [*global_settings.process_sections(settings, facts), *demo.demo_sections(facts.demo_ports)]
+    proxies = {**global_settings.INTERNAL_PROXIES, **demo.demo_proxies(facts.demo_ports)}
+    certificates: dict[str, bytes] = {}
+    lists: dict[str, tuple[str, ...]] = {}
+    for service in services:
+        path = chains[service.name]
+        offered = tuple(backends[pool_name].choices[service.mode] for pool_name in path)
+        sections.append(virtual_server.frontend(service, path, offered))
+        proxies[name.frontend(service.name)] = Proxy(ObjectId("virtual_servers", service.name), Role.LISTENER)
+        if service.termination is not None:
+            certificates |= service.termination.certificates
+            lists[service.termination.list_path] = service.termination.entries
+    for compiled in backends.values():
+        sections.extend(compiled.sections)
+        proxies |= compiled.proxies
+
+    files = dict(demo.demo_files(facts.demo_ports))
+    if any(ready[pool_name].span and ready[pool_name].pool.ssl.strict_verify for pool_name in backends):
+        files[node_tls.AUTHORITIES_PATH] = authorities
+    return Plan(
+        sections=tuple(sections),
+        certificates=certificates,
+        certificate_lists=lists,
+        files=files,
+        listeners=(*own_listeners, *(listener for service in services for listener in service.listeners)),
+        proxies=proxies,
+        checks=tuple(check for pool_name in backends for check in ready[pool_name].watch.checks),
+        conditions=remarks.conditions(),
+    )
+
+
+def _ready_pools(
+    pools: Mapping[str, Pool],
+    settings: GlobalSettings,
+    has_authorities: bool,
+    snapshot: Snapshot,
+    facts: Facts,
+    remarks: Remarks,
+) -> dict[str, _Ready]:
+    catalogue = {
+        monitor_name: found
+        for monitor_name, found in snapshot.all("monitors", Monitor)
+        if ObjectId("monitors", monitor_name) not in facts.refused
+    }
+    ready: dict[str, _Ready] = {}
+    for pool_name, entry in pools.items():
+        if ObjectId("pools", pool_name) in facts.refused:
+            continue
+        span = None
+        if entry.ssl.enable:
+            span = node_tls.version_span(pool_name, entry, settings, has_authorities, remarks)
+            if span is None:
+                continue
+        nodes = nodes_of(pool_name, entry, facts.addresses, remarks)
+        watched = watch(pool_name, entry, nodes, catalogue, facts, monitor.runs_natively, remarks)
+        ready[pool_name] = _Ready(entry, nodes, watched, span)
+    return ready
+
+
+def _remark_on_references(
+    snapshot: Snapshot, pools: Mapping[str, Pool], ready: Mapping[str, _Ready], remarks: Remarks
+) -> None:
+    for server_name, server in snapshot.all("virtual_servers", VirtualServer):
+        named = server.basic.pool
+        if named in ready or named == DISCARD:
+            continue
+        why = "is left out" if named in pools else "does not exist"
+        remarks.warn(
+            ObjectId("virtual_servers", server_name),
+            "pool_missing",
+            f'the pool "{named}" {why}; clients get an error (503) unless a failure pool takes over. '
+            "Create the pool or put it right, or choose another",
+            *("basic", "pool"),
+        )
+    for pool_name, entry in pools.items():
+        named = entry.basic.failure_pool
+        if named and named not in ready:
+            why = "is left out" if named in pools else "does not exist"
+            remarks.warn(
+                ObjectId("pools", pool_name),
+                "failure_pool_missing",
+                f'the failure pool "{named}" {why}, so nothing takes over when every node is down. '
+                "Create the pool or put it right, or choose another",
+                *("basic", "failure_pool"),
+            )
+
+
+def _idle_seconds(
+    services: tuple[Service, ...], chains: Mapping[str, tuple[str, ...]]
+) -> dict[str, dict[str, int]]:
+    """For each pool in use and each mode it is used in, how long connections may be idle: the longest of the virtual
+    servers that use it, each of which cuts its own connections earlier itself.
+    """
+    found: dict[str, dict[str, list[int]]] = {}
+    for service in services:
+        for pool_name in chains[service.name]:
+            found.setdefault(pool_name, {}).setdefault(service.mode, []).append(service.idle_seconds)
+    return {
+        pool_name: {mode: timeout.longest(tuple(found[pool_name][mode])) for mode in sorted(found[pool_name])}
+        for pool_name in sorted(found)
+    }

@@ -1,0 +1,158 @@
+"""Which keys have an effect today, and what is said about the others.
+
+Invariant: a key that is set to other than its default and that nothing acts on is named in a condition; nothing is
+ignored in silence. A key enters these tables in the change that gives it its effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel
+
+from pointsman.compiler.remark import Remarks
+from pointsman.schema.registry import BY_PATH
+from pointsman.schema.resource import FileResource, Key, Kind, Resource
+from pointsman.schema.snapshot import Snapshot
+
+Keys = Mapping[str, frozenset[str]]
+"""Section -> keys; "nodes_table.weight" is a column of a table."""
+
+
+def _keys(**sections: str) -> Keys:
+    return {section: frozenset(names.split()) for section, names in sections.items()}
+
+
+COMPILED: Mapping[str, Keys] = {
+    "virtual_servers": _keys(
+        basic="connect_timeout enabled listen_on_any listen_on_hosts listen_on_traffic_ips max_concurrent_connections "
+        "pool port protocol proxy_protocol ssl_decrypt",
+        connection="keepalive keepalive_timeout timeout",
+        http="add_cluster_ip add_x_forwarded_for add_x_forwarded_proto strip_x_forwarded_proto",
+        http2="enabled",
+        ssl="server_cert_default server_cert_host_mapping.certificate server_cert_host_mapping.host "
+        "support_tls1 support_tls1_1 support_tls1_2 support_tls1_3",
+    ),
+    "pools": _keys(
+        basic="failure_pool max_connection_attempts max_idle_connections_pernode max_timed_out_connection_attempts "
+        "monitors node_connection_attempts nodes_table.node nodes_table.priority nodes_table.source_ip "
+        "nodes_table.state nodes_table.weight passive_monitoring",
+        connection="max_connect_time max_connections_per_node max_queue_size max_reply_time max_transactions_per_node "
+        "queue_timeout",
+        http="keepalive keepalive_non_idempotent",
+        load_balancing="algorithm priority_enabled priority_nodes",
+        node="close_on_death retry_fail_time",
+        ssl="common_name_match enable server_name strict_verify support_tls1 support_tls1_1 support_tls1_2 "
+        "support_tls1_3",
+    ),
+    "monitors": _keys(
+        basic="back_off delay failures health_only machine scope timeout type use_ssl verbose",
+        http="authentication body_regex host_header path status_regex",
+        tcp="close_string max_response_len response_regex write_string",
+    ),
+    "ssl/server_keys": _keys(basic="private public"),
+    "global_settings": _keys(
+        basic="max_fds",
+        connection="listen_queue_size",
+        ssl="cache_enabled cache_expiry cache_size support_tls1_2 support_tls1_3 tickets_enabled",
+    ),
+}
+"""Keys whose value changes the plan."""
+
+ELSEWHERE: Mapping[str, Keys] = {
+    "virtual_servers": _keys(basic="note"),
+    "pools": _keys(basic="note"),
+    # The first two rows describe how forms show a monitor; SIP, RTSP and programs have a condition of their own.
+    "monitors": _keys(
+        basic="note can_edit_ssl can_use_ssl editable_keys factory",
+        rtsp="body_regex path status_regex",
+        script="arguments.description arguments.name arguments.value program",
+        sip="body_regex status_regex transport",
+        udp="accept_all",
+    ),
+    "ssl/server_keys": _keys(basic="note request"),
+}
+"""Keys that need no place in the plan: they are for people or forms, or another part of the product acts on them, or
+their object has a condition that says more.
+"""
+
+GUARDS: Mapping[str, Keys] = {
+    "virtual_servers": _keys(
+        basic="protection_class",
+        auth="type",
+        ssl="ca_sites client_cert_cas request_client_cert",
+    ),
+    "pools": _keys(ssl="client_auth"),
+}
+"""Keys that keep somebody out. Without their effect more is permitted than was asked for: a warning, not a notice."""
+
+_RULES = frozenset({"request_rules", "response_rules", "completion_rules"})
+
+
+def remark_on_keys(snapshot: Snapshot, remarks: Remarks) -> None:
+    """Adds a condition for each key of each object that is set and has no effect yet."""
+    for identity in sorted(snapshot.objects):
+        resource = snapshot.objects[identity]
+        kind = BY_PATH.get(identity.type)
+        if kind is None or kind.kind is Kind.FILE or isinstance(resource, FileResource):
+            continue
+        index = kind.key_index
+        for section, name, value in _set_keys(resource):
+            key = index[(section, name)]
+            for path in _without_effect(identity.type, key, value):
+                guards = name in GUARDS.get(identity.type, {}).get(section, ())
+                say = remarks.warn if guards else remarks.notice
+                say(identity, "not_acted_on", _message(key, path, guards), *path)
+
+
+def acts(resource_type: str, section: str, name: str) -> bool:
+    """Whether a key, or a column written "table.column", has an effect or needs none."""
+    return any(name in table.get(resource_type, {}).get(section, ()) for table in (COMPILED, ELSEWHERE))
+
+
+def _set_keys(resource: Resource) -> list[tuple[str, str, object]]:
+    """Section, name and value of each key that was set at all (whatever to)."""
+    found: list[tuple[str, str, object]] = []
+    for section_name in sorted(resource.model_fields_set):
+        section = getattr(resource, section_name)
+        found.extend(
+            (section_name, name, getattr(section, name)) for name in sorted(section.model_fields_set)
+        )
+    return found
+
+
+def _without_effect(resource_type: str, key: Key, value: object) -> list[tuple[str, ...]]:
+    """Paths of the key, or of the cells of its rows, that are set to other than the default and have no effect."""
+    if acts(resource_type, key.section, key.name) or _plain(value) == key.default:
+        return []
+    cells = [
+        column for column in key.columns if acts(resource_type, key.section, f"{key.name}.{column.name}")
+    ]
+    if not cells or not isinstance(value, tuple):
+        return [(key.section, key.name)]
+    return [
+        (key.section, key.name, str(getattr(row, key.row_key)), column.name)
+        for row in value
+        for column in key.columns
+        if column not in cells and _plain(getattr(row, column.name)) != column.default
+    ]
+
+
+def _plain(value: object) -> object:
+    """A value as it is written in JSON, to compare with a default."""
+    if isinstance(value, tuple):
+        return [_plain(element) for element in value]
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    return value
+
+
+def _message(key: Key, path: tuple[str, ...], guards: bool) -> str:
+    where = ".".join(path)
+    if key.name in _RULES:
+        return (
+            f"{where} is stored and not yet acted on: rules do not run yet, and traffic passes without them"
+        )
+    if guards:
+        return f"{where} is stored and not yet acted on: traffic is not restricted by it; protect the service otherwise"
+    return f"{where} is stored and not yet acted on; everything runs as with its default"

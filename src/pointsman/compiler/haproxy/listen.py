@@ -1,0 +1,122 @@
+"""Where virtual servers listen, and which of them gets an address that two want.
+
+Invariant: no two listeners of a plan overlap, because HAProxy with `noreuseport` refuses to start with such a pair; a
+virtual server that listens already keeps its address.
+
+Fact (HAProxy 2.8.25): `bind :::80 v4v6` shows IPv4 clients as ::ffff:192.0.2.1 in headers and logs, so "any address" is
+two listeners, one for each family.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+
+from pointsman.compiler.facts import Facts
+from pointsman.compiler.node import addresses_of
+from pointsman.compiler.plan import Listener
+from pointsman.compiler.remark import Remarks
+from pointsman.schema.problem import ObjectId
+from pointsman.schema.virtual_server import VirtualServer
+
+ANY_IPV4 = "0.0.0.0"  # noqa: S104  # the administrator's choice, and the default of virtual servers
+ANY_IPV6 = "::"
+
+
+def listeners(name: str, server: VirtualServer, facts: Facts, remarks: Remarks) -> tuple[Listener, ...]:
+    """The addresses a virtual server is to listen on; none (with a condition) when it has none."""
+    subject = ObjectId("virtual_servers", name)
+    basic = server.basic
+    if basic.listen_on_any:
+        wanted = [ANY_IPV4, ANY_IPV6] if facts.ipv6 else [ANY_IPV4]
+        return tuple(Listener(address, basic.port, subject) for address in wanted)
+    found: dict[str, None] = {}
+    for host in sorted(basic.listen_on_hosts):
+        addresses = addresses_of(host, facts.addresses)
+        found.update(dict.fromkeys(str(ipaddress.ip_address(address)) for address in addresses))
+        if not addresses:
+            remarks.warn(
+                subject,
+                "host_unresolved",
+                f'the host name "{host}" does not resolve, so nothing listens there. '
+                "Correct the name, or make the name service know it",
+                *("basic", "listen_on_hosts"),
+            )
+    for group in sorted(basic.listen_on_traffic_ips):
+        remarks.warn(
+            subject,
+            "traffic_ip_group_missing",
+            f'there is no traffic IP group "{group}", so nothing listens there. Create it, or remove the name',
+            *("basic", "listen_on_traffic_ips"),
+        )
+    if not found:
+        remarks.reject(
+            subject,
+            "no_address",
+            "there is no address to listen on; switch basic.listen_on_any on, or name hosts that resolve",
+            *("basic", "listen_on_hosts"),
+        )
+    return tuple(Listener(address, basic.port, subject) for address in found)
+
+
+def settle(
+    wanted: Mapping[str, tuple[Listener, ...]],
+    taken: tuple[Listener, ...],
+    serving: frozenset[str],
+    remarks: Remarks,
+) -> dict[str, tuple[Listener, ...]]:
+    """The virtual servers that get all their addresses, of those in `wanted`.
+
+    `taken` are listeners of the product itself. First come those that listen already (`serving`), then by name.
+    """
+    occupied = _Occupied()
+    for listener in taken:
+        occupied.add(listener)
+    settled: dict[str, tuple[Listener, ...]] = {}
+    for name in sorted(wanted, key=lambda name: (name not in serving, name)):
+        rivals = [rival for listener in wanted[name] if (rival := occupied.rival(listener)) is not None]
+        if rivals:
+            owner = f'virtual server "{rivals[0].subject.name}"' if rivals[0].subject else "the demo"
+            remarks.reject(
+                ObjectId("virtual_servers", name),
+                "address_in_use",
+                f"port {rivals[0].port} is in use by {owner} on the same address; choose another port or address",
+                *("basic", "port"),
+            )
+            continue
+        for listener in wanted[name]:
+            occupied.add(listener)
+        settled[name] = wanted[name]
+    return settled
+
+
+class _Occupied:
+    """The listeners so far, by port and family: among thousands on one port a rival is found at once."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[int, bool], dict[str, Listener]] = {}
+
+    def add(self, listener: Listener) -> None:
+        self._found.setdefault(self._key(listener), {})[listener.address] = listener
+
+    def rival(self, listener: Listener) -> Listener | None:
+        """A listener that cannot be bound beside this one, or None."""
+        others = self._found.get(self._key(listener), {})
+        if listener.address in (ANY_IPV4, ANY_IPV6):
+            return next(iter(others.values()), None)
+        return others.get(listener.address) or others.get(ANY_IPV4) or others.get(ANY_IPV6)
+
+    @staticmethod
+    def _key(listener: Listener) -> tuple[int, bool]:
+        return listener.port, ":" in listener.address
+
+
+def bind_words(listener: Listener) -> tuple[str, ...]:
+    """The address of a `bind` line."""
+    match listener.address:
+        case "0.0.0.0":  # noqa: S104
+            return (f"*:{listener.port}",)
+        case "::":
+            return (f":::{listener.port}", "v6only")
+        case address:
+            return (f"[{address}]:{listener.port}" if ":" in address else f"{address}:{listener.port}",)

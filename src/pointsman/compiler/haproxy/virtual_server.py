@@ -1,0 +1,152 @@
+"""Virtual servers as HAProxy frontends.
+
+Invariant: a virtual server that is listed here listens and answers; what keeps it from that was found before, and is
+said on the object.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pointsman.compiler.facts import Facts
+from pointsman.compiler.haproxy import name
+from pointsman.compiler.haproxy.header import header_rules
+from pointsman.compiler.haproxy.listen import bind_words, listeners, settle
+from pointsman.compiler.haproxy.pool import Choice
+from pointsman.compiler.haproxy.route import route_lines
+from pointsman.compiler.haproxy.timeout import seconds
+from pointsman.compiler.haproxy.tls import Termination, terminate
+from pointsman.compiler.plan import ConfigSection, Line, Listener, Origin
+from pointsman.compiler.remark import Remarks
+from pointsman.schema.problem import ObjectId
+from pointsman.schema.snapshot import Snapshot
+from pointsman.schema.virtual_server import VirtualServer
+
+Mode = Literal["http", "tcp"]
+
+DISCARD = "discard"
+
+# Protocols in which a client has something to say before the server has: nodes are not bothered until it does.
+_CLIENT_SPEAKS_FIRST = frozenset({"client_first", "https", "imaps", "ldap", "ldaps", "pop3s", "ssl"})
+_EITHER_MAY_SPEAK = frozenset(
+    {"imapv2", "imapv3", "imapv4", "pop3", "server_first", "smtp", "stream", "telnet"}
+)
+
+# HAProxy reads larger numbers and silently wraps them around.
+_MOST_CONNECTIONS = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Service:
+    """A virtual server that will listen: in which mode, where, and with what TLS."""
+
+    name: str
+    server: VirtualServer
+    mode: Mode
+    listeners: tuple[Listener, ...]
+    termination: Termination | None
+
+    @property
+    def idle_seconds(self) -> int:
+        """How long a connection may be silent; 0 for no limit."""
+        return self.server.connection.timeout
+
+
+def admit(
+    snapshot: Snapshot, facts: Facts, taken: tuple[Listener, ...], remarks: Remarks
+) -> tuple[Service, ...]:
+    """The virtual servers that will listen, by name; each other enabled one gets a condition that says why not."""
+    wanted: dict[str, tuple[Listener, ...]] = {}
+    found: dict[str, tuple[VirtualServer, Mode, Termination | None]] = {}
+    for server_name, server in snapshot.all("virtual_servers", VirtualServer):
+        if not server.basic.enabled or ObjectId("virtual_servers", server_name) in facts.refused:
+            continue
+        mode = _mode(server_name, server, remarks)
+        if mode is None:
+            continue
+        termination = None
+        if server.basic.ssl_decrypt:
+            termination = terminate(server_name, server, snapshot, facts, remarks)
+            if termination is None:
+                continue
+        if places := listeners(server_name, server, facts, remarks):
+            wanted[server_name] = places
+            found[server_name] = (server, mode, termination)
+    settled = settle(wanted, taken, facts.serving, remarks)
+    return tuple(
+        Service(server_name, server, mode, settled[server_name], termination)
+        for server_name, (server, mode, termination) in found.items()
+        if server_name in settled
+    )
+
+
+def _mode(server_name: str, server: VirtualServer, remarks: Remarks) -> Mode | None:
+    protocol = server.basic.protocol
+    if protocol == "http":
+        return "http"
+    if protocol in _CLIENT_SPEAKS_FIRST or protocol in _EITHER_MAY_SPEAK:
+        return "tcp"
+    remarks.reject(
+        ObjectId("virtual_servers", server_name),
+        "protocol_not_served",
+        f"the protocol {protocol} is not served yet; nothing listens. "
+        "Choose http or a TCP protocol, or disable the virtual server",
+        *("basic", "protocol"),
+    )
+    return None
+
+
+def frontend(
+    service: Service, pools: tuple[str, ...], choices: tuple[tuple[Choice, ...], ...]
+) -> ConfigSection:
+    """The frontend of a virtual server, whose traffic the `pools` take in turn by their `choices`."""
+    subject = ObjectId("virtual_servers", service.name)
+
+    def line(text: str, *path: str) -> Line:
+        return Line(text, Origin(subject, path))
+
+    lines = [line(" ".join(_bind(service, listener)), "basic", "port") for listener in service.listeners]
+    if limit := service.server.basic.max_concurrent_connections:
+        text = f"maxconn {min(limit, _MOST_CONNECTIONS)}"
+        lines.append(line(text, "basic", "max_concurrent_connections"))
+    lines.append(line(f"timeout client {seconds(service.idle_seconds)}", "connection", "timeout"))
+    discarded = service.server.basic.pool == DISCARD
+    if service.mode == "http":
+        lines.extend(line(text, *path) for text, path in _http_rules(service.server))
+        if discarded:
+            lines.append(line("http-request reject", "basic", "pool"))
+    elif discarded:
+        lines.append(line("tcp-request content reject", "basic", "pool"))
+    elif service.server.basic.protocol in _CLIENT_SPEAKS_FIRST:
+        path = ("basic", "connect_timeout")
+        lines.append(
+            line(f"tcp-request inspect-delay {seconds(service.server.basic.connect_timeout)}", *path)
+        )
+        lines.append(line("tcp-request content accept if { req.len gt 0 }", *path))
+        lines.append(line("tcp-request content reject", *path))
+    for text, index in route_lines(choices):
+        origin = Origin(subject, ("basic", "pool")) if index == 0 else Origin(ObjectId("pools", pools[index]))
+        lines.append(Line(text, origin))
+    header = line(f"frontend {name.frontend(service.name)} from {service.mode}")
+    return ConfigSection(header, tuple(lines))
+
+
+def _bind(service: Service, listener: Listener) -> tuple[str, ...]:
+    words = ("bind", *bind_words(listener))
+    if service.server.basic.proxy_protocol:
+        words += ("accept-proxy",)
+    if service.termination is not None:
+        words += service.termination.words
+    return words
+
+
+def _http_rules(server: VirtualServer) -> list[tuple[str, tuple[str, ...]]]:
+    connection = server.connection
+    rules = [(f"timeout http-request {seconds(server.basic.connect_timeout)}", ("basic", "connect_timeout"))]
+    if connection.keepalive:
+        text = f"timeout http-keep-alive {seconds(connection.keepalive_timeout)}"
+        rules.append((text, ("connection", "keepalive_timeout")))
+    else:
+        rules.append(("option httpclose", ("connection", "keepalive")))
+    return [*rules, *header_rules(server)]

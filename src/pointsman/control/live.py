@@ -1,0 +1,20 @@
+"""What the data plane tells, held for readers who must not wait.
+
+Invariant: written by the watch loop and the composition root alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pointsman.control.status import Figures
+from pointsman.schema.health import NodeHealth
+
+
+class Live:
+    """`health` by (pool, node); `figures` by (statistics type, object name); `engine` facts of the process."""
+
+    def __init__(self) -> None:
+        self.health: Mapping[tuple[str, str], NodeHealth] = {}
+        self.figures: Mapping[tuple[str, str], Figures] = {}
+        self.engine: Mapping[str, str | int] = {}

@@ -1,0 +1,193 @@
+"""The product's statistics tree, filled from what the data plane counts and what the configuration says.
+
+Invariant: an object of the configuration has every counter that its type declares; what nothing counts yet is zero.
+Nothing is computed before it is asked for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+from pointsman.control.status import Figures
+from pointsman.schema.address import split_node
+from pointsman.schema.counter import STATISTICS_BY_PATH, CounterKind
+from pointsman.schema.health import NodeHealth, NodeState
+from pointsman.schema.pool import Pool
+from pointsman.schema.snapshot import Snapshot
+from pointsman.schema.virtual_server import VirtualServer
+from pointsman.telemetry.counters import Counters
+from pointsman.telemetry.history import History
+from pointsman.telemetry.machine import Machine
+
+Key = tuple[str, str]
+"""Statistics type and object name."""
+
+_NODE_TYPES = ("nodes/node", "nodes/node_inet46")
+_PROTOCOLS = {
+    "ssl": "sslforwarding",
+    "server_first": "genericserverfirst",
+    "client_first": "genericclientfirst",
+    "dns_tcp": "dnstcp",
+}
+_ALGORITHMS = {
+    "round_robin": "roundrobin",
+    "weighted_round_robin": "weightedRoundRobin",
+    "perceptive": "perceptive",
+    "least_connections": "leastConnections",
+    "fastest_response_time": "fastestResponseTime",
+    "random": "random",
+    "weighted_least_connections": "weightedLeastConnections",
+}
+_STATES = {
+    NodeState.ALIVE: "alive",
+    NodeState.DEAD: "dead",
+    NodeState.DRAINING: "draining",
+    NodeState.UNKNOWN: "unknown",
+    NodeState.DISABLED: "unknown",
+}
+_BEST_FIRST = (NodeState.ALIVE, NodeState.DRAINING, NodeState.UNKNOWN, NodeState.DEAD, NodeState.DISABLED)
+
+
+class Statistics(Mapping[Key, Figures]):
+    """Counters by (statistics type, object name); singletons such as `globals` have the name ""."""
+
+    def __init__(
+        self,
+        counters: Counters,
+        history: History,
+        machine: Machine,
+        snapshot: Callable[[], Snapshot],
+        health: Callable[[], Mapping[tuple[str, str], NodeHealth]],
+        own: Callable[[], Figures],
+    ) -> None:
+        """`own` gives figures of the traffic manager that only the caller knows, under the names of `globals`."""
+        self._counters = counters
+        self._history = history
+        self._machine = machine
+        self._snapshot = snapshot
+        self._health = health
+        self._own = own
+        self._started = time.time()
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __iter__(self) -> Iterator[Key]:
+        snapshot = self._snapshot()
+        yield "globals", ""
+        for name, _ in snapshot.all("virtual_servers", VirtualServer):
+            yield "virtual_servers", name
+        nodes: set[str] = set()
+        for name, pool in snapshot.all("pools", Pool):
+            yield "pools", name
+            for row in pool.basic.nodes_table:
+                nodes.add(row.node)
+                yield "nodes/per_pool_node", f"{name}-{row.node}"
+        for node in sorted(nodes):
+            for kind in _NODE_TYPES:
+                yield kind, node
+
+    def __getitem__(self, key: Key) -> Figures:
+        kind, name = key
+        snapshot = self._snapshot()
+        match kind:
+            case "globals" if not name:
+                return _complete(kind, self._globals())
+            case "virtual_servers":
+                server = snapshot.get(kind, name, VirtualServer)
+                if server is not None:
+                    return _complete(kind, self._virtual_server(name, server))
+            case "pools":
+                pool = snapshot.get(kind, name, Pool)
+                if pool is not None:
+                    return _complete(kind, self._pool(name, pool, snapshot))
+            case "nodes/per_pool_node":
+                for pool_name, pool in snapshot.all("pools", Pool):
+                    if name.startswith(f"{pool_name}-"):
+                        node = name.removeprefix(f"{pool_name}-")
+                        if any(row.node == node for row in pool.basic.nodes_table):
+                            return self.pool_node(pool_name, node)
+            case "nodes/node" | "nodes/node_inet46":
+                found = [
+                    self._state(pool_name, name)
+                    for pool_name, pool in snapshot.all("pools", Pool)
+                    if any(row.node == name for row in pool.basic.nodes_table)
+                ]
+                if found:
+                    state = min(found, key=_BEST_FIRST.index)
+                    shown: dict[str, int | str] = {
+                        **self._counters.node(name),
+                        "state": _STATES[state],
+                        "port": split_node(name)[1],
+                    }
+                    return _complete(kind, shown)
+        raise KeyError(key)
+
+    def pool_node(self, pool: str, node: str) -> Figures:
+        """Counters of a node in one pool; the caller knows that it is there."""
+        state = _STATES[self._state(pool, node)]
+        shown: dict[str, int | str] = {
+            **self._counters.pool_node(pool, node),
+            "state": state,
+            "node_port": split_node(node)[1],
+        }
+        return _complete("nodes/per_pool_node", shown)
+
+    def _state(self, pool: str, node: str) -> NodeState:
+        seen = self._health().get((pool, node))
+        return seen.state if seen is not None else NodeState.UNKNOWN
+
+    def _virtual_server(self, name: str, server: VirtualServer) -> Figures:
+        protocol = server.basic.protocol
+        return {
+            **self._counters.virtual_server(name),
+            "port": server.basic.port,
+            "protocol": _PROTOCOLS.get(protocol, protocol),
+        }
+
+    def _pool(self, name: str, pool: Pool, snapshot: Snapshot) -> Figures:
+        rows = pool.basic.nodes_table
+        used = any(server.basic.pool == name for _, server in snapshot.all("virtual_servers", VirtualServer))
+        states = {row.state for row in rows}
+        if "active" in states:
+            state = "active" if used else "unused"
+        else:
+            state = "draining" if "draining" in states else "disabled" if states else "unused"
+        return {
+            **self._counters.pool(name),
+            "algorithm": _ALGORITHMS[pool.load_balancing.algorithm],
+            "persistence": "none",
+            "state": state,
+            "nodes": len(rows),
+            "disabled": sum(row.state == "disabled" for row in rows),
+            "draining": sum(row.state == "draining" for row in rows),
+        }
+
+    def _globals(self) -> Figures:
+        peaks = self._history.peaks()
+        return {
+            **self._counters.traffic_manager(),
+            **self._machine.figures(),
+            "hourly_peak_bytes_in_per_second": int(peaks.bytes_in),
+            "hourly_peak_bytes_out_per_second": int(peaks.bytes_out),
+            "hourly_peak_requests_per_second": int(peaks.requests),
+            "hourly_peak_ssl_connections_per_second": int(peaks.tls),
+            "up_time": int((time.time() - self._started) * 100),
+            **self._own(),
+        }
+
+
+def _complete(kind: str, known: Figures) -> Figures:
+    """Every counter of the type, in its order; halves of 64-bit counters are taken from the whole."""
+    out: dict[str, int | str] = {}
+    for counter in STATISTICS_BY_PATH[kind].counters:
+        value = known.get(counter.name)
+        if value is None and counter.name.endswith(("_hi", "_lo")):
+            whole = known.get(counter.name[:-3], 0)
+            if isinstance(whole, int):
+                value = whole >> 32 if counter.name.endswith("_hi") else whole & 0xFFFFFFFF
+        if value is None:
+            value = "unknown" if counter.kind is CounterKind.STATE else 0
+        out[counter.name] = value
+    return out

@@ -1,0 +1,391 @@
+"""The control plane's process: wires every part together, serves until told to stop, and lets go in order.
+
+This is the composition root, the only module that knows all others. Invariant: the ready file exists only while REST
+and the page answer and a generation is in force.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import platform
+import signal
+import socket
+import ssl
+import sys
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pointsman import __version__
+from pointsman.cli.run import RunOptions
+from pointsman.compiler.facts import EngineFacts, Facts
+from pointsman.compiler.plan import Plan
+from pointsman.control.apply import ApplyLoop
+from pointsman.control.configuration import Configuration
+from pointsman.control.control import Control, Identity
+from pointsman.control.first_start import DEMO_PORT, demo_ports, furnish
+from pointsman.control.journal import events_of
+from pointsman.control.live import Live
+from pointsman.control.resolve import REFRESH, Resolver, names_in
+from pointsman.control.statistics import Statistics
+from pointsman.control.watch import Watch
+from pointsman.engine.haproxy.binary import NoBinary, engine_facts, find_binary
+from pointsman.engine.haproxy.engine import HaproxyEngine
+from pointsman.identity.certificate import CertificateRefused, InstanceCertificate
+from pointsman.identity.password import UsersFileError
+from pointsman.identity.private_file import write_private
+from pointsman.identity.user import FirstPassword, PasswordRefused, Users
+from pointsman.licence.key import Refused
+from pointsman.licence.local import self_issue
+from pointsman.schema.event import Event
+from pointsman.schema.registry import BY_PATH
+from pointsman.schema.snapshot import Snapshot
+from pointsman.schema.traffic_manager import TrafficManager
+from pointsman.store import Store, StoreError, StoreInUse, Transaction
+from pointsman.telemetry.counters import Counters
+from pointsman.telemetry.database import Database
+from pointsman.telemetry.event_log import EventLog
+from pointsman.telemetry.history import History
+from pointsman.telemetry.machine import Machine
+from pointsman.telemetry.tracker import HealthTracker
+from pointsman.web.api.app import make_app as make_api
+from pointsman.web.cluster import make_cluster_app
+from pointsman.web.local.app import make_app as make_local
+from pointsman.web.server import ANY, CannotListen, Server
+from pointsman.web.ui.app import make_app as make_page
+
+UI_PORT = 9090
+_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 # compared with, not bound
+_log = logging.getLogger("pointsman")
+
+
+class CannotStart(Exception):
+    """Why this instance cannot run; one sentence with the remedy, and the exit status."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where the management services listen."""
+
+    rest: int
+    ui: int
+    cluster: int
+    host: str
+
+    def url(self, port: int) -> str:
+        """The https address of a port; a wildcard is shown as loopback."""
+        host = "127.0.0.1" if self.host in _ANYWHERE else self.host
+        return f"https://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def main(options: RunOptions) -> int:
+    """Runs the control plane until it is told to stop; returns the exit status."""
+    logging.basicConfig(stream=sys.stderr, format="%(levelname)s: %(message)s", level=logging.INFO)
+    os.umask(0o077)
+    try:
+        asyncio.run(_Daemon(options).run())
+    except CannotStart as error:
+        print(f"pointsman: {error}", file=sys.stderr)
+        return error.status
+    return 0
+
+
+class _Daemon:
+    """One run of the control plane. Parts are made in `_open`, run in `_serve`."""
+
+    def __init__(self, options: RunOptions) -> None:
+        self._options = options
+        self._home = options.home
+        self._stop = asyncio.Event()
+        self._state = "starting"
+        self._early: list[Event] = []
+        self._record: Callable[[Event], None] = self._early.append
+
+    def _on_event(self, event: Event) -> None:
+        self._record(event)
+
+    def _health(self) -> str:
+        if self._state != "running":
+            return self._state
+        return "ok" if self._engine.serving else "engine"
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        if self._options.ready_file is not None:
+            self._options.ready_file.unlink(missing_ok=True)
+        async with contextlib.AsyncExitStack() as stack:
+            await self._open(stack)
+            await self._serve()
+
+    async def _open(self, stack: contextlib.AsyncExitStack) -> None:
+        home = self._home
+        (home / "log").mkdir(mode=0o700, exist_ok=True)
+        try:
+            binary = find_binary()
+            self._engine_facts: EngineFacts = await engine_facts(binary)
+            self._store = await Store.open(home / "store", BY_PATH)
+        except StoreInUse as error:
+            raise CannotStart(str(error), 4) from None
+        except (StoreError, NoBinary, OSError) as error:
+            raise CannotStart(str(error), 1) from None
+        stack.push_async_callback(self._store.close)
+        self._identity = self._identify()
+        try:
+            self._licence = self_issue(home, self._identity.name)
+            given = _first_line(self._options.password_file)
+            self._users, self._first = await Users.open(home, on_event=self._on_event, given=given)
+            self._certificate = InstanceCertificate.open(home / "identity", self._identity.name, _addresses())
+        except (Refused, UsersFileError, PasswordRefused, CertificateRefused, OSError) as error:
+            raise CannotStart(str(error), 1) from None
+        await self._open_telemetry(stack)
+        try:
+            self._engine = HaproxyEngine(home, binary, self._on_event)
+        except ValueError as error:
+            raise CannotStart(str(error), 1) from None
+        stack.push_async_callback(self._engine.close)
+        await self._engine.start()
+        self._demo = demo_ports(home) if self._options.demo else ()
+        await furnish(self._store, self._identity.name, self._demo)
+        self._wire(stack)
+
+    async def _open_telemetry(self, stack: contextlib.AsyncExitStack) -> None:
+        self._database = await Database.open(self._home / "telemetry.db")
+        stack.push_async_callback(self._database.close)
+        self._counters = Counters()
+        await self._counters.restore(self._database)
+        self._tracker = HealthTracker()
+        await self._tracker.restore(self._database)
+        self._history = History(self._database)
+        self._events = EventLog(self._database, self._home / "log" / "events.log")
+
+    def _wire(self, stack: contextlib.AsyncExitStack) -> None:
+        self._resolver = Resolver()
+        stack.callback(self._resolver.close)
+        self._live = Live()
+        self._watch = Watch(
+            engine=self._engine,
+            counters=self._counters,
+            tracker=self._tracker,
+            history=self._history,
+            event_log=self._events,
+            live=self._live,
+            remembered=self._tracker.remembered,
+            launcher_events=self._home / "run" / "launcher-events.jsonl",
+        )
+        self._record = self._watch.on_event
+        for event in self._early:
+            self._watch.on_event(event)
+        self._configuration = Configuration(self._store, self._on_change)
+        self._loop = ApplyLoop(
+            self._engine, lambda: self._configuration.snapshot, self._facts, self._on_plan, self._on_event
+        )
+        self._control = Control(
+            identity=self._identity,
+            store=self._store,
+            configuration=self._configuration,
+            loop=self._loop,
+            live=self._live,
+            facts=self._known_facts,
+            on_event=self._on_event,
+        )
+        self._live.figures = Statistics(
+            self._counters,
+            self._history,
+            Machine(),
+            lambda: self._configuration.snapshot,
+            lambda: self._live.health,
+            self._own_figures,
+        )
+        self._live.engine = {
+            "name": "HAProxy",
+            "version": ".".join(map(str, self._engine_facts.version)),
+            "licence": self._licence.sentence,
+        }
+        self._changed_at = time.time()
+
+    def _own_figures(self) -> dict[str, int]:
+        since = time.time() - self._changed_at
+        return {"events_seen": self._events.seen, "time_last_config_update": int(since * 100)}
+
+    def _on_change(self, reason: str, transaction: Transaction) -> None:
+        self._changed_at = transaction.time
+        for event in events_of(transaction):
+            self._on_event(event)
+        self._loop.poke(reason)
+
+    def _on_plan(self, plan: Plan) -> None:
+        self._watch.on_plan(plan)
+
+    def _identify(self) -> Identity:
+        path = self._home / "identity" / "instance.json"
+        try:
+            stored = json.loads(path.read_text())
+        except FileNotFoundError:
+            stored = {
+                "uuid": str(uuid.uuid4()),
+                "name": self._options.name or socket.gethostname() or "localhost",
+            }
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            write_private(path, json.dumps(stored).encode())
+        except (ValueError, OSError) as error:
+            raise CannotStart(
+                f"{path}: {error}; restore the file or remove it to get a new identity", 1
+            ) from None
+        name = self._options.name or stored["name"]
+        return Identity(name, __version__, stored["uuid"], f"{platform.system()} {platform.machine()}")
+
+    # Facts
+
+    async def _facts(self, snapshot: Snapshot) -> Facts:
+        await self._resolver.addresses(names_in(snapshot))
+        return self._known_facts(snapshot)
+
+    def _known_facts(self, snapshot: Snapshot) -> Facts:
+        return Facts(
+            engine=self._engine_facts,
+            traffic_manager=self._identity.name,
+            run_directory=str(self._home / "run"),
+            addresses=self._resolver.known(names_in(snapshot)),
+            demo_ports=self._demo,
+            root=os.geteuid() == 0,
+        )
+
+    async def _keep_names_fresh(self) -> None:
+        while True:
+            await asyncio.sleep(REFRESH)
+            if await self._resolver.refresh(names_in(self._configuration.snapshot)):
+                self._loop.poke("a host name resolves to other addresses")
+
+    # Serving
+
+    async def _serve(self) -> None:
+        try:
+            server, places = self._listen()
+        except CannotListen as error:
+            raise CannotStart(str(error), 1) from None
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(server.run()),
+                    group.create_task(self._engine.run()),
+                    group.create_task(self._watch.run()),
+                    group.create_task(self._keep_names_fresh()),
+                ]
+                await self._loop.apply(("start",))
+                tasks.append(group.create_task(self._loop.run()))
+                self._state = "running"
+                self._announce(places)
+                await self._stop.wait()
+                self._state = "stopping"
+                self._withdraw()
+                await server.close()
+                for task in tasks:
+                    task.cancel()
+        finally:
+            self._withdraw()
+            await self._watch.flush()
+
+    def _listen(self) -> tuple[Server, _Places]:
+        options = self._options
+        own = self._configuration.snapshot.get("traffic_managers", self._identity.name, TrafficManager)
+        rest_port, cluster_port = (own.rest_api.port, own.cluster_comms.port) if own else (9070, 9080)
+        host = options.listen or "127.0.0.1"
+        hosts: Sequence[str] = (ANY,) if host in _ANYWHERE else (host,)
+        rest_hosts = hosts if ANY in hosts else tuple(dict.fromkeys((*hosts, "127.0.0.1")))
+        server = Server(self._tls)
+        api = make_api(control=self._control, users=self._users, events=self._events, health=self._health)
+        page = make_page(self._control, self._users, health=self._health)
+        places = _Places(
+            rest=server.listen(
+                api, rest_hosts, _chosen(options.rest_port, rest_port), plain_on_loopback=True
+            ),
+            ui=server.listen(page, hosts, _chosen(options.ui_port, UI_PORT)),
+            cluster=server.listen(
+                make_cluster_app(self._health), hosts, _chosen(options.control_port, cluster_port)
+            ),
+            host=host,
+        )
+        server.listen_unix(make_local(self._control), self._home / "run" / "control.sock")
+        return server, places
+
+    def _tls(self) -> ssl.SSLContext:
+        return self._certificate.context
+
+    def _announce(self, places: _Places) -> None:
+        (self._home / "run" / "control.ready").touch(mode=0o600)
+        rest, page = places.url(places.rest), places.url(places.ui) + "/"
+        if self._options.ready_file is not None:
+            ready = {
+                "rest": rest,
+                "ui": page,
+                "user": "admin",
+                "sha1": self._certificate.sha1,
+                "sha256": self._certificate.sha256,
+                "pid": os.getppid(),
+                "version": __version__,
+            }
+            write_private(self._options.ready_file, json.dumps(ready).encode())
+        print(_banner(rest, page, self._certificate, self._home, self._first), flush=True)
+        print(f"  licence         {self._licence.sentence}", flush=True)
+        if self._options.demo:
+            print(
+                f"\nTry it:           curl http://127.0.0.1:{DEMO_PORT}/\nStop it:          Ctrl-C\n",
+                flush=True,
+            )
+
+    def _withdraw(self) -> None:
+        if self._options.ready_file is not None:
+            self._options.ready_file.unlink(missing_ok=True)
+
+
+def _chosen(flag: int | None, stored: int) -> int:
+    return stored if flag is None else flag
+
+
+def _first_line(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    with path.open(encoding="utf-8") as stream:
+        return stream.readline().rstrip("\r\n")
+
+
+def _addresses() -> tuple[str, ...]:
+    """Addresses that the host's name stands for, for the certificate; none when it does not resolve."""
+    try:
+        return tuple(sorted({str(a[4][0]) for a in socket.getaddrinfo(socket.gethostname(), None)}))
+    except OSError:
+        return ()
+
+
+def _banner(rest: str, page: str, certificate: InstanceCertificate, home: Path, first: FirstPassword) -> str:
+    if first.generated:
+        password = f"{first.generated}   (kept in {home / 'admin-password'} until it is changed)"
+    elif (home / "admin-password").exists():
+        password = f"see {home / 'admin-password'}"
+    else:
+        password = "as given at the first start"
+    if first.ignored:
+        _log.warning(
+            "--password-file is ignored: the password was set at the first start; change it in the product"
+        )
+    return f"""
+Pointsman {__version__} is running.
+
+  page            {page}
+  REST API        {rest}/api/tm/8.3   (plain http works from this machine)
+  user            admin
+  password        {password}
+  SHA-1           {certificate.sha1}
+  SHA-256         {certificate.sha256}"""

@@ -1,0 +1,282 @@
+"""Reads one document's tree against the resource registry: which objects it gives which keys, and where.
+
+Invariant: every value that is kept has a place; whatever the format does not know is a fault, never skipped.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from collections.abc import Mapping as ReadOnly
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+from pointsman.document.fault import Fault, Place
+from pointsman.document.reference import Unreadable
+from pointsman.document.tree import Entry, Mapping, Node, Scalar, Sequence
+from pointsman.schema.problem import ObjectId, Problem
+from pointsman.schema.resource import Key, Kind, ResourceType, ValueKind
+
+NEWEST_VERSION = (8, 3)
+"""The newest REST API version whose documents are accepted."""
+
+Path = tuple[str, ...]
+
+
+@dataclass
+class Draft:
+    """What documents say of one object so far; `places` leads from section, key, row and column to the
+    text.
+    """
+
+    identity: ObjectId
+    settings: dict[str, Any] = field(default_factory=dict)
+    places: dict[Path, Place] = field(default_factory=dict)
+    faulty: set[Path] = field(default_factory=set)
+    """Where a fault was found already, so that validation need not repeat it."""
+
+    def absorb(self, later: Draft) -> None:
+        """Merges a later document by field: its keys win, lists and tables are replaced, not extended."""
+        for section, keys in later.settings.items():
+            if isinstance(keys, dict):
+                self.settings.setdefault(section, {}).update(keys)
+            else:
+                self.settings[section] = keys
+        for path in [path for path in self.places if len(path) >= 2 and path[:2] in later.places]:
+            del self.places[path]
+        self.faulty |= later.faulty
+        first = self.places[()]
+        self.places.update(later.places)
+        self.places[()] = first
+
+
+class Interpreter:
+    """Interprets one document. `read` gives the bytes of a referenced file or raises `Unreadable`."""
+
+    def __init__(self, registry: ReadOnly[str, ResourceType], read: Callable[[str], bytes]) -> None:
+        self._registry = registry
+        self._read = read
+        self.drafts: dict[ObjectId, Draft] = {}
+        self.faults: list[Fault] = []
+
+    def document(self, tree: Node) -> None:
+        """Collects the objects of a whole document in `drafts` and what is wrong in `faults`."""
+        if not isinstance(tree, Mapping):
+            self._fault(
+                tree.place, "a document is a mapping of resource types; begin with a key such as pools:"
+            )
+            return
+        for entry in tree.entries:
+            if entry.key == "version":
+                self._version(entry.value)
+            else:
+                self._type(entry, entry.key)
+
+    def _version(self, node: Node) -> None:
+        if not isinstance(node, Scalar):
+            self._fault(node.place, "version must be an API version such as 8.3; correct it")
+            return
+        words = node.text.split(".")
+        if len(words) not in (1, 2) or not all(w.isascii() and w.isdigit() and len(w) < 4 for w in words):
+            self._fault(node.place, "version must be an API version such as 8.3; correct it")
+        elif (int(words[0]), int(words[1]) if len(words) == 2 else 0) > NEWEST_VERSION:
+            newest = ".".join(map(str, NEWEST_VERSION))
+            message = f"version {node.text} is newer than {newest}, the newest known here"
+            self._fault(node.place, f"{message}; export the document for {newest} or upgrade Pointsman")
+
+    def _type(self, entry: Entry, path: str) -> None:
+        kind = self._registry.get(path)
+        if kind is not None:
+            if kind.kind is Kind.SINGLETON:
+                self._object(kind, "", entry.value, entry.place)
+            else:
+                self._objects(kind, entry.value)
+        elif any(known.startswith(f"{path}/") for known in self._registry):
+            for inner in self._entries(entry.value, f"{path} holds resource types; write one below it"):
+                self._type(inner, f"{path}/{inner.key}")
+        else:
+            close = get_close_matches(path, self._registry, 1)
+            hint = f', or did you mean "{close[0]}"?' if close else ""
+            self._fault(
+                entry.place, f'there is no resource type "{path}"; remove it{hint}', "document.unknown_type"
+            )
+
+    def _entries(
+        self, node: Node, otherwise: str, subject: ObjectId | None = None, path: Path = ()
+    ) -> tuple[Entry, ...]:
+        if isinstance(node, Scalar) and node.value is None:
+            return ()
+        if not isinstance(node, Mapping):
+            self._fault(node.place, otherwise, subject=subject, path=path)
+            return ()
+        return node.entries
+
+    def _objects(self, kind: ResourceType, node: Node) -> None:
+        if isinstance(node, Scalar) and node.value is None:
+            return
+        if not isinstance(node, Sequence):
+            self._fault(node.place, f'{kind.path} is a list of objects; begin each with "- name:"')
+            return
+        for item in node.items:
+            if not isinstance(item, Mapping):
+                self._fault(
+                    item.place,
+                    f"an object of {kind.path} is a mapping with a name; write name and properties",
+                )
+                continue
+            name = item.get("name")
+            if not isinstance(name, Scalar) or name.value is None or isinstance(name.value, bool | bytes):
+                place = name.place if name else item.place
+                self._fault(place, f"an object of {kind.path} needs a name; give it one")
+                continue
+            self._object(kind, name.text, item, name.place)
+
+    def _object(self, kind: ResourceType, name: str, node: Node, place: Place) -> None:
+        identity = ObjectId(kind.path, name)
+        if (twin := self.drafts.get(identity)) is not None:
+            line = twin.places[()].line
+            self._fault(place, f"the object is already there in line {line}; join the two", subject=identity)
+            return
+        draft = self.drafts[identity] = Draft(identity, {}, {(): place})
+        body = "content" if kind.kind is Kind.FILE else "properties"
+        for entry in self._entries(node, f"an object is a mapping with {body}; write it so", identity):
+            if entry.key == body and kind.kind is Kind.FILE:
+                self._content(draft, entry)
+            elif entry.key == body:
+                shape = "properties is a mapping of sections; begin with basic:"
+                for section in self._entries(entry.value, shape, identity):
+                    self._section(draft, kind, section)
+            elif entry.key != "name" or kind.kind is Kind.SINGLETON:
+                message = f'an object has no "{entry.key}"; write its keys below {body}:'
+                self._fault(entry.place, message, "json.field_unknown", identity)
+
+    def _content(self, draft: Draft, entry: Entry) -> None:
+        node = entry.value
+        draft.places["content",] = node.place
+        content: bytes | None = None
+        match node:
+            case Scalar(value=bytes() as value):
+                content = value
+            case Scalar(value=str() | int() | float(), text=text) if not isinstance(node.value, bool):
+                content = text.encode("utf-8", "surrogatepass")
+            case Mapping(entries=(Entry(key="valueFrom", value=value_from),)):
+                content = self._referenced(draft.identity, ("content",), value_from)
+                if content is None:
+                    return
+            case Mapping(entries=(Entry(key="base64", value=Scalar(value=str() as text)),)):
+                try:
+                    content = base64.b64decode("".join(text.split()), validate=True)
+                except binascii.Error:
+                    self._fault(
+                        node.place,
+                        "is not base64; encode it again",
+                        subject=draft.identity,
+                        path=("content",),
+                    )
+                    return
+        if content is None:
+            message = "must be text, {base64: ...} or {valueFrom: {fileRef: {name: ...}}}; write one of these"
+            self._fault(node.place, message, subject=draft.identity, path=("content",))
+        else:
+            draft.settings["content"] = content
+
+    def _section(self, draft: Draft, kind: ResourceType, entry: Entry) -> None:
+        draft.places[entry.key,] = entry.place
+        keys: dict[str, Any] = {}
+        shape = "a section is a mapping of keys; write key: value"
+        for inner in self._entries(entry.value, shape, draft.identity, (entry.key,)):
+            path = (entry.key, inner.key)
+            draft.places[path] = inner.value.place
+            known = kind.key(entry.key, inner.key)
+            keys[inner.key] = self._value(draft, path, inner.value, known)
+        draft.settings[entry.key] = keys
+
+    def _value(self, draft: Draft, path: Path, node: Node, key: Key | None) -> Any:
+        """The plain value of `node`; `key` (or a table's column) says which shape is wanted."""
+        wanted = key.kind if key else None
+        match node:
+            case Mapping(entries=(Entry(key="valueFrom", value=value_from),)):
+                content = self._referenced(draft.identity, path, value_from)
+                return "" if content is None else self._text(draft, path, node.place, content, wanted)
+            case Scalar(value=None):
+                self._fault(
+                    node.place, "has no value; write one or remove the key", subject=draft.identity, path=path
+                )
+                return None
+            case Scalar(value=bytes()):
+                self._fault(node.place, "must not be binary; write text", subject=draft.identity, path=path)
+                return None
+            case Scalar(value=value, text=text):
+                # Published documents write numbers where the schema says string (`size: 0`).
+                return text if wanted is ValueKind.STRING and type(value) in (int, float) else value
+            case Sequence(items=items):
+                return [self._item(draft, (*path, str(index)), item, key) for index, item in enumerate(items)]
+            case Mapping(entries=entries):
+                return {
+                    e.key: self._value(draft, (*path, e.key), e.value, _column(key, e.key)) for e in entries
+                }
+
+    def _item(self, draft: Draft, path: Path, node: Node, key: Key | None) -> Any:
+        draft.places[path] = node.place
+        if key is not None and key.kind is ValueKind.LIST:
+            if isinstance(node, Scalar) and type(node.value) in (int, float):
+                return node.text
+            return self._value(draft, path, node, None)
+        value = self._value(draft, path, node, key)
+        if isinstance(node, Mapping) and isinstance(value, dict):
+            label = value.get(key.row_key) if key is not None and key.row_key else None
+            for entry in node.entries:
+                draft.places[(*path, entry.key)] = entry.value.place
+                if isinstance(label, str):  # problems of a table name the row by its key
+                    draft.places[(*path[:-1], label, entry.key)] = entry.value.place
+            if isinstance(label, str):
+                draft.places[(*path[:-1], label)] = node.place
+        return value
+
+    def _text(self, draft: Draft, path: Path, place: Place, content: bytes, wanted: ValueKind | None) -> Any:
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            message = "the file it refers to is not text in UTF-8; convert it"
+            self._fault(place, message, subject=draft.identity, path=path)
+            return ""
+        if wanted is ValueKind.LIST:
+            return [line for line in text.splitlines() if line]
+        # Editors end a file with a line break; a password of one line does not mean it.
+        if text.count("\n") == 1 and text.endswith("\n"):
+            return text.removesuffix("\n").removesuffix("\r")
+        return text
+
+    def _referenced(self, identity: ObjectId, path: Path, node: Node) -> bytes | None:
+        match node:
+            case Mapping(
+                entries=(
+                    Entry(key="fileRef", value=Mapping(entries=(Entry(key="name", value=Scalar() as name),))),
+                )
+            ) if isinstance(name.value, str):
+                try:
+                    return self._read(name.value)
+                except Unreadable as error:
+                    self._fault(name.place, str(error), "document.reference", identity, path)
+            case _:
+                message = "valueFrom must be {fileRef: {name: path below the base directory}}; write it so"
+                self._fault(node.place, message, "document.reference", identity, path)
+        return None
+
+    def _fault(
+        self,
+        place: Place,
+        message: str,
+        code: str = "document.structure",
+        subject: ObjectId | None = None,
+        path: Path = (),
+    ) -> None:
+        self.faults.append(Fault(place.file, place.line, place.column, Problem(subject, path, code, message)))
+        if subject is not None and path:
+            self.drafts[subject].faulty.add(path)
+
+
+def _column(key: Key | None, name: str) -> Key | None:
+    return next((column for column in key.columns if column.name == name), None) if key else None

@@ -1,0 +1,177 @@
+"""Loads configuration documents: one file or a directory of them, merged by field and validated against the
+schema.
+
+Invariant: a `Document` is returned only when nothing at all is wrong with it; otherwise `Faulty` carries
+every fault, each with file, line, object and field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pointsman.document.fault import Fault, Faulty, Place, syntax_fault
+from pointsman.document.interpret import Draft, Interpreter
+from pointsman.document.json_reader import read_json
+from pointsman.document.reference import Source, Unreadable, find_documents, read_file, read_reference
+from pointsman.document.tree import SIZE_LIMIT, Node
+from pointsman.document.yaml_reader import read_yaml
+from pointsman.schema.problem import ObjectId, Problem
+from pointsman.schema.resource import Kind, ResourceType
+from pointsman.schema.validate import Invalid, build, normalise
+
+TOTAL_LIMIT = 64 * 1024 * 1024
+"""Bytes of all documents and referenced files together."""
+
+Objects = Mapping[ObjectId, Mapping[str, Any]]
+"""Sparse settings by object: section -> key -> JSON value, or {"content": bytes} for files."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """What all documents say together. `places` leads from an object's section, key, row and column to its
+    text.
+    """
+
+    objects: Objects
+    places: Mapping[ObjectId, Mapping[tuple[str, ...], Place]]
+
+    def fault(self, problem: Problem) -> Fault | None:
+        """A problem of one of these objects with its nearest place in the documents; None for other
+        objects.
+        """
+        if problem.subject is None or problem.subject not in self.places:
+            return None
+        return _fault(self.places[problem.subject], problem)
+
+
+def load(path: Path, registry: Mapping[str, ResourceType], *, complete: bool = True) -> Document:
+    """The documents at `path` (see `find_documents`), later names winning by field. Raises `Faulty`.
+
+    `complete` false accepts objects without their required keys: those that add to an object which exists
+    elsewhere.
+    """
+    try:
+        source = find_documents(path)
+    except Unreadable as error:
+        raise Faulty((syntax_fault(Place(str(path), 1, 1), str(error)),)) from None
+    drafts, faults = _interpret(source, registry)
+    objects: dict[ObjectId, Mapping[str, Any]] = {}
+    for identity, draft in drafts.items():
+        kind = registry[identity.type]
+        try:
+            objects[identity] = _validate(kind, draft, complete)
+        except Invalid as error:
+            faults.extend(
+                _fault(draft.places, problem)
+                for problem in error.problems
+                if not any(problem.path[: len(path)] == path for path in draft.faulty)
+            )
+    if faults:
+        order = {str(file): position for position, file in enumerate(source.files)}
+        raise Faulty(
+            tuple(sorted(set(faults), key=lambda f: (order.get(f.file, 0), f.line, f.column, str(f))))
+        )
+    places = {identity: MappingProxyType(draft.places) for identity, draft in drafts.items()}
+    return Document(MappingProxyType(objects), MappingProxyType(places))
+
+
+def _interpret(
+    source: Source, registry: Mapping[str, ResourceType]
+) -> tuple[dict[ObjectId, Draft], list[Fault]]:
+    drafts: dict[ObjectId, Draft] = {}
+    faults: list[Fault] = []
+    left = TOTAL_LIMIT
+
+    def read(name: str) -> bytes:
+        nonlocal left
+        content = read_reference(source.base, name, min(SIZE_LIMIT, left))
+        left -= len(content)
+        return content
+
+    for file in source.files:
+        try:
+            content = read_file(file, min(SIZE_LIMIT, left))
+            left -= len(content)
+            tree = _parse(content, file)
+        except Unreadable as error:
+            faults.append(syntax_fault(Place(str(file), 1, 1), str(error)))
+            continue
+        except Faulty as error:
+            faults.extend(error.faults)
+            continue
+        if tree is None:
+            continue
+        interpreter = Interpreter(registry, read)
+        interpreter.document(tree)
+        faults.extend(interpreter.faults)
+        for identity, draft in interpreter.drafts.items():
+            if identity in drafts:
+                drafts[identity].absorb(draft)
+            else:
+                drafts[identity] = draft
+    return drafts, faults
+
+
+def _parse(content: bytes, file: Path) -> Node | None:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        fault = syntax_fault(Place(str(file), line, 1), "is not text in UTF-8; convert the file")
+        raise Faulty((fault,)) from None
+    if file.suffix == ".json":
+        return read_json(text, str(file))
+    if not text.lstrip().startswith("{"):
+        return read_yaml(text, str(file))
+    # A ConfigMap key has no extension, and YAML in flow style begins like JSON: JSON is tried first.
+    try:
+        return read_json(text, str(file))
+    except Faulty as as_json:
+        try:
+            return read_yaml(text, str(file))
+        except Faulty:
+            raise as_json from None
+
+
+def _validate(kind: ResourceType, draft: Draft, complete: bool) -> Mapping[str, Any]:
+    settings = draft.settings
+    whole: dict[str, Any] = {
+        section: dict(keys) for section, keys in kind.factory.get(draft.identity.name, {}).items()
+    }
+    for section, keys in settings.items():
+        whole[section] = {**whole.get(section, {}), **keys} if isinstance(keys, dict) else keys
+    if kind.kind is Kind.FILE:
+        if complete and "content" not in settings and draft.identity.name not in kind.factory:
+            message = "a value is needed and there is no default; set it"
+            raise Invalid((Problem(draft.identity, ("content",), "property.no_default", message),))
+        build(kind, draft.identity.name, whole)
+        return MappingProxyType(settings)
+    try:
+        build(kind, draft.identity.name, whole)
+    except Invalid as error:
+        problems = error.problems
+        if not complete:
+            problems = tuple(problem for problem in problems if problem.code != "property.no_default")
+        if problems:
+            raise Invalid(problems) from None
+    return MappingProxyType(
+        {
+            section: {
+                name: normalise(key, value) if (key := kind.key(section, name)) else value
+                for name, value in keys.items()
+            }
+            for section, keys in settings.items()
+        }
+    )
+
+
+def _fault(places: Mapping[tuple[str, ...], Place], problem: Problem) -> Fault:
+    path = problem.path
+    while path not in places:
+        path = path[:-1]
+    place = places[path]
+    return Fault(place.file, place.line, place.column, problem)

@@ -1,0 +1,42 @@
+"""Our monitors' verdicts on their way into a worker.
+
+Invariant: a worker is told a verdict once; a worker that is new is told all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from pointsman.compiler.plan import Plan, Server
+from pointsman.engine.haproxy.socket import EngineUnreachable
+from pointsman.engine.haproxy.worker import Key, Worker
+
+
+def judged_servers(plan: Plan, dynamic: set[Key]) -> Iterator[tuple[Key, tuple[str, str], Server]]:
+    """The servers whose health our monitors set, as (backend, server), (pool, node) and the server itself.
+
+    One that tracks another follows it and is left out, unless it was added at run time: HAProxy cannot track
+    a server added at run time, so there each checks for itself.
+    """
+    for section in plan.sections:
+        for server in section.servers:
+            key = (section.backend, server.name)
+            if server.judged and (not server.tracks or key in dynamic):
+                yield key, (section.pool, server.node), server
+
+
+async def tell(worker: Worker, plan: Plan, verdicts: Mapping[tuple[str, str], tuple[bool, str]]) -> None:
+    """Gives the worker the verdicts it has not been given. Raises EngineUnreachable."""
+    news = {
+        key: verdicts[node][0]
+        for key, node, _ in judged_servers(plan, worker.dynamic)
+        if node in verdicts and worker.told.get(key) != verdicts[node][0]
+    }
+    commands = [f"set server {b}/{s} agent {'up' if up else 'down'}" for (b, s), up in news.items()]
+    answers = await worker.talk.ask_all(commands)
+    for key, answer in zip(news, answers, strict=True):
+        if not answer:
+            worker.told[key] = news[key]
+    refused = sorted({answer for answer in answers if answer})
+    if refused:
+        raise EngineUnreachable(f"verdicts were not taken: {'; '.join(refused)}")

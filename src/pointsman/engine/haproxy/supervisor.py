@@ -1,0 +1,74 @@
+"""The engine's side of the launcher: what it is asked to run, and how it is told.
+
+Invariant: engines.json is replaced whole and only when it changes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from pathlib import Path
+
+ENGINE = "haproxy"
+
+
+class Supervisor:
+    """The launcher of one home, which may not be there (a control plane run by hand, a test)."""
+
+    def __init__(self, home: Path, binary: Path) -> None:
+        run = home / "run"
+        self._engines = run / "engines.json"
+        self._launcher = run / "launcher.json"
+        self.log = home / "log" / "haproxy.log"
+        configuration = home / "engine" / "current" / "haproxy.cfg"
+        master = run / "haproxy-master.sock"
+        self._entry: dict[str, object] = {
+            "name": ENGINE,
+            "argv": [str(binary), "-W", "-S", f"{master},mode,600", "-f", str(configuration)],
+            "log": str(self.log),
+            "master_socket": str(master),
+        }
+
+    def is_asked(self) -> bool:
+        """Whether the launcher has been asked to run the engine."""
+        return self._entry in self._read()
+
+    def ask(self) -> None:
+        """Asks the launcher to run the engine, at once if it waits before another try. Raises OSError."""
+        self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        others = [entry for entry in self._read() if entry.get("name") != ENGINE]
+        self._write([*others, self._entry])
+
+    def withdraw(self) -> None:
+        """Asks the launcher to stop the engine. Raises OSError."""
+        self._write([entry for entry in self._read() if entry.get("name") != ENGINE])
+
+    def pid(self) -> int:
+        """The launcher's pid, 0 when none runs; by its start time never another process of that number."""
+        try:
+            content = json.loads(self._launcher.read_text())
+            pid = int(content["pid"])
+            # Field 22, in clock ticks since boot; the name before it (field 2) may hold anything.
+            start = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19]
+        except (OSError, ValueError, KeyError, TypeError, IndexError):
+            return 0
+        return pid if int(start) == content.get("start") else 0
+
+    def _read(self) -> list[dict[str, object]]:
+        try:
+            return list(json.loads(self._engines.read_text())["engines"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
+
+    def _write(self, entries: list[dict[str, object]]) -> None:
+        if entries != self._read():
+            new = self._engines.with_name("engines.json.new")
+            new.write_text(json.dumps({"engines": entries}, indent=1))
+            new.chmod(0o600)
+            new.rename(self._engines)
+        pid = self.pid()
+        if pid:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGUSR1)

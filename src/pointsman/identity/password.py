@@ -1,0 +1,113 @@
+"""Password hashes of the users, in one file, and how a password is checked against them.
+
+Invariant: checking takes the same work whether the user exists or not; a password is never stored, only its
+argon2id hash with a salt of its own; a verification does not block the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from pointsman.identity.private_file import write_private
+
+GENERATED_LENGTH = 12
+GENERATED_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789,.-_+"
+
+PASSWORD_LIMIT = 1024
+"""Longest password looked at, in characters: hashing is costly, so input is bounded before it."""
+
+# OWASP's smallest recommendation for argon2id: 19 MiB, two passes, one lane; about 25 ms and little memory on
+# a small machine that also moves traffic.
+_HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+_AT_ONCE = 2
+
+
+class UsersFileError(Exception):
+    """The users file cannot be used; the text names it and the remedy."""
+
+
+def generate_password(length: int = GENERATED_LENGTH) -> str:
+    """A random password of letters, digits and `,.-_+`, each character equally likely."""
+    return "".join(secrets.choice(GENERATED_ALPHABET) for _ in range(length))
+
+
+class PasswordFile:
+    """Users and their hashes, in memory and in a 0600 file `{"users": {name: {"password": hash}}}`."""
+
+    def __init__(self, path: Path, hashes: Mapping[str, str]) -> None:
+        self._path = path
+        self._hashes = MappingProxyType(dict(hashes))
+        # The hash that unknown users are checked against; nobody has this password.
+        self._nobody = _HASHER.hash(secrets.token_hex(32))
+        self._running = asyncio.Semaphore(_AT_ONCE)
+        self._writing = asyncio.Lock()
+
+    @classmethod
+    def read(cls, path: Path) -> PasswordFile | None:
+        """The file at `path`, or None when there is none; `UsersFileError` when it is not understood."""
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        try:
+            users = json.loads(content)["users"]
+            return cls(path, {str(name): str(user["password"]) for name, user in users.items()})
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UsersFileError(
+                f"{path} is damaged ({type(error).__name__}); restore it from a backup, or delete it to "
+                "start with a new password for admin"
+            ) from error
+
+    @property
+    def users(self) -> frozenset[str]:
+        """Names of the users that have a password."""
+        return frozenset(self._hashes)
+
+    async def verify(self, user: str, password: str) -> bool:
+        """Whether that is the user's password. Runs in a thread, at most two at once."""
+        known = self._hashes.get(user)
+        async with self._running:
+            right, outdated = await asyncio.to_thread(_check, known or self._nobody, password)
+        if known is None or not right:
+            return False
+        if outdated:
+            await self.set(user, password, instead_of=known)
+        return True
+
+    async def set(self, user: str, password: str, *, instead_of: str | None = None) -> None:
+        """Stores a password, making the user when needed; with `instead_of` only if that hash is stored.
+
+        Raises `OSError` when the file cannot be written.
+        """
+        hashed = await asyncio.to_thread(_HASHER.hash, _prepared(password))
+        async with self._writing:
+            if instead_of is not None and self._hashes.get(user) != instead_of:
+                return
+            hashes = {**self._hashes, user: hashed}
+            content = {"users": {name: {"password": value} for name, value in sorted(hashes.items())}}
+            await asyncio.to_thread(
+                write_private, self._path, (json.dumps(content, indent=1) + "\n").encode()
+            )
+            self._hashes = MappingProxyType(hashes)
+
+
+def _check(hashed: str, password: str) -> tuple[bool, bool]:
+    try:
+        _HASHER.verify(hashed, _prepared(password))
+    except (VerificationError, InvalidHashError):
+        return False, False
+    return len(password) <= PASSWORD_LIMIT, _HASHER.check_needs_rehash(hashed)
+
+
+def _prepared(password: str) -> bytes:
+    # Keyboards differ in how they compose letters with accents; the form NFC makes them equal.
+    return unicodedata.normalize("NFC", password[:PASSWORD_LIMIT]).encode("utf-8", "surrogatepass")

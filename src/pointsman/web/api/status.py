@@ -1,0 +1,158 @@
+"""The status tree: what this traffic manager is, how it fares, its counters, and our additions to it.
+
+`conditions`, `applies`, `history` and `events` are ours; the rest is the product's. Invariant: nothing here
+changes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pointsman.control.control import Control
+from pointsman.schema.counter import StatisticType
+from pointsman.schema.event import Severity
+from pointsman.schema.problem import ObjectId
+from pointsman.schema.resource import ResourceType
+from pointsman.telemetry.event_log import EventLog, EventQuery
+from pointsman.web.answer import Answer, error_answer, json_answer
+from pointsman.web.api.insight import (
+    BadArgument,
+    applied_body,
+    argument,
+    condition_body,
+    event_body,
+    number,
+    state_body,
+    transaction_body,
+)
+from pointsman.web.api.listing import list_children, not_allowed, not_found, read_only
+from pointsman.web.api.request import SAFE, Request
+from pointsman.web.api.statistics import StatisticsTree
+from pointsman.web.api.tree import ConfigTree, Leaf
+
+LOCAL = "local_tm"
+
+_BRANCHES = (
+    ("applies", False),
+    ("conditions", False),
+    ("events", False),
+    ("history", False),
+    ("information", False),
+    ("state", False),
+    ("statistics", True),
+)
+
+
+class StatusHandler:
+    """Answers requests below `status`."""
+
+    def __init__(
+        self,
+        control: Control,
+        events: EventLog,
+        types: Iterable[ResourceType],
+        statistics: Iterable[StatisticType],
+    ) -> None:
+        self._control = control
+        self._events = events
+        self._tree = ConfigTree(types)
+        self._statistics = StatisticsTree(statistics)
+
+    async def answer(self, request: Request, base: tuple[str, ...]) -> Answer:
+        """The answer to a request whose path begins with `base`."""
+        method, path = request.method, request.segments
+        if method not in SAFE:
+            return (
+                read_only(method, path) if method in ("PUT", "DELETE") else not_allowed(method, sorted(SAFE))
+            )
+        match path[len(base) :]:
+            case ():
+                members = dict.fromkeys((LOCAL, self._control.identity.name))
+                return list_children(path, ((name, True) for name in members))
+            case (member, *_) if member not in (LOCAL, self._control.identity.name):
+                return not_found(method, path)
+            case (_,):
+                return list_children(path, _BRANCHES)
+            case (_, "information"):
+                return self._information()
+            case (_, "state"):
+                return json_answer(200, {"state": state_body(await self._control.status())})
+            case (_, "statistics", *below):
+                return self._answer_statistics(path, tuple(below))
+            case (_, "conditions", *below):
+                return self._conditions(request, tuple(below))
+            case (_, "applies" | "history" | "events" as branch):
+                try:
+                    return await self._ours(branch, request)
+                except BadArgument as error:
+                    return error_answer(400, "query.invalid", str(error))
+            case _:
+                return not_found(method, path)
+
+    async def _ours(self, branch: str, request: Request) -> Answer:
+        query = request.query
+        limit, before = number(query, "limit", 100), number(query, "before", 0) or None
+        subject = self._subject(argument(query, "object"))
+        match branch:
+            case "applies":
+                shown: list[Any] = [applied_body(applied) for applied in self._control.applies(limit)]
+            case "history":
+                found = await self._control.transactions(limit=limit, before=before, subject=subject)
+                shown = [transaction_body(transaction) for transaction in found]
+            case _:
+                wanted = EventQuery(
+                    severities=_severities(argument(query, "severity")),
+                    section=argument(query, "section"),
+                    tag=argument(query, "tag"),
+                    subject=subject,
+                    text=argument(query, "text"),
+                    before=before,
+                    limit=limit,
+                )
+                shown = [event_body(logged) for logged in await self._events.find(wanted)]
+        return json_answer(200, {branch: shown})
+
+    def _subject(self, text: str) -> ObjectId | None:
+        if not text:
+            return None
+        words = text.split("/")
+        # A type has one word or two; the name is all the rest, whatever slashes it has.
+        for depth in (1, 2):
+            name = "/".join(words[depth:])
+            place = self._tree.find((*words[:depth], name) if name else tuple(words[:depth]))
+            if isinstance(place, Leaf):
+                return place.identity
+        raise BadArgument('the argument "object" must be a type and a name, like pools/web')
+
+    def _information(self) -> Answer:
+        identity = self._control.identity
+        information = {"tm_version": identity.version, "uuid": identity.uuid, "platform": identity.platform}
+        return json_answer(200, {"information": information})
+
+    def _answer_statistics(self, path: tuple[str, ...], below: tuple[str, ...]) -> Answer:
+        # Objects that were just made have no figures yet, but exist.
+        names = {kind: self._control.names(kind) for kind in ("pools", "virtual_servers")}
+        return self._statistics.answer(path, below, self._control.live.figures, names)
+
+    def _conditions(self, request: Request, below: tuple[str, ...]) -> Answer:
+        identity: ObjectId | None = None
+        if below:
+            place = self._tree.find(below)
+            if not isinstance(place, Leaf) or place.identity not in self._control.snapshot.objects:
+                return not_found(request.method, request.segments)
+            identity = place.identity
+        body = {
+            "conditions": [condition_body(condition) for condition in self._control.conditions(identity)],
+            "revision": self._control.revision,
+            "in_force": self._control.in_force,
+        }
+        return json_answer(200, body)
+
+
+def _severities(text: str) -> frozenset[Severity]:
+    try:
+        return frozenset(Severity(word) for word in text.upper().split(",") if word)
+    except ValueError as error:
+        known = ", ".join(severity.value for severity in Severity)
+        raise BadArgument(f'the argument "severity" takes {known}') from error

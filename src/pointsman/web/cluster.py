@@ -1,0 +1,20 @@
+"""What answers on the cluster port while this traffic manager is not in a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pointsman.web.answer import App, Receive, Scope, Send, error_answer, send_answer
+from pointsman.web.health import health_answer
+
+
+def make_cluster_app(health: Callable[[], str]) -> App:
+    """The application for the cluster port: `/healthz`, and a refusal for everything else."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        answer = health_answer(scope, health)
+        if answer is None:
+            answer = error_answer(403, "cluster.none", "this traffic manager is not in a cluster")
+        await send_answer(send, answer)
+
+    return app

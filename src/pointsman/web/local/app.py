@@ -1,0 +1,214 @@
+"""What the control socket offers to local commands: status, conditions, what a document would change, and
+applying it.
+
+Invariant: whoever can open the socket may do everything (its server lets only the owner and root in); every
+change is made through `Control` in the name `local:<unix user>`, as one transaction.
+
+GET /status, GET /conditions; POST /diff and POST /apply with {"objects": [...], "replace": bool, "reason":
+str, "wait": seconds}. Refusals are 400 with {"problems": [...]}, see `document.wire` for the shapes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from pointsman.compiler.check import check
+from pointsman.compiler.difference import AtRunTime, Nothing, Reload, difference
+from pointsman.compiler.listing import compare_listings, listing, secrets_of
+from pointsman.compiler.plan import Plan
+from pointsman.control.control import Control
+from pointsman.control.described import Edit, plan_edit
+from pointsman.control.error import ControlError
+from pointsman.document.difference import Objects
+from pointsman.document.wire import decode_objects, encode_changes, encode_condition, encode_problem
+from pointsman.schema.problem import ObjectId, Problem
+from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
+from pointsman.schema.snapshot import Snapshot
+from pointsman.schema.validate import Invalid, build
+from pointsman.store import Author, Change, Put
+
+BODY_LIMIT = 128 * 1024 * 1024
+LONGEST_WAIT = 300.0
+
+
+def make_app(control: Control) -> ASGIApp:
+    """The application for the control socket; its ASGI scope names the peer as client ("local:<unix user>",
+    0).
+    """
+    local = _Local(control)
+    routes = [
+        Route("/status", local.status),
+        Route("/conditions", local.conditions),
+        Route("/diff", local.diff, methods=["POST"]),
+        Route("/apply", local.apply, methods=["POST"]),
+    ]
+    return Starlette(routes=routes)
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What a request asks for."""
+
+    objects: Objects
+    replace: bool
+    reason: str
+    wait: float
+
+
+class _Local:
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    async def status(self, request: Request) -> Response:
+        return JSONResponse(plain(await self._control.status()))
+
+    async def conditions(self, request: Request) -> Response:
+        return JSONResponse({"conditions": [encode_condition(c) for c in self._control.conditions()]})
+
+    async def diff(self, request: Request) -> Response:
+        try:
+            wish = await _read(request)
+            edit = self._plan(wish)
+            _check(self._control.snapshot, edit.changes)
+            plan = self._control.preview(edit.changes)
+        except Invalid as error:
+            return _refused(error.problems)
+        except ControlError as error:
+            return _refused((Problem(None, (), "control.refused", str(error)),))
+        subjects = {change.identity for change in edit.changes}
+        return JSONResponse(
+            {
+                "revision": self._control.revision,
+                "changes": encode_changes(edit.shown),
+                "conditions": [encode_condition(c) for c in plan.conditions if c.subject in subjects],
+                **self._engine(plan, edit.changes),
+            }
+        )
+
+    async def apply(self, request: Request) -> Response:
+        control = self._control
+        try:
+            wish = await _read(request)
+            edit = self._plan(wish)
+            revision = control.revision
+            if edit.changes:
+                revision = await control.edit(_actor(request), edit.changes, wish.reason)
+        except Invalid as error:
+            return _refused(error.problems)
+        except ControlError as error:
+            return _refused((Problem(None, (), "control.refused", str(error)),))
+        dealt_with = await control.wait_in_force(revision, wish.wait)
+        subjects = {*wish.objects, *(change.identity for change in edit.changes)}
+        found = [encode_condition(c) for c in control.conditions() if c.subject in subjects]
+        return JSONResponse(
+            {
+                "revision": revision,
+                "changes": encode_changes(edit.shown),
+                "conditions": found,
+                "dealt_with": dealt_with,
+                "in_force": control.in_force >= revision,
+            }
+        )
+
+    def _plan(self, wish: _Wish) -> Edit:
+        control = self._control
+        stored = {
+            (identity := ObjectId(kind.path, name)): control.settings(identity) or {}
+            for kind in RESOURCE_TYPES
+            for name in control.names(kind.path)
+        }
+        return plan_edit(stored, wish.objects, replace=wish.replace)
+
+    def _engine(self, plan: Plan, changes: tuple[Change, ...]) -> dict[str, Any]:
+        control = self._control
+        current = control.plan
+        secrets = secrets_of(control.snapshot) | secrets_of(Snapshot(_candidate(control.snapshot, changes)))
+        text = compare_listings(listing(current, secrets) if current else {}, listing(plan, secrets))
+        if current is None:
+            return {"engine": text, "act": "start", "reasons": ["nothing is in force yet"]}
+        match difference(current, plan):
+            case Nothing():
+                return {"engine": text, "act": "nothing", "reasons": []}
+            case AtRunTime():
+                return {"engine": text, "act": "runtime", "reasons": []}
+            case Reload(reasons):
+                return {"engine": text, "act": "reload", "reasons": list(reasons)}
+
+
+def _candidate(snapshot: Snapshot, changes: tuple[Change, ...]) -> dict[ObjectId, Any]:
+    objects = dict(snapshot.objects)
+    for change in changes:
+        if isinstance(change, Put):
+            kind = BY_PATH[change.identity.type]
+            objects[change.identity] = build(kind, change.identity.name, change.settings)
+        else:
+            objects.pop(change.identity, None)
+    return objects
+
+
+def _check(snapshot: Snapshot, changes: tuple[Change, ...]) -> None:
+    touched = [change.identity for change in changes if isinstance(change, Put)]
+    if problems := check(Snapshot(_candidate(snapshot, changes)), touched):
+        raise Invalid(problems)
+
+
+async def _read(request: Request) -> _Wish:
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > BODY_LIMIT:
+                raise _invalid(f"the request has more than {BODY_LIMIT} bytes; split the document")
+    except ClientDisconnect:
+        raise _invalid("the request ended early; send it again") from None
+    try:
+        data = json.loads(body)
+        match data:
+            case {"objects": objects}:
+                wait = min(max(float(data.get("wait", 0)), 0.0), LONGEST_WAIT)
+                return _Wish(
+                    decode_objects(objects), data.get("replace") is True, str(data.get("reason", "")), wait
+                )
+        raise ValueError("objects are missing")
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _invalid(f"the request is not what /apply and /diff take ({error}); use the command") from None
+
+
+def _invalid(message: str) -> Invalid:
+    return Invalid((Problem(None, (), "request.invalid", message),))
+
+
+def _refused(problems: tuple[Problem, ...]) -> Response:
+    return JSONResponse({"problems": [encode_problem(problem) for problem in problems]}, status_code=400)
+
+
+def _actor(request: Request) -> Author:
+    name = request.client.host if request.client else "local:unknown"
+    return Author(name=name, address="", surface="cli")
+
+
+def plain(value: Any) -> Any:
+    """A value of dataclasses, enums and mappings as JSON data."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    match value:
+        case enum.Enum():
+            return value.value
+        case ObjectId(type=kind, name=name):
+            return {"type": kind, "name": name}
+        case Mapping():
+            return {str(key): plain(inner) for key, inner in value.items()}
+        case tuple() | list():
+            return [plain(inner) for inner in value]
+    return value

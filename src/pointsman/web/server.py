@@ -1,0 +1,326 @@
+"""Listens for management traffic: an application to each port, over TLS, and plain HTTP where it is allowed.
+
+On one port the first byte tells TLS (0x16) from plain HTTP; plain HTTP is served to loopback peers only, and
+only where the listener says so. A Unix socket serves the owner of the process and root.
+
+Invariant: a client costs bounded time and memory before it has spoken a whole request; a broken client never
+ends the server; a certificate that changes serves from the next connection on and leaves existing ones alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import ipaddress
+import logging
+import os
+import pwd
+import socket
+import ssl
+import struct
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from pointsman.web.answer import App, Receive, Scope, Send, error_answer, send_answer
+from pointsman.web.connection import BODY_BYTES, Connection, Limits, Peer
+
+_log = logging.getLogger("pointsman.web")
+
+GRACE_SECONDS = 8.0
+ANY = ""
+"""As a host: every address of the machine, of both families."""
+
+_TLS_HANDSHAKE = b"\x16"
+_BACKLOG = 512
+_SHORTAGE = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class CannotListen(Exception):
+    """An address or socket that cannot be listened on; the text names it, the cause and the remedy."""
+
+
+@dataclass(frozen=True)
+class _Listener:
+    socket: socket.socket
+    app: App
+    plain_on_loopback: bool
+    body_limit: int
+
+
+class Server:
+    """All management listeners of one process.
+
+    Call `listen` and `listen_unix`, then await `run`; `close` ends it gracefully.
+    """
+
+    def __init__(self, tls: Callable[[], ssl.SSLContext], limits: Limits | None = None) -> None:
+        """`tls` gives the context for the next connection."""
+        self._tls = tls
+        self._limits = limits or Limits()
+        self._listeners: list[_Listener] = []
+        self._sources: Counter[str] = Counter()
+        self._serving: dict[asyncio.Task[None], Connection | None] = {}
+        self._closing = asyncio.Event()
+        self._closed = asyncio.Event()
+        self._grace_seconds = GRACE_SECONDS
+        self._running = False
+
+    def listen(
+        self,
+        app: App,
+        hosts: Sequence[str],
+        port: int,
+        *,
+        plain_on_loopback: bool = False,
+        body_limit: int = BODY_BYTES,
+    ) -> int:
+        """Binds `app` to a port on each host (`ANY` for all) and returns the port; 0 takes a free one.
+
+        Raises `CannotListen`; then nothing stays bound.
+        """
+        bound: list[socket.socket] = []
+        try:
+            for host in dict.fromkeys(hosts):
+                bound.append(_bind(host, port))
+                port = bound[0].getsockname()[1]
+        except OSError as error:
+            for made in bound:
+                made.close()
+            where = f"{host or 'every address'}, port {port}"
+            raise CannotListen(
+                f"cannot listen on {where}: {error.strerror or error}; free the port or choose another"
+            ) from error
+        self._listeners += [_Listener(made, app, plain_on_loopback, body_limit) for made in bound]
+        return port
+
+    def listen_unix(self, app: App, path: Path, *, body_limit: int = BODY_BYTES) -> None:
+        """Binds `app` to a Unix socket of mode 0600. Raises `CannotListen`."""
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        made.setblocking(False)
+        try:
+            if path.is_socket() and _answers(path):
+                raise CannotListen(f"{path} is in use by another instance; stop it or choose another home")
+            path.unlink(missing_ok=True)
+            made.bind(os.fspath(path))
+            # Nobody can connect before `listen`, so the mode is in force for the first client.
+            path.chmod(0o600)
+            made.listen(_BACKLOG)
+        except OSError as error:
+            made.close()
+            raise CannotListen(
+                f"cannot make the socket {path}: {error.strerror or error}; check the directory"
+            ) from error
+        except CannotListen:
+            made.close()
+            raise
+        self._listeners.append(_Listener(made, app, True, body_limit))
+
+    async def run(self) -> None:
+        """Serves until `close` is called or the task is cancelled."""
+        self._running = True
+        try:
+            async with asyncio.TaskGroup() as group:
+                acceptors = [group.create_task(self._accept(listener, group)) for listener in self._listeners]
+                await self._closing.wait()
+                for task in acceptors:
+                    task.cancel()
+                if acceptors:
+                    await asyncio.wait(acceptors)
+                self._stop_listening()
+                await self._finish()
+        finally:
+            self._stop_listening()
+            self._closed.set()
+
+    async def close(self, grace_seconds: float = GRACE_SECONDS) -> None:
+        """Refuses new connections, lets requests finish for `grace_seconds`, then cuts what is left."""
+        self._grace_seconds = grace_seconds
+        self._closing.set()
+        if self._running:
+            await self._closed.wait()
+        else:
+            self._stop_listening()
+
+    async def _finish(self) -> None:
+        for task, connection in tuple(self._serving.items()):
+            if connection is None:
+                task.cancel()
+            else:
+                connection.drain()
+        if self._serving:
+            _, late = await asyncio.wait(tuple(self._serving), timeout=self._grace_seconds)
+            for task in late:
+                task.cancel()
+
+    def _stop_listening(self) -> None:
+        for listener in self._listeners:
+            listener.socket.close()
+
+    async def _accept(self, listener: _Listener, group: asyncio.TaskGroup) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                accepted, address = await loop.sock_accept(listener.socket)
+            except OSError as error:
+                if error.errno not in _SHORTAGE:
+                    continue  # that client went away before it was taken
+                _log.warning("cannot take a connection: %s; trying again", error.strerror)
+                await asyncio.sleep(1.0)
+                continue
+            peer = _peer(listener.socket, accepted, address)
+            if peer is None or self._is_full(peer.host):
+                accepted.close()
+                continue
+            self._sources[peer.host] += 1
+            task = group.create_task(self._serve(listener, accepted, peer))
+            self._serving[task] = None
+            task.add_done_callback(partial(self._forget, peer.host))
+
+    def _is_full(self, host: str) -> bool:
+        return (
+            len(self._serving) >= self._limits.connections
+            or self._sources[host] >= self._limits.connections_per_source
+        )
+
+    def _forget(self, host: str, task: asyncio.Task[None]) -> None:
+        self._serving.pop(task, None)
+        self._sources[host] -= 1
+        if self._sources[host] <= 0:
+            del self._sources[host]
+
+    async def _serve(self, listener: _Listener, accepted: socket.socket, peer: Peer) -> None:
+        writer: asyncio.StreamWriter | None = None
+        handed_over = False
+        try:
+            app = listener.app
+            if not peer.unix_user:
+                first = await self._first_byte(accepted)
+                peer = replace(peer, tls=first == _TLS_HANDSHAKE)
+                if not first:
+                    return
+                if not peer.tls and not (listener.plain_on_loopback and _is_loopback(peer.host)):
+                    app = refuse_plain
+            handed_over = True
+            reader, writer = await self._open(accepted, peer.tls)
+            limits = replace(self._limits, body_bytes=listener.body_limit)
+            connection = Connection(reader, writer, app=app, peer=peer, limits=limits)
+            self._serving[cast("asyncio.Task[None]", asyncio.current_task())] = connection
+            await connection.serve()
+            writer.close()
+            async with asyncio.timeout(self._limits.linger_seconds):
+                await writer.wait_closed()
+        except OSError as error:
+            _log.debug("connection from %s ended: %s", peer.host, error)
+        except Exception:
+            _log.exception("serving %s failed", peer.host)
+        finally:
+            if not handed_over:
+                accepted.close()
+            if writer is not None:
+                # A TLS transport of Python 3.11 that is closed already fails here.
+                with contextlib.suppress(AttributeError):
+                    writer.transport.abort()
+
+    async def _first_byte(self, accepted: socket.socket) -> bytes:
+        """The first byte, left in place; empty when the client went away or sent nothing in time."""
+        loop = asyncio.get_running_loop()
+        ready: asyncio.Future[None] = loop.create_future()
+        loop.add_reader(accepted, _wake, ready)
+        try:
+            async with asyncio.timeout(self._limits.header_seconds):
+                await ready
+            return accepted.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return b""
+        finally:
+            loop.remove_reader(accepted)
+
+    async def _open(
+        self, accepted: socket.socket, tls: bool
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport, _ = await loop.connect_accepted_socket(
+            lambda: protocol,
+            accepted,
+            ssl=self._tls() if tls else None,
+            ssl_handshake_timeout=self._limits.handshake_seconds if tls else None,
+            ssl_shutdown_timeout=self._limits.linger_seconds if tls else None,
+        )
+        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
+async def refuse_plain(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers plain HTTP where only TLS is spoken."""
+    text = "plain HTTP is not served here; use https"
+    await send_answer(send, error_answer(403, "http.tls_required", text, {}, (("connection", "close"),)))
+
+
+def _wake(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
+
+
+def _peer(listening: socket.socket, accepted: socket.socket, address: Any) -> Peer | None:
+    """Who is at the other end; None for a Unix user who is neither this process's owner nor root."""
+    if listening.family == socket.AF_UNIX:
+        size = struct.calcsize("3i")
+        _, uid, _ = struct.unpack("3i", accepted.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+        if uid not in (0, os.geteuid()):
+            _log.warning("refused the Unix user %d at the local socket", uid)
+            return None
+        user = _user_name(uid)
+        return Peer(f"local:{user}", 0, tls=False, unix_user=user)
+    ip = ipaddress.ip_address(address[0].partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    return Peer(str(ip), int(address[1]), tls=False)
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _is_loopback(host: str) -> bool:
+    return ipaddress.ip_address(host).is_loopback
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    if host != ANY:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, address = found[0][0], found[0][4]
+    elif socket.has_dualstack_ipv6():
+        family, address = socket.AF_INET6, ("::", port)
+    else:
+        family, address = socket.AF_INET, ("", port)
+    # With the protocol named, asyncio sets TCP_NODELAY on accepted sockets; without, an answer waits 40 ms.
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        made.setblocking(False)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(host != ANY))
+        made.bind(address)
+        made.listen(_BACKLOG)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(os.fspath(path))
+        except OSError:
+            return False
+    return True

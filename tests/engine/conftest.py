@@ -1,0 +1,36 @@
+"""Fixtures for tests with the real HAProxy: a running launcher with an engine, and origins to put behind it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from tests.engine.rig import Rig, started
+from tools.traffic import Origin
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A home with a path short enough for sockets."""
+    path = Path(tempfile.mkdtemp(prefix="pm-")).resolve()
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+async def rig(home: Path) -> AsyncIterator[Rig]:
+    """A launcher and an engine that has applied nothing yet."""
+    async with started(Rig(home)) as running:
+        yield running
+
+
+@pytest.fixture
+async def origins() -> AsyncIterator[tuple[Origin, Origin, Origin]]:
+    """Three HTTP origins called a, b and c."""
+    made = (await Origin("a").start(), await Origin("b").start(), await Origin("c").start())
+    yield made
+    for origin in made:
+        await origin.stop()

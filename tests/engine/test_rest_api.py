@@ -1,0 +1,610 @@
+"""The REST API over real sockets, a real store and a real control: what clients of the product rely on."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from tests.certificates import self_signed
+from tests.engine.management import CONFIG, PASSWORD, STATUS, Instance, managed, place, read_reply
+
+from pointsman.schema.registry import BY_PATH
+from pointsman.schema.resource import ValueKind
+
+pytestmark = pytest.mark.timeout(60)
+
+NODE = "127.0.0.1:80"
+
+
+@pytest_asyncio.fixture
+async def instance(tmp_path: Path) -> AsyncIterator[Instance]:
+    async with managed(tmp_path) as running:
+        yield running
+
+
+# Login
+
+
+async def test_a_login_comes_before_everything_but_health(instance: Instance) -> None:
+    for target in ("/", "/api", "/blah", place("pools", "x"), "/healthz/", "/%ff"):
+        for user, password in ((None, ""), ("admin", "wrong"), ("nobody", PASSWORD)):
+            reply = await instance.call("GET", target, user=user, password=password)
+            if reply.status == 429:
+                continue
+            assert reply.status == 401
+            assert "auth.invalid" in reply.json["error_id"]
+            assert reply.json["error_text"]
+            assert reply.headers["www-authenticate"].startswith("Basic realm=")
+    assert (await instance.call("GET", "/healthz", user=None)).body == b"ok\n"
+    instance.health = "starting"
+    reply = await instance.call("GET", "/healthz", user=None)
+    assert (reply.status, reply.body) == (503, b"starting\n")
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Bearer x", "Basic", "Basic !!!", "Basic YWRtaW4=", "basic", "Basic \xff", "Negotiate YWRtaW46eA=="],
+)
+async def test_strange_authorization_headers_are_a_401(instance: Instance, header: str) -> None:
+    reply = await instance.call("GET", "/api", user=None, headers={"authorization": header})
+    assert (reply.status, reply.json["error_id"]) == (401, "auth.invalid")
+
+
+async def test_guessing_is_delayed_with_a_hint(instance: Instance) -> None:
+    replies = [await instance.call("GET", "/api", password=f"w{n}") for n in range(8)]
+    assert [reply.status for reply in replies] == [401] * 5 + [429] * 3
+    assert int(replies[-1].headers["retry-after"]) >= 1
+    assert "auth.invalid" in replies[-1].json["error_id"]
+    spoofed = {"x-forwarded-for": "10.9.9.9", "x-real-ip": "10.9.9.9", "forwarded": "for=10.9.9.9"}
+    assert (await instance.call("GET", "/api", password="w", headers=spoofed)).status == 429
+
+
+async def test_the_local_socket_needs_no_password_and_names_the_unix_user(instance: Instance) -> None:
+    reply = await instance.call("PUT", place("rules", "r"), b"text", user=None, unix=True)
+    assert reply.status == 201
+    history = (await instance.call("GET", f"{STATUS}/local_tm/history")).json["history"]
+    assert history[0]["author"]["name"].startswith("local:")
+
+
+async def test_logins_are_in_the_event_log_without_the_password(instance: Instance) -> None:
+    await instance.call("GET", "/api", password="a-wrong-secret")
+    await instance.call("GET", "/api")
+    await instance.call("GET", "/api")
+    async with asyncio.timeout(5):
+        while True:
+            reply = await instance.call("GET", f"{STATUS}/local_tm/events?section=general&tag=audit")
+            events = reply.json["events"]
+            if len(events) >= 2:
+                break
+    assert [event["severity"] for event in events] == ["INFO", "WARN"]
+    assert b"a-wrong-secret" not in reply.body
+
+
+# Browsers
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://["},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    ],
+)
+async def test_changes_from_other_sites_are_refused(instance: Instance, headers: dict[str, str]) -> None:
+    for method in ("PUT", "DELETE", "POST"):
+        reply = await instance.call(method, place("rules", "r"), b"x", headers=headers)
+        assert (reply.status, reply.json["error_id"]) == (403, "auth.cross_origin")
+    reply = await instance.call("GET", "/api", headers=headers)
+    assert reply.status == 200
+    assert not [name for name in reply.headers if name.startswith("access-control-")]
+
+
+async def test_changes_from_the_same_origin_are_accepted(instance: Instance) -> None:
+    headers = {"origin": f"http://localhost:{instance.port}", "sec-fetch-site": "same-origin"}
+    assert (await instance.call("PUT", place("rules", "r"), b"x", headers=headers)).status == 201
+
+
+async def test_forms_are_refused(instance: Instance) -> None:
+    for media in ("application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+        for target in (place("rules", "r"), place("pools", "p")):
+            reply = await instance.call("PUT", target, b"{}", headers={"content-type": media})
+            assert reply.status == 415
+    reply = await instance.call("PUT", place("pools", "p"), b"{}", headers={"content-type": "text/plain"})
+    assert reply.status == 415
+
+
+async def test_answers_forbid_caching_sniffing_and_framing(instance: Instance) -> None:
+    for target, user in (("/api", "admin"), ("/api", None), ("/blah", "admin"), ("/healthz", None)):
+        headers = (await instance.call("GET", target, user=user)).headers
+        assert headers["cache-control"] == "no-store"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert "server" not in headers
+
+
+# The tree
+
+
+async def test_the_roots_lead_to_the_tree(instance: Instance) -> None:
+    async def children(target: str) -> list[tuple[str, str]]:
+        reply = await instance.call("GET", target)
+        assert (reply.status, reply.headers["content-type"]) == (200, "application/json")
+        assert list(reply.json) == ["children"]
+        return [(child["name"], child["href"]) for child in reply.json["children"]]
+
+    assert await children("/") == [("api", "/api/")]
+    assert await children("/api") == [("tm", "/api/tm/")]
+    assert await children("/api/tm/") == [("8.3", "/api/tm/8.3/")]
+    assert await children("/api/tm/8.3") == [
+        ("config", "/api/tm/8.3/config/"),
+        ("status", "/api/tm/8.3/status/"),
+    ]
+    assert await children("/api/tm/8.3/config/") == [("active", f"{CONFIG}/")]
+    active = dict(await children(CONFIG))
+    assert active["pools"] == f"{CONFIG}/pools/"
+    assert active["global_settings"] == f"{CONFIG}/global_settings"
+    assert active["ssl"] == f"{CONFIG}/ssl/"
+    assert dict(await children(f"{CONFIG}/ssl")) == {
+        "cas": f"{CONFIG}/ssl/cas/",
+        "server_keys": f"{CONFIG}/ssl/server_keys/",
+    }
+    assert await children(f"{CONFIG}/pools/") == []
+    assert (await instance.put("pools", "Web Pool/1", {})).status == 201
+    expected = [("Web Pool/1", f"{CONFIG}/pools/Web%20Pool%2F1")]
+    assert await children(f"{CONFIG}/pools") == await children(f"{CONFIG}/pools/") == expected
+    assert (await instance.call("GET", expected[0][1])).status == 200
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/blah",
+        "/API",
+        "/api/tm/9.9",
+        "/api/tm/8.3/config/other",
+        f"{CONFIG}/nonsense",
+        f"{CONFIG}/nonsense/x",
+        f"{CONFIG}/Pools",
+        f"{CONFIG}/ssl/nonsense",
+        f"{CONFIG}/pools/missing",
+        f"{CONFIG}/pools/a/b",
+        f"{CONFIG}//pools",
+        f"{CONFIG}/pools//",
+        f"{CONFIG}/global_settings/x",
+        f"{CONFIG}/../active/pools",
+        f"{CONFIG}/pools/%00",
+        f"{CONFIG}/pools/{'x' * 5000}",
+        f"{STATUS}/elsewhere",
+        f"{STATUS}/local_tm/nonsense",
+        f"{STATUS}/local_tm/state/x",
+        f"{STATUS}/local_tm/statistics/nonsense",
+        f"{STATUS}/local_tm/statistics/pools/missing",
+        f"{STATUS}/local_tm/conditions/pools/missing",
+    ],
+)
+async def test_what_does_not_exist_is_a_404(instance: Instance, target: str) -> None:
+    reply = await instance.call("GET", target)
+    assert (reply.status, reply.json["error_id"]) == (404, "resource.not_found")
+    assert "error_info" not in reply.json
+
+
+async def test_paths_that_are_no_utf8_are_a_400(instance: Instance) -> None:
+    assert (await instance.call("GET", f"{CONFIG}/pools/%ff")).status == 400
+    assert (await instance.call("GET", "/api?" + "&".join(f"a{n}" for n in range(500)))).status == 400
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH", "OPTIONS", "TRACE", "INFO"])
+async def test_other_methods_are_not_implemented(instance: Instance, method: str) -> None:
+    for target in ("/", place("pools", "p"), f"{STATUS}/local_tm/state"):
+        reply = await instance.call(method, target)
+        assert (reply.status, reply.headers["allow"]) == (405, "GET, HEAD, PUT, DELETE")
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_what_cannot_be_made_is_forbidden(instance: Instance, method: str) -> None:
+    targets = [
+        CONFIG,
+        f"{CONFIG}/ssl",
+        f"{CONFIG}/pools",
+        f"{CONFIG}/pools/",
+        "/api",
+        f"{STATUS}/local_tm/state",
+    ]
+    if method == "PUT":
+        targets += [f"{CONFIG}/ssl/X", f"{CONFIG}/global_settings/x", place("traffic_managers", "unknown")]
+        targets += [f"{CONFIG}/pools/a/b"]
+    else:
+        targets += [f"{CONFIG}/global_settings"]
+    for target in targets:
+        reply = await instance.call(method, target, {"properties": {}})
+        assert reply.status == 403, target
+        assert reply.json["error_info"] == {}
+    assert (await instance.call(method, "/blah", {"properties": {}})).status == 404
+
+
+async def test_head_is_get_without_the_body(instance: Instance) -> None:
+    reply = await instance.call("HEAD", CONFIG)
+    assert reply.status == 200 and int(reply.headers["content-length"]) > 0
+    assert (await instance.call("HEAD", place("pools", "x"))).status == 404
+
+
+# Objects
+
+
+async def test_a_new_object_answers_201_with_every_key_in_order(instance: Instance) -> None:
+    reply = await instance.put("pools", "p", {"basic": {"nodes_table": [{"node": NODE}]}, "ssl": {}})
+    assert (reply.status, reply.headers["content-type"]) == (201, "application/json")
+    sections = reply.json["properties"]
+    assert list(sections) == sorted(sections, key=lambda name: (name != "basic", name))
+    for keys in sections.values():
+        assert list(keys) == sorted(keys)
+    (row,) = sections["basic"]["nodes_table"]
+    assert row["node"] == NODE and row["weight"] == 1 and row["state"] == "active"
+    assert await instance.get("pools", "p") == sections
+
+
+async def test_a_put_merges_keys_and_replaces_lists_and_tables(instance: Instance) -> None:
+    rows = [{"node": NODE, "weight": 5}, {"node": "127.0.0.2:80"}]
+    await instance.put("pools", "p", {"basic": {"nodes_table": rows, "note": "n", "monitors": []}})
+    reply = await instance.put("pools", "p", {"load_balancing": {"algorithm": "random"}})
+    assert reply.status == 200
+    assert reply.json["properties"]["basic"]["note"] == "n"
+    assert reply.json["properties"]["load_balancing"]["algorithm"] == "random"
+    reply = await instance.put("pools", "p", {"basic": {"nodes_table": [{"node": NODE}]}})
+    assert [(row["node"], row["weight"]) for row in reply.json["properties"]["basic"]["nodes_table"]] == [
+        (NODE, 1)
+    ]
+    assert reply.json["properties"]["load_balancing"]["algorithm"] == "random"
+
+
+async def test_writing_back_what_was_read_changes_nothing(instance: Instance) -> None:
+    public, private = self_signed("a.example")
+    settings = {"basic": {"public": public, "private": private, "note": "x"}}
+    assert (await instance.put("ssl/server_keys", "k", settings)).status == 201
+    await instance.put("pools", "p", {"basic": {"nodes_table": [{"node": NODE}]}})
+    await instance.put("monitors", "m", {"basic": {"type": "http"}, "http": {"authentication": "user:pw"}})
+    await instance.put("global_settings", "", {"remote_licensing": {"owner_secret": "hush"}})
+    stored = dict(instance.control.snapshot.objects)
+    revision = instance.control.revision
+    for kind, name in (("ssl/server_keys", "k"), ("pools", "p"), ("monitors", "m"), ("global_settings", "")):
+        target = place(kind, name).rstrip("/")
+        body = (await instance.call("GET", target)).json
+        assert (await instance.call("PUT", target, body)).status == 200
+    assert instance.control.revision == revision
+    assert instance.control.snapshot.objects == stored
+
+
+async def test_a_private_key_reads_back_as_its_hash(instance: Instance) -> None:
+    public, private = self_signed("a.example")
+    reply = await instance.put("ssl/server_keys", "k", {"basic": {"public": public, "private": private}})
+    digest = base64.b64encode(hashlib.sha256(private.encode()).digest()).decode()
+    assert reply.json["properties"]["basic"]["private"] == digest
+    for target in (place("ssl/server_keys", "k"), f"{STATUS}/local_tm/history"):
+        assert private.splitlines()[1].encode() not in (await instance.call("GET", target)).body
+    # A hash that is not the stored key's is no key.
+    wrong = base64.b64encode(hashlib.sha256(b"other").digest()).decode()
+    assert (await instance.put("ssl/server_keys", "k", {"basic": {"private": wrong}})).status == 400
+
+
+async def test_the_hook_with_raw_newlines_and_a_trailing_comma_works(instance: Instance) -> None:
+    public, private = self_signed("a.example")
+    body = f'{{"properties": {{ "basic": {{ "public": "{public}", "private": "{private}", }} }} }}'.encode()
+    reply = await instance.call(
+        "PUT", place("ssl/server_keys", "k"), body, headers={"content-type": "application/json"}
+    )
+    assert reply.status == 201, reply
+    assert reply.json["properties"]["basic"]["public"] == public
+
+
+async def test_singletons_can_be_read_and_changed(instance: Instance) -> None:
+    target = f"{CONFIG}/global_settings"
+    before = (await instance.call("GET", target)).json["properties"]
+    keys = BY_PATH["global_settings"].keys
+    key = next(key for key in keys if key.kind is ValueKind.BOOLEAN and not key.hidden)
+    change = {"properties": {key.section: {key.name: not key.default}}}
+    reply = await instance.call("PUT", target, change)
+    assert reply.status == 200
+    before[key.section][key.name] = not key.default
+    assert reply.json["properties"] == before
+
+
+async def test_hidden_keys_show_and_change_only_when_named(instance: Instance) -> None:
+    kind = BY_PATH["global_settings"]
+    key = next(key for key in kind.keys if key.hidden)
+    target = f"{CONFIG}/global_settings"
+    plain = (await instance.call("GET", target)).json["properties"]
+    assert key.name not in plain[key.section]
+    query = f"?expert_keys={key.section}/{key.name},nonsense,other/thing&unknown=1"
+    shown = (await instance.call("GET", target + query)).json["properties"]
+    assert shown[key.section][key.name] == key.default
+    change = {"properties": {key.section: {key.name: shown[key.section][key.name]}}}
+    refused = await instance.call("PUT", target, change)
+    assert refused.status == 400
+    assert refused.json["error_info"][key.section][key.name]["error_id"] == "json.unknown_property"
+    accepted = await instance.call("PUT", target + query, change)
+    assert accepted.status == 200
+    assert key.name in accepted.json["properties"][key.section]
+
+
+async def test_deleting(instance: Instance) -> None:
+    await instance.put("pools", "p", {})
+    await instance.put("virtual_servers", "v", {"basic": {"pool": "p", "port": 8080}})
+    reply = await instance.call("DELETE", place("pools", "p"))
+    assert reply.status == 409 and "virtual_servers/v" in reply.json["error_text"]
+    for kind, name in (("virtual_servers", "v"), ("pools", "p")):
+        reply = await instance.call("DELETE", place(kind, name))
+        assert (reply.status, reply.body) == (204, b"")
+        assert "content-length" not in reply.headers
+    reply = await instance.call("DELETE", place("pools", "p"))
+    assert (reply.status, reply.json["error_id"]) == (404, "resource.not_found")
+
+
+async def test_files_are_bytes(instance: Instance) -> None:
+    content = bytes(range(256)) * 10
+    target = place("extra_files", "page.html")
+    assert (await instance.call("PUT", target, content)).status == 201
+    reply = await instance.call("GET", target)
+    assert (reply.status, reply.headers["content-type"], reply.body) == (
+        200,
+        "application/octet-stream",
+        content,
+    )
+    reply = await instance.call("PUT", target, b"")
+    assert (reply.status, reply.body) == (204, b"")
+    assert (await instance.call("GET", target)).body == b""
+    assert (await instance.call("PUT", target, {"properties": {}})).status == 415
+    assert (await instance.call("DELETE", target)).status == 204
+
+
+# Mistakes
+
+
+def error(reply: Any, *path: str) -> Any:
+    assert reply.status == 400, reply
+    assert reply.json["error_id"] == "resource.validation_error"
+    found = reply.json["error_info"]
+    for part in path:
+        found = found[part]
+    assert found["error_text"]
+    return found["error_id"]
+
+
+async def test_faults_are_named_all_at_once_and_nothing_is_stored(instance: Instance) -> None:
+    reply = await instance.put("virtual_servers", "v", {"basic": {"enabled": "yes"}, "nonsense": {"a": 1}})
+    assert error(reply, "basic", "pool") == "property.no_default"
+    assert error(reply, "basic", "port") == "property.no_default"
+    assert error(reply, "basic", "enabled") == "json.wrong_type"
+    assert error(reply, "nonsense") == "json.unknown_property"
+    assert "basic.port" in reply.json["error_text"]
+    rows = [{"node": "foo.bar.com:123", "weight": 1000}, {"node": NODE, "color": "red"}]
+    reply = await instance.put("pools", "p", {"basic": {"nodes_table": rows, "monitors": ["ok", 5]}})
+    assert error(reply, "basic", "nodes_table", "foo.bar.com:123", "weight") == "num.out_of_range"
+    assert error(reply, "basic", "nodes_table", NODE, "color") == "json.unknown_property"
+    assert error(reply, "basic", "monitors") == "json.wrong_type"
+    reply = await instance.put("pools", "p", {"basic": {"nodes_table": "x"}})
+    assert error(reply, "basic", "nodes_table") == "json.invalid_table"
+    assert instance.control.revision == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", "json.syntax_error"),
+        (b"{", "json.syntax_error"),
+        (b"\xff", "json.syntax_error"),
+        (b'{"properties": {"basic": {"note": NaN}}}', "json.syntax_error"),
+        (b'{"properties": {"basic": {"note": 1e999}}}', "json.syntax_error"),
+        (b'{"properties": {"basic": {"note": "a", "note": "b"}}}', "json.syntax_error"),
+        (b'{"properties": ' + b"[" * 100_000, "json.syntax_error"),
+        (b'{"properties": {"basic": ' + b'{"a":' * 50 + b"1" + b"}" * 52, "json.syntax_error"),
+        (b'{"properties": {"basic": {"note": ' + b"9" * 10_000 + b"}}}", "json.syntax_error"),
+        (b"[]", "resource.validation_error"),
+        (b"5", "resource.validation_error"),
+        (b"{}", "resource.validation_error"),
+        (b'{"properties": []}', "resource.validation_error"),
+        (b'{"properties": {}, "x": 1}', "resource.validation_error"),
+        (b'{"properties": {"basic": null}}', "resource.validation_error"),
+        (b'{"properties": {"basic": {"note": null}}}', "resource.validation_error"),
+        (b'{"properties": {"basic": {"note": "\\ud800"}}}', "resource.validation_error"),
+        (b'{"properties": {"\\ud800": {}}}', "resource.validation_error"),
+        (b'{"properties": {"basic": {"note": 123456789012345678901234567890}}}', "resource.validation_error"),
+    ],
+)
+async def test_bodies_that_are_wrong_are_a_400(instance: Instance, body: bytes, code: str) -> None:
+    reply = await instance.call(
+        "PUT", place("pools", "p"), body, headers={"content-type": "application/json"}
+    )
+    assert (reply.status, reply.json["error_id"]) == (400, code)
+    assert isinstance(reply.json["error_info"], dict)
+    assert instance.control.revision == 0
+
+
+async def test_huge_bodies_are_a_413(instance: Instance) -> None:
+    for size in (9_000_000, 40_000_000):
+        headers = {"content-type": "application/json"}
+        reply = await instance.call("PUT", place("pools", "p"), b" " * size, headers=headers)
+        assert (reply.status, reply.json["error_id"]) == (413, "http.body_too_large")
+
+
+NAMES = [
+    "a/b", "with space", 'quo"te', "it's", "hash#tag", "ünïcödé", "日本語", "back\\slash", "${HOME}", "%{x}", "%2F",
+    "-v", "a;b", "?query", "a&b=c", "+plus", "<img src=x onerror=alert(1)>", "con", ".hidden", "😀", "x" * 255,
+]  # fmt: skip
+
+
+async def test_names_of_any_characters_work(instance: Instance) -> None:
+    for name in NAMES:
+        assert (await instance.put("pools", name, {"basic": {"note": name}})).status == 201, name
+        assert (await instance.call("PUT", place("extra_files", name), name.encode())).status == 201
+        assert (await instance.get("pools", name))["basic"]["note"] == name
+    for kind in ("pools", "extra_files"):
+        children = (await instance.call("GET", f"{CONFIG}/{kind}")).json["children"]
+        assert sorted(child["name"] for child in children) == sorted(NAMES)
+        for child in children:
+            reply = await instance.call("GET", child["href"])
+            assert reply.status == 200
+            assert (await instance.call("DELETE", child["href"])).status == 204
+
+
+@pytest.mark.parametrize(
+    "name", ["a\nb", "a\rb", "a\0b", "x" * 2000, "..", ".", " a", "é\n", "e\u0301", "\u2028"]
+)
+async def test_names_no_surface_could_carry_are_refused(instance: Instance, name: str) -> None:
+    for reply in (
+        await instance.put("pools", name, {}),
+        await instance.call("PUT", place("rules", name), b"x"),
+    ):
+        assert reply.status == 400, reply
+        assert reply.json["error_text"] and reply.json["error_info"] == {}
+    assert (await instance.call("GET", place("pools", name))).status == 404
+    assert instance.control.revision == 0
+
+
+@pytest.mark.parametrize("evil", ["a\r\nSet-Cookie: x=y", "a\nb", "a\0b", "a\x1b[2J", "\u2028"])
+async def test_line_breaks_and_controls_in_lines_are_refused(instance: Instance, evil: str) -> None:
+    reply = await instance.put("monitors", "m", {"basic": {"type": "http"}, "http": {"path": evil}})
+    assert error(reply, "http", "path") == "string.illegal_character"
+    assert (await instance.call("GET", f"/api/{evil.encode().hex()}%0d%0aSet-Cookie:%20x")).status == 404
+
+
+async def test_writes_at_the_same_time_all_count(instance: Instance) -> None:
+    await instance.put("pools", "p", {})
+    changes = [
+        {"basic": {"note": "n"}},
+        {"load_balancing": {"algorithm": "random"}},
+        {"basic": {"transparent": True}},
+    ]
+    replies = await asyncio.gather(*(instance.put("pools", "p", change) for change in changes * 5))
+    assert {reply.status for reply in replies} == {200}
+    shown = await instance.get("pools", "p")
+    assert shown["basic"]["note"] == "n" and shown["basic"]["transparent"] is True
+    assert shown["load_balancing"]["algorithm"] == "random"
+    made = await asyncio.gather(*(instance.put("pools", "one", {}) for _ in range(10)))
+    assert sorted(reply.status for reply in made) == [200] * 9 + [201]
+
+
+# Status
+
+
+async def test_information_and_state(instance: Instance) -> None:
+    names = [child["name"] for child in (await instance.call("GET", STATUS)).json["children"]]
+    assert names == ["local_tm", "tm1"]
+    await instance.put(
+        "pools",
+        "p",
+        {"basic": {"nodes_table": [{"node": NODE}, {"node": "127.0.0.1:81", "state": "disabled"}]}},
+    )
+    await instance.put("virtual_servers", "v", {"basic": {"pool": "p", "port": 8080, "enabled": True}})
+    for member in names:
+        information = (await instance.call("GET", f"{STATUS}/{member}/information")).json["information"]
+        assert information == {
+            "tm_version": "0.1.0",
+            "uuid": "11111111-2222-3333-4444-555555555555",
+            "platform": "test",
+        }
+        state = (await instance.call("GET", f"{STATUS}/{member}/state/")).json["state"]
+        assert sorted(state) == [
+            "error_level", "errors", "failed_nodes", "license", "pools", "tip_errors", "virtual_servers",
+        ]  # fmt: skip
+        assert state["pools"] == [
+            {
+                "name": "p",
+                "active_nodes": [NODE],
+                "disabled_nodes": ["127.0.0.1:81"],
+                "draining_nodes": [],
+                "failure_pool": "",
+            }
+        ]
+        (server,) = state["virtual_servers"]
+        assert (server["name"], server["pool"], server["port"]) == ("v", "p", 8080)
+
+
+async def test_statistics(instance: Instance) -> None:
+    base = f"{STATUS}/local_tm/statistics"
+    await instance.put("pools", "p", {})
+    top = {child["name"]: child["href"] for child in (await instance.call("GET", base)).json["children"]}
+    assert top["virtual_servers"] == f"{base}/virtual_servers/"
+    assert top["globals"] == f"{base}/globals"
+    assert top["nodes"] == f"{base}/nodes/"
+    below = (await instance.call("GET", f"{base}/nodes")).json["children"]
+    assert "per_pool_node" in [child["name"] for child in below]
+    reply = await instance.call("GET", f"{base}/pools/p")
+    assert (reply.status, reply.json["error_id"]) == (400, "statistics.no_counters")
+    instance.control.live.figures = {
+        ("globals", ""): {"total_conn": 3, "unknown to the declaration": 1},
+        ("nodes/per_pool_node", "p-127.0.0.1:80"): {"state": "alive", "total_conn": 7},
+        ("pools", "p"): {"algorithm": "roundrobin", "total_conn": 2**40},
+    }
+    assert (await instance.call("GET", f"{base}/globals")).json == {"statistics": {"total_conn": 3}}
+    for target in (f"{base}/pools/p", f"{base}/pools/p/"):
+        assert (await instance.call("GET", target)).json["statistics"]["total_conn"] == 2**40
+    listed = (await instance.call("GET", f"{base}/nodes/per_pool_node/")).json["children"]
+    assert [child["name"] for child in listed] == ["p-127.0.0.1:80"]
+    assert (await instance.call("GET", listed[0]["href"])).json["statistics"]["state"] == "alive"
+
+
+async def test_conditions_tell_what_is_not_in_force(instance: Instance) -> None:
+    await instance.put("pools", "p", {})
+    await instance.put("virtual_servers", "v", {"basic": {"pool": "p", "port": 8080, "enabled": True}})
+    async with asyncio.timeout(10):
+        await instance.control.wait_in_force(instance.control.revision, 5)
+    reply = (await instance.call("GET", f"{STATUS}/local_tm/conditions/virtual_servers/v")).json
+    assert reply["revision"] == reply["in_force"] == 2
+    everything = (await instance.call("GET", f"{STATUS}/local_tm/conditions")).json
+    assert {entry["object"] for entry in everything["conditions"]} >= {
+        entry["object"] for entry in reply["conditions"]
+    }
+
+
+async def test_history_and_applies(instance: Instance) -> None:
+    await instance.put("pools", "a/b", {"basic": {"note": "one"}})
+    await instance.put("pools", "a/b", {"basic": {"note": "two"}})
+    await instance.put("pools", "c", {})
+    history = (await instance.call("GET", f"{STATUS}/local_tm/history?object=pools/a/b&limit=5")).json[
+        "history"
+    ]
+    assert [record["revision"] for record in history] == [2, 1]
+    assert history[0]["author"] == {"name": "admin", "address": "127.0.0.1", "surface": "rest"}
+    (change,) = history[0]["changes"]
+    assert (change["object"], change["path"], change["before"], change["after"]) == (
+        "pools/a/b", ["basic", "note"], "one", "two",
+    )  # fmt: skip
+    await instance.control.wait_in_force(3, 5)
+    applies = (await instance.call("GET", f"{STATUS}/local_tm/applies")).json["applies"]
+    assert applies[0]["revision"] == 3
+    for query in ("limit=x", "limit=-1", "before=1.5", "object=nonsense", "object=pools"):
+        assert (await instance.call("GET", f"{STATUS}/local_tm/history?{query}")).status == 400
+    assert (await instance.call("GET", f"{STATUS}/local_tm/events?severity=bad")).status == 400
+
+
+# The cluster port
+
+
+async def test_the_cluster_port_says_that_there_is_no_cluster(instance: Instance) -> None:
+    context = ssl.create_default_context(cafile=str(instance.home / "identity" / "admin.public"))
+    for target, status, text in ((b"/healthz", 200, b"ok\n"), (b"/", 403, b"not in a cluster")):
+        reader, writer = await asyncio.open_connection("127.0.0.1", instance.cluster_port, ssl=context)
+        writer.write(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        reply = await read_reply(reader)
+        assert reply.status == status and text in reply.body
+        writer.close()
+
+
+async def test_requests_are_fast_once_the_password_is_known(instance: Instance) -> None:
+    await instance.call("GET", "/api")
+    begin = asyncio.get_running_loop().time()
+    for _ in range(20):
+        assert (await instance.call("GET", "/api")).status == 200
+    assert (asyncio.get_running_loop().time() - begin) / 20 < 0.1
+    assert json.loads((await instance.call("GET", "/api")).body)

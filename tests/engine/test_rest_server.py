@@ -1,0 +1,510 @@
+"""The management server on real sockets: protocols on one port, broken and slow clients, limits, the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import ssl
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pointsman.identity.certificate import InstanceCertificate, make_self_signed
+from pointsman.web.answer import App, Receive, Scope, Send
+from pointsman.web.connection import Limits
+from pointsman.web.server import CannotListen, Server
+
+pytestmark = pytest.mark.timeout(30)
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with what it got."""
+    size = 0
+    more = scope["path"] != "/unread"
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        size += len(message["body"])
+        more = message["more_body"]
+    body = json.dumps(
+        {
+            "scheme": scope["scheme"],
+            "client": scope["client"][0],
+            "method": scope["method"],
+            "raw_path": scope["raw_path"].decode(),
+            "query": scope["query_string"].decode(),
+            "size": size,
+        }
+    ).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+class Running:
+    def __init__(self, server: Server, certificate: InstanceCertificate, port: int) -> None:
+        self.server = server
+        self.certificate = certificate
+        self.port = port
+
+    async def open(self, *, tls: bool = False) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        context = None
+        if tls:
+            context = ssl.create_default_context(cadata=self.certificate.public.decode())
+        return await asyncio.open_connection("127.0.0.1", self.port, ssl=context)
+
+    async def ask(self, data: bytes, *, tls: bool = False) -> tuple[int, dict[str, str], bytes]:
+        reader, writer = await self.open(tls=tls)
+        writer.write(data)
+        try:
+            return await answer(reader)
+        finally:
+            writer.close()
+
+
+async def answer(reader: asyncio.StreamReader, *, head: bool = False) -> tuple[int, dict[str, str], bytes]:
+    async with asyncio.timeout(10):
+        top = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in top[1:] if line)}
+        length = int(headers.get("content-length", "0"))
+        return int(top[0].split()[1]), headers, b"" if head else await reader.readexactly(length)
+
+
+@asynccontextmanager
+async def serving(
+    directory: Path,
+    app: App = echo,
+    *,
+    limits: Limits | None = None,
+    plain: bool = True,
+    body_limit: int = 1_000_000,
+) -> AsyncIterator[Running]:
+    certificate = InstanceCertificate.open(directory / "identity", "localhost")
+    server = Server(lambda: certificate.context, limits)
+    port = server.listen(app, ["127.0.0.1"], 0, plain_on_loopback=plain, body_limit=body_limit)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(server.run())
+        try:
+            yield Running(server, certificate, port)
+        finally:
+            await server.close(0.2)
+
+
+GET = b"GET /x?y=%2F HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+async def test_tls_and_plain_http_share_a_port(tmp_path: Path) -> None:
+    async with serving(tmp_path) as running:
+        for tls, scheme in ((False, "http"), (True, "https")):
+            status, _, body = await running.ask(GET, tls=tls)
+            assert status == 200
+            seen = json.loads(body)
+            assert (seen["scheme"], seen["client"], seen["query"]) == (scheme, "127.0.0.1", "y=%2F")
+
+
+async def test_only_modern_tls_is_spoken(tmp_path: Path) -> None:
+    async with serving(tmp_path) as running:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context.minimum_version = context.maximum_version = version
+            _, writer = await asyncio.open_connection("127.0.0.1", running.port, ssl=context)
+            assert writer.get_extra_info("ssl_object").version() == version.name.replace("_", ".")
+            writer.close()
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        with pytest.warns(DeprecationWarning):
+            context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await asyncio.open_connection("127.0.0.1", running.port, ssl=context)
+
+
+async def test_plain_http_is_refused_where_only_tls_is_spoken(tmp_path: Path) -> None:
+    async with serving(tmp_path, plain=False) as running:
+        status, headers, body = await running.ask(GET)
+        assert status == 403
+        assert headers["connection"] == "close"
+        assert json.loads(body)["error_id"] == "http.tls_required"
+
+
+def other_address() -> str:
+    """An address of this machine that is not loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        return str(probe.getsockname()[0])
+
+
+async def test_plain_http_from_elsewhere_is_refused_and_tls_served(tmp_path: Path) -> None:
+    address = other_address()
+    certificate = InstanceCertificate.open(tmp_path / "identity", "localhost", [address])
+    server = Server(lambda: certificate.context)
+    port = server.listen(echo, ["127.0.0.1", address], 0, plain_on_loopback=True)
+    context = ssl.create_default_context(cadata=certificate.public.decode())
+    async with asyncio.TaskGroup() as group:
+        group.create_task(server.run())
+        for tls, expected in ((None, 403), (context, 200)):
+            reader, writer = await asyncio.open_connection(address, port, ssl=tls)
+            writer.write(GET)
+            assert (await answer(reader))[0] == expected
+            writer.close()
+        await server.close(0.2)
+
+
+async def test_every_address_is_served_by_one_listener(tmp_path: Path) -> None:
+    certificate = InstanceCertificate.open(tmp_path / "identity", "localhost")
+    server = Server(lambda: certificate.context)
+    port = server.listen(echo, [""], 0, plain_on_loopback=True)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(server.run())
+        for host in ("127.0.0.1", "::1") if socket.has_dualstack_ipv6() else ("127.0.0.1",):
+            reader, writer = await asyncio.open_connection(host, port)
+            writer.write(GET)
+            assert json.loads((await answer(reader))[2])["client"] == host
+            writer.close()
+        await server.close(0.2)
+
+
+async def test_requests_follow_each_other_on_a_connection(tmp_path: Path) -> None:
+    async with serving(tmp_path) as running:
+        reader, writer = await running.open()
+        for number in range(3):
+            writer.write(b"GET /%d HTTP/1.1\r\nHost: h\r\n\r\n" % number)
+            assert json.loads((await answer(reader))[2])["raw_path"] == f"/{number}"
+        writer.write(b"".join(b"GET /p%d HTTP/1.1\r\nHost: h\r\n\r\n" % n for n in range(20)))
+        paths = [json.loads((await answer(reader))[2])["raw_path"] for _ in range(20)]
+        assert paths == [f"/p{n}" for n in range(20)]
+        writer.close()
+
+
+async def test_bodies_arrive_by_length_in_chunks_and_after_100_continue(tmp_path: Path) -> None:
+    async with serving(tmp_path) as running:
+        reader, writer = await running.open()
+        writer.write(b"PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello")
+        assert json.loads((await answer(reader))[2])["size"] == 5
+        writer.write(b"PUT /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+        assert json.loads((await answer(reader))[2])["size"] == 3
+        writer.write(b"PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        assert (await answer(reader))[0] == 100
+        writer.write(b"ok")
+        assert json.loads((await answer(reader))[2])["size"] == 2
+        writer.close()
+
+
+async def test_http_1_0_is_served(tmp_path: Path) -> None:
+    async with serving(tmp_path) as running:
+        reader, writer = await running.open()
+        writer.write(b"GET / HTTP/1.0\r\n\r\n")
+        status, headers, _ = await answer(reader)
+        assert (status, headers["connection"]) == (200, "close")
+        assert await reader.read() == b""
+        writer.close()
+
+
+async def test_head_has_the_headers_of_get_and_no_body(tmp_path: Path) -> None:
+    async with serving(tmp_path) as running:
+        reader, writer = await running.open()
+        writer.write(b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\nGET /after HTTP/1.1\r\nHost: h\r\n\r\n")
+        _, headers, _ = await answer(reader, head=True)
+        assert int(headers["content-length"]) > 0
+        assert json.loads((await answer(reader))[2])["raw_path"] == "/after"
+        writer.close()
+
+
+async def test_a_proxys_request_line_is_understood(tmp_path: Path) -> None:
+    async with serving(tmp_path) as running:
+        for target, path in ((b"http://h:1/a%2Fb?c", "/a%2Fb"), (b"http://h", "/"), (b"/a://b", "/a://b")):
+            _, _, body = await running.ask(b"GET " + target + b" HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert json.loads(body)["raw_path"] == path
+
+
+GARBAGE = [
+    b"\r\n\r\n\r\nnonsense\r\n\r\n",
+    b"GET\r\n\r\n",
+    b"GET / HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/9.9\r\nHost: h\r\n\r\n",
+    b"GET /\xff\xfe HTTP/1.1\r\nHost: h\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: h\r\nBad Name: x\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: h\r\nX: a\x00b\r\n\r\n",
+    b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\n",
+    b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    b"PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n",
+    b"PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    os.urandom(200).replace(b"\x16", b"x") + b"\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("data", GARBAGE)
+async def test_what_is_not_http_gets_our_json(tmp_path: Path, data: bytes) -> None:
+    async with serving(tmp_path) as running:
+        status, headers, body = await running.ask(data)
+        assert status in (400, 501, 505)
+        assert headers["content-type"] == "application/json"
+        error = json.loads(body)
+        assert error["error_id"] == "http.bad_request"
+        assert error["error_text"]
+        assert (await running.ask(GET))[0] == 200
+
+
+@pytest.mark.parametrize("data", [b"\x16\x03\x01garbage" * 20, b"\x16", b"\x00" * 50, b""])
+async def test_broken_handshakes_disturb_nobody(tmp_path: Path, data: bytes) -> None:
+    async with serving(
+        tmp_path, limits=Limits(handshake_seconds=0.2, header_seconds=0.2, linger_seconds=0.2)
+    ) as running:
+        reader, writer = await running.open()
+        writer.write(data)
+        async with asyncio.timeout(5):
+            await reader.read()
+        writer.close()
+        assert (await running.ask(GET, tls=True))[0] == 200
+
+
+async def test_headers_that_grow_too_large_are_refused(tmp_path: Path) -> None:
+    async with serving(tmp_path, limits=Limits(header_bytes=2000)) as running:
+        status, _, body = await running.ask(b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 100_000)
+        assert status == 431
+        assert json.loads(body)["error_text"]
+
+
+async def test_slow_clients_are_cut_at_each_step(tmp_path: Path) -> None:
+    limits = Limits(
+        handshake_seconds=0.2, header_seconds=0.2, idle_seconds=0.2, body_wait_seconds=0.2, linger_seconds=0.2
+    )
+    async with serving(tmp_path, limits=limits) as running:
+        beginnings = {
+            b"": None,
+            b"GET / HT": 408,
+            b"GET / HTTP/1.1\r\nHost: h\r\nX: ": 408,
+            b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc": 408,
+            b"\x16\x03\x01": None,
+            GET: 200,
+        }
+        for data, expected in beginnings.items():
+            reader, writer = await running.open()
+            writer.write(data)
+            if expected is not None:
+                assert (await answer(reader))[0] == expected, data
+            async with asyncio.timeout(5):
+                await reader.read()
+            writer.close()
+
+
+async def test_a_body_dripping_in_ends_at_the_whole_bodys_deadline(tmp_path: Path) -> None:
+    limits = Limits(body_seconds=0.5, body_wait_seconds=0.3, linger_seconds=0.1)
+    async with serving(tmp_path, limits=limits) as running:
+        reader, writer = await running.open()
+        writer.write(b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n")
+
+        async def drip() -> None:
+            while not reader.at_eof():
+                writer.write(b"x")
+                await asyncio.sleep(0.05)
+
+        async with asyncio.TaskGroup() as group:
+            dripping = group.create_task(drip())
+            assert (await answer(reader))[0] == 408
+            dripping.cancel()
+        writer.close()
+
+
+async def test_bodies_beyond_the_limit_get_413_while_they_are_still_sent(tmp_path: Path) -> None:
+    async with serving(tmp_path) as running:
+        for head in (b"Content-Length: 5000000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n"):
+            reader, writer = await running.open()
+            writer.write(b"PUT / HTTP/1.1\r\nHost: h\r\n" + head)
+            chunked = b"chunked" in head
+            for _ in range(50):
+                writer.write(
+                    (b"186a0\r\n" if chunked else b"") + b"x" * 100_000 + (b"\r\n" if chunked else b"")
+                )
+                await writer.drain()
+            status, headers, body = await answer(reader)
+            assert (status, headers["connection"]) == (413, "close")
+            assert json.loads(body)["error_id"] == "http.body_too_large"
+            writer.close()
+        assert (await running.ask(GET))[0] == 200
+
+
+async def test_a_body_nobody_reads_does_not_harm_the_next_request(tmp_path: Path) -> None:
+    async with serving(tmp_path) as running:
+        reader, writer = await running.open()
+        writer.write(b"PUT /unread HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n" + b"x" * 1000 + GET)
+        assert json.loads((await answer(reader))[2])["raw_path"] == "/unread"
+        assert json.loads((await answer(reader))[2])["raw_path"] == "/x"
+        writer.close()
+        status, headers, _ = await running.ask(
+            b"PUT /unread HTTP/1.1\r\nHost: h\r\nContent-Length: 900000\r\n\r\n" + b"x" * 900_000
+        )
+        assert (status, headers["connection"]) == (200, "close")
+
+
+async def test_an_application_that_fails_gives_500_without_details(tmp_path: Path) -> None:
+    async def failing(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/split":
+            bad = [(b"x-name", b"a\r\nset-cookie: evil")]
+            await send({"type": "http.response.start", "status": 200, "headers": bad})
+            await send({"type": "http.response.body", "body": b""})
+        raise RuntimeError("the secret of the house")
+
+    async with serving(tmp_path, failing) as running:
+        for path in (b"/", b"/split"):
+            status, headers, body = await running.ask(b"GET " + path + b" HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert status == 500
+            assert "set-cookie" not in headers
+            assert b"secret" not in body and b"Traceback" not in body
+
+
+async def test_connections_are_capped_altogether_and_come_free_again(tmp_path: Path) -> None:
+    limits = Limits(connections_per_source=5)
+    async with serving(tmp_path, limits=limits) as running:
+        held = [await running.open() for _ in range(5)]
+        for reader, writer in held:
+            writer.write(GET)
+            await answer(reader)
+        reader, writer = await running.open()
+        writer.write(GET)
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await answer(reader)
+        writer.close()
+        held[0][1].close()
+        async with asyncio.timeout(5):
+            while True:
+                try:
+                    assert (await running.ask(GET))[0] == 200
+                    break
+                except (asyncio.IncompleteReadError, ConnectionError):
+                    await asyncio.sleep(0.02)
+        for _, writer in held:
+            writer.close()
+
+
+async def test_closing_finishes_requests_ends_idle_connections_and_refuses_new_ones(tmp_path: Path) -> None:
+    began, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/slow":
+            began.set()
+            await go_on.wait()
+        await echo(scope, receive, send)
+
+    certificate = InstanceCertificate.open(tmp_path / "identity", "localhost")
+    server = Server(lambda: certificate.context)
+    port = server.listen(slow, ["127.0.0.1"], 0, plain_on_loopback=True)
+    running = Running(server, certificate, port)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(server.run())
+        idle_reader, idle_writer = await running.open()
+        idle_writer.write(GET)
+        await answer(idle_reader)
+        silent_reader, silent_writer = await running.open()
+        reader, writer = await running.open(tls=True)
+        writer.write(b"GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")
+        await began.wait()
+        closing = group.create_task(server.close(10))
+        async with asyncio.timeout(5):
+            assert await idle_reader.read() == b""
+            assert await silent_reader.read() == b""
+        with pytest.raises(ConnectionError):
+            await running.open()
+        go_on.set()
+        status, headers, _ = await answer(reader)
+        assert (status, headers["connection"]) == (200, "close")
+        async with asyncio.timeout(5):
+            await closing
+        for each in (idle_writer, silent_writer, writer):
+            each.close()
+
+
+async def test_closing_cuts_what_does_not_end_in_time(tmp_path: Path) -> None:
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.Event().wait()
+
+    async with serving(tmp_path, endless) as running:
+        reader, writer = await running.open()
+        writer.write(GET)
+        await writer.drain()
+        await running.server.close(0.1)
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_an_application_learns_that_its_client_left_and_finishes(tmp_path: Path) -> None:
+    finished = asyncio.Event()
+
+    async def waiting(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        finished.set()
+
+    async with serving(tmp_path, waiting) as running:
+        _, writer = await running.open()
+        writer.write(GET)
+        await writer.drain()
+        writer.close()
+        async with asyncio.timeout(5):
+            await finished.wait()
+
+
+async def test_a_new_certificate_serves_the_next_connection_and_leaves_the_others(tmp_path: Path) -> None:
+    async with serving(tmp_path) as running:
+        reader, writer = await running.open(tls=True)
+        running.certificate.replace(*make_self_signed("localhost"))
+        writer.write(GET)
+        assert (await answer(reader))[0] == 200
+        assert (await running.ask(GET, tls=True))[0] == 200
+        writer.write(GET)
+        assert (await answer(reader))[0] == 200
+        writer.close()
+
+
+async def test_the_unix_socket_knows_its_user_and_is_private(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    certificate = InstanceCertificate.open(tmp_path / "identity", "localhost")
+    seen: list[Any] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope["extensions"]["pointsman.peer"])
+        await echo(scope, receive, send)
+
+    server = Server(lambda: certificate.context)
+    server.listen_unix(app, path)
+    with pytest.raises(CannotListen, match="in use by another instance"):
+        Server(lambda: certificate.context).listen_unix(app, path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    async with asyncio.TaskGroup() as group:
+        group.create_task(server.run())
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(GET)
+        assert json.loads((await answer(reader))[2])["client"].startswith("local:")
+        assert seen[0].unix_user
+        writer.close()
+        await server.close(0.2)
+    # What a killed instance left behind is taken over.
+    again = Server(lambda: certificate.context)
+    again.listen_unix(app, path)
+    await again.close()
+
+
+def test_a_port_in_use_is_named(tmp_path: Path) -> None:
+    async def main() -> None:
+        certificate = InstanceCertificate.open(tmp_path / "identity", "localhost")
+        server = Server(lambda: certificate.context)
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            with pytest.raises(CannotListen, match=f"127.0.0.1, port {port}: Address already in use"):
+                server.listen(echo, ["127.0.0.1"], port)
+
+    asyncio.run(main())

@@ -1,0 +1,102 @@
+"""Configurations and what they are compiled to, one file for each case in the folder of its feature.
+
+A file holds the input in YAML (`objects`, and if wanted `facts`, `certificates` to make: name -> host, `authorities`),
+a line of ten hyphens, and the expected output: the sections that an empty configuration does not have, lists, files,
+checks, conditions. Each output also passes through the real `haproxy -c`.
+
+To write the expected outputs anew, after looking at why they differ: POINTSMAN_UPDATE_GOLDEN=1 pytest tests/golden
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+from tests.certificates import self_signed
+from tests.compiling import FACTS, complaints, snapshot
+
+from pointsman.compiler.compile import compile_plan
+from pointsman.compiler.facts import Facts
+from pointsman.compiler.plan import Plan
+from pointsman.schema.problem import ObjectId
+from pointsman.schema.snapshot import Snapshot
+
+FOLDER = Path(__file__).parent
+SEPARATOR = "----------\n"
+UPDATE = "POINTSMAN_UPDATE_GOLDEN" in os.environ
+CASES = sorted(FOLDER.glob("*/*.golden"))
+
+
+def _facts(wanted: Mapping[str, Any]) -> Facts:
+    values = dict(wanted)
+    if "addresses" in values:
+        values["addresses"] = {name: tuple(addresses) for name, addresses in values["addresses"].items()}
+    if "refused" in values:
+        values["refused"] = {ObjectId(*path.split("/", 1)): why for path, why in values["refused"].items()}
+    for name in ("serving", "demo_ports"):
+        if name in values:
+            values[name] = frozenset(values[name]) if name == "serving" else tuple(values[name])
+    return replace(FACTS, **values)
+
+
+def _objects(case: Mapping[str, Any]) -> dict[str, Any]:
+    objects = dict(case.get("objects") or {})
+    for name, host in case.get("certificates", {}).items():
+        public, private = self_signed(host)
+        objects[f"ssl/server_keys/{name}"] = {"basic": {"public": public, "private": private}}
+    for name in case.get("authorities", ()):
+        objects[f"ssl/cas/{name}"] = {"content": self_signed(name)[0].encode()}
+    return objects
+
+
+def _show(plan: Plan, empty: Plan) -> str:
+    known = {section.header.text: section for section in empty.sections}
+    shown = [section for section in plan.sections if known.get(section.header.text) != section]
+    out = [replace(plan, sections=tuple(shown)).text()]
+    for path, entries in sorted(plan.certificate_lists.items()):
+        out.append(f"list {path}\n" + "".join(f"    {entry}\n" for entry in entries))
+    if files := sorted([*plan.certificates, *plan.files]):
+        out.append("files\n" + "".join(f"    {path}\n" for path in files))
+    if plan.checks:
+        out.append("checks\n" + "".join(f"    {check}\n" for check in plan.checks))
+    if plan.conditions:
+        out.append(
+            "conditions\n" + "".join(f"    {_condition(condition)}\n" for condition in plan.conditions)
+        )
+    return "\n".join(part.rstrip("\n") + "\n" for part in out if part)
+
+
+def _condition(condition: Any) -> str:
+    where = ".".join(condition.path)
+    return f"{condition.subject} {condition.standing.value} {condition.code} [{where}] {condition.message}"
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_compiles_to_what_is_expected(path: Path, tmp_path: Path) -> None:
+    given, _, expected = path.read_text().partition(SEPARATOR)
+    case = YAML(typ="safe").load(io.StringIO(given)) or {}
+    facts = _facts(case.get("facts", {}))
+    plan = compile_plan(snapshot(_objects(case)), facts)
+    shown = _show(plan, compile_plan(Snapshot(), FACTS))
+    said = complaints(plan, tmp_path)
+    assert not said, f"{said}\n{plan.text()}"
+    if UPDATE:
+        path.write_text(given + SEPARATOR + shown)
+    assert shown == (expected if not UPDATE else shown)
+
+
+def test_there_are_cases() -> None:
+    assert len(CASES) > 20
+
+
+def test_an_empty_configuration_is_accepted(tmp_path: Path) -> None:
+    plan = compile_plan(Snapshot(), FACTS)
+    assert complaints(plan, tmp_path) == ""
+    assert plan.listeners == ()
+    assert plan.conditions == ()
