@@ -2,8 +2,9 @@
 
 Invariant: a counter never goes back, whatever workers come, go, are reloaded or begin anew. A worker's figures are
 counted as growth since they were last read ("base"), so a restart of the control plane loses and repeats nothing:
-totals and bases are stored together every few seconds, and a worker that still runs is read on from its base. Totals
-outlive a restart of the whole product too. What grew between the last reading and a worker's death nobody knows.
+totals and bases are stored together (`pending`, after each reading), and a worker that still runs is read on from its
+base. Totals outlive a restart of the whole product too. What grew between the last reading and a worker's death nobody
+knows.
 """
 
 from __future__ import annotations
@@ -75,7 +76,6 @@ class Counters:
         self._now: dict[Key, dict[tuple[str, str], dict[str, Now]]] = {}
         self._by_pool: dict[str, set[Key]] = {}
         self._by_node: dict[str, set[Key]] = {}
-        self._reading: frozenset[str] = frozenset()
         self._fresh: tuple[Key, ...] = ()
         self._workers: dict[str, float] = {}
         self._seen: dict[Key, float] = {}
@@ -112,7 +112,7 @@ class Counters:
             self._now = now
         for worker in workers:
             self._workers[worker] = at
-        self._reading, self._fresh = frozenset(workers), tuple(now)
+        self._fresh = tuple(now)
         if complete and workers:
             self._forget(at)
 
@@ -218,11 +218,6 @@ class Counters:
             "num_idle_connections": sum(now.idle for now in servers),
             "number_child_processes": len(workers),
         }
-
-    @property
-    def workers(self) -> frozenset[str]:
-        """The workers in the last reading."""
-        return self._reading
 
     def flows(self) -> Mapping[ObjectId, Flow]:
         """Figures of the virtual servers and pools in the last reading, for the history."""
