@@ -221,6 +221,25 @@ async def test_a_restart_of_the_control_plane_loses_and_repeats_nothing(tmp_path
     await database.close()
 
 
+async def test_totals_of_another_form_are_left_out(tmp_path: Path) -> None:
+    database = await Database.open(tmp_path / "telemetry.db")
+
+    def spoil(connection: sqlite3.Connection) -> None:
+        connection.execute(
+            "INSERT INTO counter_total VALUES ('virtual_servers', 'web', '', 'frontend [1, 2]')"
+        )
+        connection.execute("INSERT INTO counter_total VALUES ('virtual_servers', 'web2', '', '')")
+        connection.execute("INSERT INTO counter_base VALUES ('1', 'vs', '', '[3]')")
+
+    await database.run(spoil)
+    counters = Counters()
+    await counters.restore(database)
+    assert counters.names("virtual_servers") == ()
+    counters.absorb([row("vs", "1", bin=100, stot=10)], PROXIES)
+    assert counters.virtual_server("web")["bytes_in"] == 100
+    await database.close()
+
+
 async def test_what_could_not_be_stored_is_stored_later(tmp_path: Path) -> None:
     database = await Database.open(tmp_path / "telemetry.db")
     counters = Counters()
