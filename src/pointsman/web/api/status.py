@@ -111,7 +111,10 @@ class StatusHandler:
                     limit=limit,
                 )
                 shown = [event_body(logged) for logged in await self._events.find(wanted)]
-        return json_answer(200, {branch: shown})
+        body: dict[str, Any] = {branch: shown}
+        if branch == "applies":
+            body |= {"revision": self._control.revision, "in_force": self._control.in_force}
+        return json_answer(200, body)
 
     def _subject(self, text: str) -> ObjectId | None:
         if not text:
