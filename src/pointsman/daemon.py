@@ -44,7 +44,7 @@ from pointsman.identity.private_file import write_private
 from pointsman.identity.user import FirstPassword, PasswordRefused, Users
 from pointsman.licence.key import Refused
 from pointsman.licence.local import self_issue
-from pointsman.schema.event import Event
+from pointsman.schema.event import Event, Severity
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.traffic_manager import TrafficManager
@@ -168,6 +168,9 @@ class _Daemon:
     async def _open_telemetry(self, stack: contextlib.AsyncExitStack) -> None:
         self._database = await Database.open(self._home / "telemetry.db")
         stack.push_async_callback(self._database.close)
+        if (aside := self._database.set_aside) is not None:
+            text = f"the history was damaged and is set aside as {aside}; a new one was begun"
+            self._on_event(Event("general", "telemetrydamaged", Severity.WARN, None, text))
         self._counters = Counters()
         await self._counters.restore(self._database)
         self._tracker = HealthTracker()
@@ -211,6 +214,7 @@ class _Daemon:
             Machine(),
             lambda: self._configuration.snapshot,
             lambda: self._live.health,
+            self._tracker.failures,
             self._own_figures,
         )
         self._live.engine = {
