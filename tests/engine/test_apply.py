@@ -13,7 +13,8 @@ from tests.engine.rig import Objects, Rig, request, service, until
 from tools.instance import free_port
 from tools.traffic import Load, Origin
 
-from pointsman.compiler.plan import Line, Listener, Origin as Source, Plan
+from pointsman.compiler.plan import Line, Listener, Plan
+from pointsman.compiler.plan import Origin as Source
 from pointsman.schema.problem import ObjectId
 
 Origins = tuple[Origin, Origin, Origin]
@@ -118,7 +119,7 @@ async def presented(port: int, host: str) -> str:
 
 
 def tls_service(port: int, origins: Origins, default: str, hosts: dict[str, str]) -> Objects:
-    """A TLS virtual server with certificate "default" for the name `default`, and `hosts`: host -> key name."""
+    """A TLS virtual server: key "default" for the name `default`, and `hosts` as host -> key name."""
     names = {"default": default, **{key: host for host, key in hosts.items()}}
     mapping = [{"host": host, "certificate": key} for host, key in hosts.items()]
     web: dict[str, Any] = {
@@ -155,7 +156,9 @@ async def test_a_refused_line_is_mapped_to_its_object(rig: Rig, origins: Origins
     plan = rig.compile(service(port, origins))
     await rig.apply(plan, "start")
     source = Source(ObjectId("pools", "app"), ("load_balancing", "algorithm"))
-    outcome = await rig.engine.apply(with_line(plan, "backend pool-app", Line("balance by-horoscope", source)))
+    outcome = await rig.engine.apply(
+        with_line(plan, "backend pool-app", Line("balance by-horoscope", source))
+    )
     assert outcome.act == "refused"
     assert {(problem.subject, problem.path) for problem in outcome.refused} == {(source.subject, source.path)}
     assert "horoscope" in outcome.refused[0].message or "balance" in outcome.refused[0].message
@@ -227,7 +230,9 @@ async def test_an_address_lost_to_another_program_at_the_last_moment(rig: Rig, o
     await rig.apply(plan, "nothing")
 
 
-async def test_a_first_configuration_that_cannot_start_leaves_nothing_behind(rig: Rig, origins: Origins) -> None:
+async def test_a_first_configuration_that_cannot_start_leaves_nothing_behind(
+    rig: Rig, origins: Origins
+) -> None:
     port = free_port()
     plan = rig.compile(service(port, origins))
     with socket.socket() as foreign:

@@ -13,7 +13,7 @@ Origins = tuple[Origin, Origin, Origin]
 
 
 class Totals:
-    """Requests of a virtual server summed over workers, as a reader of samples must: the last figure of each."""
+    """A virtual server's requests over all workers, as a reader must count them: the last of each."""
 
     def __init__(self, rig: Rig, proxy: str) -> None:
         self._rig = rig
@@ -77,8 +77,6 @@ async def test_the_last_counters_of_an_old_worker_are_read(rig: Rig, origins: Or
     writer.close()
     await until("the old worker has ended", lambda: rig.processes()[1] != worker and not lives(worker))
     assert await totals.read() == 2
-
-
 
 
 async def test_figures_of_one_proxy_can_be_asked_for(rig: Rig, origins: Origins) -> None:

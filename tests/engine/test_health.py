@@ -38,7 +38,9 @@ async def test_a_dead_node_stays_out_over_reloads(rig: Rig, origins: Origins) ->
     """Its node accepts no connection, and HAProxy's own check found that."""
     a, b, _ = origins
     port = free_port()
-    monitor = {("monitors", "m"): {"basic": {"type": "connect", "back_off": False, "delay": 1, "failures": 1}}}
+    monitor = {
+        ("monitors", "m"): {"basic": {"type": "connect", "back_off": False, "delay": 1, "failures": 1}}
+    }
     objects = {**service(port, [a, b], basic={"monitors": ["m"]}), **monitor}
     await rig.apply(objects, "start")
     await b.stop()
@@ -55,7 +57,7 @@ async def test_a_dead_node_stays_out_over_reloads(rig: Rig, origins: Origins) ->
 
 async def test_a_judged_node_stays_out_over_reloads(rig: Rig, origins: Origins) -> None:
     """Its node accepts connections, so that every check of HAProxy's own would bring it up."""
-    a, b, c = origins
+    b = origins[1]
     port = free_port()
     objects = judged(port, origins)
     await rig.apply(objects, "start")
@@ -108,7 +110,7 @@ async def test_verdicts_outlive_the_engine(rig: Rig, origins: Origins) -> None:
 
 
 async def test_a_new_node_of_the_same_name_is_not_taken_for_the_dead_one(rig: Rig, origins: Origins) -> None:
-    a, b, c = origins
+    a, b, _ = origins
     port = free_port()
     objects = judged(port, [a, b])
     await rig.apply(objects, "start")
@@ -126,7 +128,9 @@ async def test_priority_lists_follow_deaths(rig: Rig, origins: Origins, own_moni
     port = free_port()
     rows = [{"node": origin.node, "priority": priority} for origin, priority in ((a, 3), (b, 2), (c, 1))]
     lists = {"load_balancing": {"priority_enabled": True, "priority_nodes": 1}}
-    monitor = {("monitors", "m"): {"basic": {"type": "connect", "back_off": False, "delay": 1, "failures": 1}}}
+    monitor = {
+        ("monitors", "m"): {"basic": {"type": "connect", "back_off": False, "delay": 1, "failures": 1}}
+    }
     if own_monitors:
         objects = {**service(port, rows, **JUDGED, **lists), **MONITORS}
     else:
@@ -135,13 +139,15 @@ async def test_priority_lists_follow_deaths(rig: Rig, origins: Origins, own_moni
 
     async def die(origin: Origin) -> None:
         if own_monitors:
-            return await verdict(rig, origin, False)
-        await origin.stop()
+            await verdict(rig, origin, False)
+        else:
+            await origin.stop()
 
     async def live(origin: Origin) -> None:
         if own_monitors:
-            return await verdict(rig, origin, True)
-        await origin.start()
+            await verdict(rig, origin, True)
+        else:
+            await origin.start()
 
     async def only(origin: Origin) -> None:
         async def answered() -> bool:
