@@ -1,4 +1,4 @@
-"""Fixtures for tests with the real HAProxy: a running launcher with an engine, and origins to put behind it."""
+"""Fixtures for tests with the real HAProxy: a running launcher with an engine, and origins."""
 
 from __future__ import annotations
 

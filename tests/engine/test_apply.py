@@ -119,7 +119,7 @@ async def presented(port: int, host: str) -> str:
 
 
 def tls_service(port: int, origins: Origins, default: str, hosts: dict[str, str]) -> Objects:
-    """A TLS virtual server with certificate "default" for the name `default`, and `hosts`: host -> key name."""
+    """A TLS virtual server: key "default" for the name `default`, and `hosts` as host -> key name."""
     names = {"default": default, **{key: host for host, key in hosts.items()}}
     mapping = [{"host": host, "certificate": key} for host, key in hosts.items()]
     web: dict[str, Any] = {

@@ -13,7 +13,7 @@ Origins = tuple[Origin, Origin, Origin]
 
 
 class Totals:
-    """Requests of a virtual server summed over workers, as a reader of samples must: the last figure of each."""
+    """A virtual server's requests over all workers, as a reader must count them: the last of each."""
 
     def __init__(self, rig: Rig, proxy: str) -> None:
         self._rig = rig
