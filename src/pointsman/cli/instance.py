@@ -6,6 +6,7 @@ out and said so.
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -56,6 +57,9 @@ class LocalInstance:
 
     def _ask(self, method: str, path: str, body: Json | None) -> Json:
         try:
+            # httpcore leaves its socket open when it cannot connect.
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(str(self._socket))
             transport = httpx.HTTPTransport(uds=str(self._socket))
             with httpx.Client(
                 transport=transport, base_url="http://local", timeout=WAIT_SECONDS + 60

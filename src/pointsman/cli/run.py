@@ -13,14 +13,14 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
 from pointsman.cli.outcome import Exit
 
-SOCKET_PATH_LIMIT = 107
-"""Bytes of a UNIX socket's path (unix(7), without the final NUL)."""
+SOCKET_PATH_LIMIT = 97
+"""Bytes of a UNIX socket's path that HAProxy 2.8 accepts: those of unix(7) less its own temporary suffix."""
 LONGEST_SOCKET = "run/haproxy-master.sock"
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -154,7 +154,7 @@ def _check_home(home: Path) -> None:
 
 @click.command(short_help="Start a traffic manager.")
 @run_options
-def run(**flags: Any) -> None:
+def run(**flags: Any) -> int:
     """Start a traffic manager in the foreground; Ctrl-C stops it.
 
     Everything it keeps lives below --home. Flags override stored settings for this run.
@@ -163,11 +163,17 @@ def run(**flags: Any) -> None:
         options = check_options(flags)
     except Unusable as error:
         click.echo(f"pointsman run: {error}", err=True)
-        raise SystemExit(Exit.INVALID) from None
+        return Exit.INVALID
+    if options.ready_file is not None:
+        options.ready_file.unlink(missing_ok=True)  # of a run that was killed
     # -P: the directory one happens to be in must not provide modules.
     python = [sys.executable, "-P", "-m"]
     launcher = [*python, "pointsman.launcher", "--home", str(options.home), "--"]
-    os.execv(sys.executable, [*launcher, *python, "pointsman", "daemon", *options.arguments()])  # noqa: S606 # no shell
+    return _become([*launcher, *python, "pointsman", "daemon", *options.arguments()])
+
+
+def _become(words: list[str]) -> NoReturn:
+    os.execv(words[0], words)  # noqa: S606 # a list of words, no shell
 
 
 def make_daemon(main: Callable[[RunOptions], int]) -> click.Command:
@@ -175,12 +181,12 @@ def make_daemon(main: Callable[[RunOptions], int]) -> click.Command:
 
     @click.command("daemon", hidden=True)
     @run_options
-    def daemon(**flags: Any) -> None:
+    def daemon(**flags: Any) -> int:
         try:
             options = check_options(flags)
         except Unusable as error:
             click.echo(f"pointsman daemon: {error}", err=True)
-            raise SystemExit(Exit.INVALID) from None
-        raise SystemExit(main(options))
+            return Exit.INVALID
+        return main(options)
 
     return daemon

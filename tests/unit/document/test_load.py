@@ -141,15 +141,16 @@ global_settings: []
         "upgrade Pointsman",
         '1.yaml:2:1: there is no resource type "pool"; remove it, or did you mean "pools"?',
         '1.yaml:7:17: pools/p: basic.algoritm: no such key; remove it, or did you mean "algorithm"?',
-        "1.yaml:9:32: pools/p: basic.nodes_table.a:80.weight: must be 100 or less",
-        "1.yaml:10:32: pools/p: basic.nodes_table.b:80.weight: has the wrong type; input should be a valid "
-        "integer",
-        "1.yaml:11:17: pools/p: basic.monitors: has the wrong type; input should be a valid tuple",
+        "1.yaml:9:32: pools/p: basic.nodes_table.a:80.weight: is out of range; give a number from 1 to 100",
+        "1.yaml:10:32: pools/p: basic.nodes_table.b:80.weight: has the wrong type; give a whole number, "
+        "without quotes",
+        "1.yaml:11:17: pools/p: basic.monitors: has the wrong type; give a list",
         "1.yaml:12:3: an object of pools needs a name; give it one",
         "1.yaml:13:9: pools/p: the object is already there in line 4; join the two",
         "1.yaml:14:9: pools/x\ny: a name must not hold control characters or line breaks; remove them",
         "1.yaml:17:3: virtual_servers/web: an object has no \"propertees\"; write its keys below properties:",
-        "1.yaml:19:19: virtual_servers/web: basic.port: has the wrong type; input should be a valid integer",
+        "1.yaml:19:19: virtual_servers/web: basic.port: has the wrong type; give a whole number, "
+        "without quotes",
         "1.yaml:19:33: virtual_servers/web: basic.pool: has no value; write one or remove the key",
         "1.yaml:20:5: virtual_servers/web: nosection: no such section; remove it, or did you mean "
         '"connection"?',

@@ -1,0 +1,78 @@
+"""A traffic manager in this process: real store, configuration, apply loop and control over the engine that
+carries nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pointsman.compiler.facts import EngineFacts, Facts
+from pointsman.control.apply import ApplyLoop
+from pointsman.control.configuration import Configuration
+from pointsman.control.control import Control, Identity
+from pointsman.control.first_start import furnish
+from pointsman.control.live import Live
+from pointsman.engine.noop import NoopEngine
+from pointsman.schema.event import Event
+from pointsman.schema.registry import BY_PATH
+from pointsman.schema.snapshot import Snapshot
+from pointsman.store import Author, Store, Transaction
+
+IDENTITY = Identity("pm1", "1.2.3", "12345678-9abc-def0-1234-56789abcdef0", "test")
+AUTHOR = Author("admin", "192.0.2.7", "rest")
+
+
+@dataclass
+class Running:
+    """What a test can look at."""
+
+    control: Control
+    engine: NoopEngine
+    live: Live
+    events: list[Event] = field(default_factory=list)
+
+
+@contextlib.asynccontextmanager
+async def running(home: Path) -> AsyncIterator[Running]:
+    """A traffic manager in `home` with the objects that every instance has."""
+    events: list[Event] = []
+    engine = NoopEngine()
+    live = Live()
+    store = await Store.open(home / "store", BY_PATH)
+    await furnish(store, IDENTITY.name, ())
+
+    def facts(snapshot: Snapshot) -> Facts:
+        return Facts(EngineFacts((2, 8, 25)), IDENTITY.name, str(home / "run"))
+
+    async def gather(snapshot: Snapshot) -> Facts:
+        return facts(snapshot)
+
+    def changed(reason: str, transaction: Transaction) -> None:
+        loop.poke(reason)
+
+    configuration = Configuration(store, changed)
+    loop = ApplyLoop(engine, lambda: configuration.snapshot, gather, lambda plan: None, events.append)
+    control = Control(
+        identity=IDENTITY,
+        store=store,
+        configuration=configuration,
+        loop=loop,
+        live=live,
+        facts=facts,
+        on_event=events.append,
+    )
+    try:
+        loop.poke("start")
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(loop.run())
+            try:
+                assert await control.wait_in_force(control.revision, 10)
+                yield Running(control, engine, live, events)
+            finally:
+                task.cancel()
+    finally:
+        await store.close()
