@@ -96,7 +96,11 @@ async def weights(instance: Instance, port: int, origins: list[Origin]) -> None:
         instance,
         "pools",
         "app",
-        {"basic": {"nodes_table": table}, "load_balancing": {"algorithm": "weighted_round_robin"}},
+        {
+            "basic": {"nodes_table": table},
+            "load_balancing": {"algorithm": "weighted_round_robin"},
+            "node": {"retry_fail_time": 1},
+        },
     )
     await call(put, instance, "virtual_servers", "web", web(port))
     await call(wait_for, "in force", lambda: settled(instance))
