@@ -218,6 +218,8 @@ def test_a_key_set_to_its_default_is_not_named() -> None:
 
 
 def test_nothing_is_said_of_what_the_product_brings_along() -> None:
-    objects = {f"{kind.path}/{name}": made for kind in BY_PATH.values() for name, made in kind.factory.items()}
+    objects = {
+        f"{kind.path}/{name}": made for kind in BY_PATH.values() for name, made in kind.factory.items()
+    }
     assert len(objects) > 10
     assert compile_plan(snapshot(objects), FACTS).conditions == ()
