@@ -111,6 +111,7 @@ class _Daemon:
         self._home = options.home
         self._stop = asyncio.Event()
         self._state = "starting"
+        self._ipv6 = _has_ipv6()
         self._early: list[Event] = []
         self._record: Callable[[Event], None] = self._early.append
 
@@ -262,6 +263,7 @@ class _Daemon:
         return self._known_facts(snapshot)
 
     def _known_facts(self, snapshot: Snapshot) -> Facts:
+        listeners = self._loop.plan.listeners if self._loop.plan is not None else ()
         return Facts(
             engine=self._engine_facts,
             traffic_manager=self._identity.name,
@@ -269,6 +271,8 @@ class _Daemon:
             addresses=self._resolver.known(names_in(snapshot)),
             demo_ports=self._demo,
             root=os.geteuid() == 0,
+            ipv6=self._ipv6,
+            serving=frozenset(listener.subject.name for listener in listeners if listener.subject is not None),
         )
 
     async def _keep_names_fresh(self) -> None:
@@ -402,6 +406,16 @@ class _Daemon:
     def _withdraw(self) -> None:
         if self._options.ready_file is not None:
             self._options.ready_file.unlink(missing_ok=True)
+
+
+def _has_ipv6() -> bool:
+    """Whether this machine's kernel binds IPv6 addresses."""
+    try:
+        with socket.socket(socket.AF_INET6) as trial:
+            trial.bind(("::", 0))
+    except OSError:
+        return False
+    return True
 
 
 def _first_line(path: Path | None) -> str | None:

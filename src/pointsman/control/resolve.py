@@ -12,6 +12,7 @@ import socket
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+from pointsman.schema.monitor import Monitor
 from pointsman.schema.pool import Pool
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.virtual_server import VirtualServer
@@ -21,8 +22,8 @@ REFRESH = 30.0
 
 
 def host_of(node: str) -> str:
-    """The host part of "host:port" or "[address]:port"."""
-    return node.rpartition(":")[0].strip("[]")
+    """The host part of "host:port", "[address]:port" or a host alone."""
+    return (node.rpartition(":")[0] or node).strip("[]")
 
 
 def names_in(snapshot: Snapshot) -> frozenset[str]:
@@ -32,6 +33,8 @@ def names_in(snapshot: Snapshot) -> frozenset[str]:
         found.update(host_of(row.node) for row in pool.basic.nodes_table)
     for _, server in snapshot.all("virtual_servers", VirtualServer):
         found.update(server.basic.listen_on_hosts)
+    for _, monitor in snapshot.all("monitors", Monitor):
+        found.add(host_of(monitor.basic.machine))
     return frozenset(name for name in found if name and not _is_address(name))
 
 
