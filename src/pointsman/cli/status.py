@@ -107,7 +107,7 @@ def _node(node: Json) -> tuple[str | Text, ...]:
         str(node["weight"]),
         _count(node["figures"], "current_conn", "current_requests"),
         _count(node["figures"], "total_conn"),
-        node["reason"],
+        node["reason"] if node["reason"] != state else "",
         ago(node["since"]),
         changed,
     )
