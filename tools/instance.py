@@ -64,13 +64,19 @@ class Instance:
         with self.output.open("ab") as out:
             self.process = subprocess.Popen(command, stdout=out, stderr=out, env=environment)
         try:
-            wait_for("the ready file", lambda: ready.exists() or self.process.poll() is not None, 30)  # type: ignore[union-attr] # set above
+            wait_for("the ready file", lambda: self._is_ready(ready) or self.process.poll() is not None, 30)  # type: ignore[union-attr] # set above
             self.ready = json.loads(ready.read_text())
         except BaseException:
             print(self.output.read_text())
             self.stop()
             raise
         return self
+
+    def _is_ready(self, file: Path) -> bool:
+        try:
+            return self.process is not None and json.loads(file.read_text())["pid"] == self.process.pid
+        except FileNotFoundError:
+            return False
 
     def stop(self) -> int:
         """Ends it by SIGTERM and returns the exit status."""

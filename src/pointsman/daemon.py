@@ -38,12 +38,13 @@ from pointsman.control.watch import Watch
 from pointsman.engine.haproxy.binary import NoBinary, engine_facts, find_binary
 from pointsman.engine.haproxy.engine import HaproxyEngine
 from pointsman.identity.certificate import CertificateRefused, InstanceCertificate
+from pointsman.identity.machine import machine_addresses
 from pointsman.identity.password import UsersFileError
 from pointsman.identity.private_file import write_private
 from pointsman.identity.user import FirstPassword, PasswordRefused, Users
 from pointsman.licence.key import Refused
 from pointsman.licence.local import self_issue
-from pointsman.schema.event import Event
+from pointsman.schema.event import Event, Severity
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.traffic_manager import TrafficManager
@@ -54,6 +55,7 @@ from pointsman.telemetry.event_log import EventLog
 from pointsman.telemetry.history import History
 from pointsman.telemetry.machine import Machine
 from pointsman.telemetry.tracker import HealthTracker
+from pointsman.web.answer import App
 from pointsman.web.api.app import make_app as make_api
 from pointsman.web.cluster import make_cluster_app
 from pointsman.web.local.app import make_app as make_local
@@ -61,6 +63,7 @@ from pointsman.web.server import ANY, CannotListen, Server
 from pointsman.web.ui.app import make_app as make_page
 
 UI_PORT = 9090
+LAUNCHER_PERIOD = 0.3
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 # compared with, not bound
 _log = logging.getLogger("pointsman")
 
@@ -146,7 +149,9 @@ class _Daemon:
             self._licence = self_issue(home, self._identity.name)
             given = _first_line(self._options.password_file)
             self._users, self._first = await Users.open(home, on_event=self._on_event, given=given)
-            self._certificate = InstanceCertificate.open(home / "identity", self._identity.name, _addresses())
+            self._certificate = InstanceCertificate.open(
+                home / "identity", self._identity.name, machine_addresses()
+            )
         except (Refused, UsersFileError, PasswordRefused, CertificateRefused, OSError) as error:
             raise CannotStart(str(error), 1) from None
         await self._open_telemetry(stack)
@@ -163,6 +168,9 @@ class _Daemon:
     async def _open_telemetry(self, stack: contextlib.AsyncExitStack) -> None:
         self._database = await Database.open(self._home / "telemetry.db")
         stack.push_async_callback(self._database.close)
+        if (aside := self._database.set_aside) is not None:
+            text = f"the history was damaged and is set aside as {aside}; a new one was begun"
+            self._on_event(Event("general", "telemetrydamaged", Severity.WARN, None, text))
         self._counters = Counters()
         await self._counters.restore(self._database)
         self._tracker = HealthTracker()
@@ -206,6 +214,7 @@ class _Daemon:
             Machine(),
             lambda: self._configuration.snapshot,
             lambda: self._live.health,
+            self._tracker.failures,
             self._own_figures,
         )
         self._live.engine = {
@@ -287,6 +296,7 @@ class _Daemon:
                 tasks.append(group.create_task(self._loop.run()))
                 self._state = "running"
                 self._announce(places)
+                tasks.append(group.create_task(self._follow_launcher(places)))
                 await self._stop.wait()
                 self._state = "stopping"
                 self._withdraw()
@@ -305,20 +315,44 @@ class _Daemon:
         hosts: Sequence[str] = (ANY,) if host in _ANYWHERE else (host,)
         rest_hosts = hosts if ANY in hosts else tuple(dict.fromkeys((*hosts, "127.0.0.1")))
         server = Server(self._tls)
-        api = make_api(control=self._control, users=self._users, events=self._events, health=self._health)
+        api = make_api(
+            control=self._control,
+            users=self._users,
+            events=self._events,
+            history=self._history,
+            health=self._health,
+        )
         page = make_page(self._control, self._users, health=self._health)
+        cluster = make_cluster_app(self._health)
+        last = self._last_ports()
+
+        def listen(app: App, name: str, where: Sequence[str], flag: int | None, stored: int) -> int:
+            plain = app is api
+            if flag == 0 and name in last:
+                # A control plane that was restarted keeps the ports that its clients know.
+                with contextlib.suppress(CannotListen):
+                    return server.listen(app, where, last[name], plain_on_loopback=plain)
+            return server.listen(app, where, stored if flag is None else flag, plain_on_loopback=plain)
+
         places = _Places(
-            rest=server.listen(
-                api, rest_hosts, _chosen(options.rest_port, rest_port), plain_on_loopback=True
-            ),
-            ui=server.listen(page, hosts, _chosen(options.ui_port, UI_PORT)),
-            cluster=server.listen(
-                make_cluster_app(self._health), hosts, _chosen(options.control_port, cluster_port)
-            ),
+            rest=listen(api, "rest", rest_hosts, options.rest_port, rest_port),
+            ui=listen(page, "ui", hosts, options.ui_port, UI_PORT),
+            cluster=listen(cluster, "cluster", hosts, options.control_port, cluster_port),
             host=host,
         )
+        ports = {"rest": places.rest, "ui": places.ui, "cluster": places.cluster}
+        write_private(self._home / "run" / "ports.json", json.dumps(ports).encode())
         server.listen_unix(make_local(self._control), self._home / "run" / "control.sock")
         return server, places
+
+    def _last_ports(self) -> dict[str, int]:
+        try:
+            return {
+                str(name): int(port)
+                for name, port in json.loads((self._home / "run" / "ports.json").read_text()).items()
+            }
+        except (OSError, ValueError):
+            return {}
 
     def _tls(self) -> ssl.SSLContext:
         return self._certificate.context
@@ -326,17 +360,7 @@ class _Daemon:
     def _announce(self, places: _Places) -> None:
         (self._home / "run" / "control.ready").touch(mode=0o600)
         rest, page = places.url(places.rest), places.url(places.ui) + "/"
-        if self._options.ready_file is not None:
-            ready = {
-                "rest": rest,
-                "ui": page,
-                "user": "admin",
-                "sha1": self._certificate.sha1,
-                "sha256": self._certificate.sha256,
-                "pid": os.getppid(),
-                "version": __version__,
-            }
-            write_private(self._options.ready_file, json.dumps(ready).encode())
+        self._write_ready(places)
         print(_banner(rest, page, self._certificate, self._home, self._first), flush=True)
         print(f"  licence         {self._licence.sentence}", flush=True)
         if self._options.demo:
@@ -345,13 +369,39 @@ class _Daemon:
                 flush=True,
             )
 
+    def _write_ready(self, places: _Places) -> None:
+        if self._options.ready_file is None:
+            return
+        ready = {
+            "rest": places.url(places.rest),
+            "ui": places.url(places.ui) + "/",
+            "user": "admin",
+            "sha1": self._certificate.sha1,
+            "sha256": self._certificate.sha256,
+            "pid": self._launcher(),
+            "version": __version__,
+        }
+        write_private(self._options.ready_file, json.dumps(ready).encode())
+
+    def _launcher(self) -> int:
+        """The launcher's process, which is not the parent when a new one took over."""
+        try:
+            return int(json.loads((self._home / "run" / "launcher.json").read_text())["pid"])
+        except (OSError, ValueError, KeyError):
+            return os.getppid()
+
+    async def _follow_launcher(self, places: _Places) -> None:
+        """Writes the ready file anew for a launcher that took over from one that was killed."""
+        known = self._launcher()
+        while True:
+            await asyncio.sleep(LAUNCHER_PERIOD)
+            if (now := self._launcher()) != known:
+                known = now
+                self._write_ready(places)
+
     def _withdraw(self) -> None:
         if self._options.ready_file is not None:
             self._options.ready_file.unlink(missing_ok=True)
-
-
-def _chosen(flag: int | None, stored: int) -> int:
-    return stored if flag is None else flag
 
 
 def _first_line(path: Path | None) -> str | None:
@@ -361,21 +411,13 @@ def _first_line(path: Path | None) -> str | None:
         return stream.readline().rstrip("\r\n")
 
 
-def _addresses() -> tuple[str, ...]:
-    """Addresses that the host's name stands for, for the certificate; none when it does not resolve."""
-    try:
-        return tuple(sorted({str(a[4][0]) for a in socket.getaddrinfo(socket.gethostname(), None)}))
-    except OSError:
-        return ()
-
-
 def _banner(rest: str, page: str, certificate: InstanceCertificate, home: Path, first: FirstPassword) -> str:
     if first.generated:
         password = f"{first.generated}   (kept in {home / 'admin-password'} until it is changed)"
     elif (home / "admin-password").exists():
         password = f"see {home / 'admin-password'}"
     else:
-        password = "as given at the first start"
+        password = "as given at the first start"  # noqa: S105 # a sentence
     if first.ignored:
         _log.warning(
             "--password-file is ignored: the password was set at the first start; change it in the product"

@@ -1,10 +1,10 @@
-"""Fixtures for tests with the real HAProxy: a running launcher with an engine, and origins to put behind it."""
+"""Fixtures for tests with the real HAProxy: a running launcher with an engine, and origins."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -34,3 +34,13 @@ async def origins() -> AsyncIterator[tuple[Origin, Origin, Origin]]:
     yield made
     for origin in made:
         await origin.stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Adds configuration, log and journal of the rig to the report of a test that failed."""
+    report = yield
+    rig = getattr(item, "funcargs", {}).get("rig")
+    if report.failed and isinstance(rig, Rig):
+        report.sections.append(("the rig", rig.report()))
+    return report

@@ -15,16 +15,18 @@ from urllib.parse import quote
 from pointsman.compiler.facts import EngineFacts, Facts
 from pointsman.control.apply import ApplyLoop
 from pointsman.control.configuration import Configuration
-from pointsman.control.control import Control, Identity, Live
+from pointsman.control.control import Control, Identity
+from pointsman.control.live import Live
 from pointsman.engine.noop import NoopEngine
 from pointsman.identity.certificate import InstanceCertificate
 from pointsman.identity.user import Users
 from pointsman.schema.event import Event
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.snapshot import Snapshot
-from pointsman.store import Store
+from pointsman.store import Store, Transaction
 from pointsman.telemetry.database import Database
 from pointsman.telemetry.event_log import EventLog
+from pointsman.telemetry.history import History
 from pointsman.web.api.app import make_app
 from pointsman.web.cluster import make_cluster_app
 from pointsman.web.server import Server
@@ -62,13 +64,14 @@ async def read_reply(reader: asyncio.StreamReader, *, head: bool = False) -> Rep
 class Instance:
     """A running management server. `events` are those that were recorded."""
 
-    def __init__(self, control: Control, users: Users, home: Path) -> None:
+    def __init__(self, control: Control, users: Users, database: Database, home: Path) -> None:
         self.control = control
         self.users = users
         self.home = home
         self.port = 0
         self.cluster_port = 0
         self.health = "ok"
+        self.history = History(database)
 
     async def call(
         self,
@@ -133,7 +136,7 @@ async def managed(home: Path) -> AsyncIterator[Instance]:
         async def facts(snapshot: Snapshot) -> Facts:
             return Facts(engine=EngineFacts((2, 8, 25)), traffic_manager="tm1", run_directory=str(home))
 
-        def changed(reason: str) -> None:
+        def changed(reason: str, transaction: Transaction) -> None:
             loop.poke(reason)
 
         configuration = Configuration(store, changed)
@@ -149,10 +152,12 @@ async def managed(home: Path) -> AsyncIterator[Instance]:
             facts=lambda snapshot: Facts(EngineFacts((2, 8, 25)), "tm1", str(home)),
             on_event=pending.put_nowait,
         )
-        instance = Instance(control, users, home)
+        instance = Instance(control, users, database, home)
         certificate = InstanceCertificate.open(home / "identity", "localhost")
         server = Server(lambda: certificate.context)
-        app = make_app(control=control, users=users, events=log, health=lambda: instance.health)
+        app = make_app(
+            control=control, users=users, events=log, history=instance.history, health=lambda: instance.health
+        )
         instance.port = server.listen(app, ["127.0.0.1"], 0, plain_on_loopback=True)
         server.listen_unix(app, home / "control.sock")
         instance.cluster_port = server.listen(make_cluster_app(lambda: instance.health), ["127.0.0.1"], 0)

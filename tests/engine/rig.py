@@ -1,4 +1,4 @@
-"""A launcher, its HAProxy and an engine object for tests, in a home of their own, and configurations for them.
+"""A launcher, its HAProxy and an engine object for tests, in a home of their own, and configurations.
 
 Invariant: what a rig starts it ends, by pid; it listens on loopback and on free ports only.
 """
@@ -97,7 +97,7 @@ class Rig:
         await until("the control plane runs", lambda: "control" in self.children(process.pid))
 
     def children(self, launcher: int | None = None) -> dict[str, int]:
-        """The pids the launcher has written down, those that run; of this launcher only, when its pid is given."""
+        """The running pids that the launcher has written down; only this launcher's when a pid is given."""
         try:
             record = json.loads((self.run / "launcher.json").read_text())
         except (OSError, ValueError):
@@ -113,8 +113,16 @@ class Rig:
 
     # HAProxy
 
+    async def running(self) -> tuple[int, int]:
+        """The pids of HAProxy's master and of its present worker, as soon as there are any.
+
+        The master's socket comes up a little later than everything else.
+        """
+        await until("HAProxy's master answers", lambda: self.processes()[1])
+        return self.processes()
+
     def processes(self) -> tuple[int, int]:
-        """The pids of HAProxy's master and of its present worker; (0, 0) while there are none."""
+        """The pids of HAProxy's master and of its present worker; (0, 0) while the master does not answer."""
         answer, master = ask(str(self.run / "haproxy-master.sock"), "show proc")
         for line in answer.partition("# workers")[2].splitlines():
             words = line.split()

@@ -40,7 +40,7 @@ async def test_nodes_change_without_a_reload(rig: Rig, origins: Origins) -> None
     port = free_port()
     await rig.apply(service(port, [a, b]), "start")
     assert set(await request(port, 40)) == {"a", "b"}
-    _, worker = rig.processes()
+    _, worker = await rig.running()
     load = Load(port, clients=4)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(load.run(60))
@@ -61,7 +61,7 @@ async def test_nodes_change_without_a_reload(rig: Rig, origins: Origins) -> None
     disabled = [a, {"node": b.node, "state": "disabled"}, c]
     await rig.apply(service(port, disabled), "runtime")
     assert set(await request(port, 40)) == {"a", "c"}
-    assert rig.processes()[1] == worker
+    assert (await rig.running())[1] == worker
 
 
 async def test_a_removed_node_is_deleted_when_its_connections_have_ended(rig: Rig, origins: Origins) -> None:
@@ -119,7 +119,7 @@ async def presented(port: int, host: str) -> str:
 
 
 def tls_service(port: int, origins: Origins, default: str, hosts: dict[str, str]) -> Objects:
-    """A TLS virtual server with certificate "default" for the name `default`, and `hosts`: host -> key name."""
+    """A TLS virtual server: key "default" for the name `default`, and `hosts` as host -> key name."""
     names = {"default": default, **{key: host for host, key in hosts.items()}}
     mapping = [{"host": host, "certificate": key} for host, key in hosts.items()]
     web: dict[str, Any] = {
@@ -136,7 +136,7 @@ def tls_service(port: int, origins: Origins, default: str, hosts: dict[str, str]
 async def test_certificates_change_without_a_reload(rig: Rig, origins: Origins) -> None:
     port = free_port()
     await rig.apply(tls_service(port, origins, "one.test", {}), "start")
-    _, worker = rig.processes()
+    _, worker = await rig.running()
     assert await presented(port, "any.test") == "CN=one.test"
     await rig.apply(tls_service(port, origins, "two.test", {}), "runtime")
     assert await presented(port, "any.test") == "CN=two.test"
@@ -146,7 +146,7 @@ async def test_certificates_change_without_a_reload(rig: Rig, origins: Origins) 
     await rig.apply(tls_service(port, origins, "four.test", {"i.test": "i"}), "runtime")
     assert await presented(port, "h.test") == "CN=four.test"
     assert await presented(port, "i.test") == "CN=i.test"
-    assert rig.processes()[1] == worker
+    assert (await rig.running())[1] == worker
     listed = await rig.runtime("show ssl cert")
     assert "h-" not in listed, listed
 
@@ -214,7 +214,7 @@ async def test_an_address_lost_to_another_program_at_the_last_moment(rig: Rig, o
     port = free_port()
     plan = rig.compile(service(port, origins))
     await rig.apply(plan, "start")
-    _, worker = rig.processes()
+    _, worker = await rig.running()
     with socket.socket() as foreign:
         foreign.bind(("127.0.0.1", 0))
         foreign.listen()

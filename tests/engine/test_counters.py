@@ -13,7 +13,7 @@ Origins = tuple[Origin, Origin, Origin]
 
 
 class Totals:
-    """Requests of a virtual server summed over workers, as a reader of samples must: the last figure of each."""
+    """A virtual server's requests over all workers, as a reader must count them: the last of each."""
 
     def __init__(self, rig: Rig, proxy: str) -> None:
         self._rig = rig
@@ -64,7 +64,7 @@ async def test_the_last_counters_of_an_old_worker_are_read(rig: Rig, origins: Or
     await rig.apply(objects, "start")
     assert rig.plan is not None
     totals = Totals(rig, next(name for name in rig.plan.proxies if name.startswith("vs-")))
-    _, worker = rig.processes()
+    _, worker = await rig.running()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     await reader.readuntil(b"\r\n\r\n")

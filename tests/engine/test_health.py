@@ -57,7 +57,7 @@ async def test_a_dead_node_stays_out_over_reloads(rig: Rig, origins: Origins) ->
 
 async def test_a_judged_node_stays_out_over_reloads(rig: Rig, origins: Origins) -> None:
     """Its node accepts connections, so that every check of HAProxy's own would bring it up."""
-    a, b, c = origins
+    b = origins[1]
     port = free_port()
     objects = judged(port, origins)
     await rig.apply(objects, "start")
@@ -100,7 +100,7 @@ async def test_verdicts_outlive_the_engine(rig: Rig, origins: Origins) -> None:
     port = free_port()
     await rig.apply(judged(port, [a, b]), "start")
     await verdict(rig, b, False)
-    master, worker = rig.processes()
+    _, worker = await rig.running()
     os.kill(worker, signal.SIGKILL)
     await until("the engine is back", lambda: rig.processes()[1] not in (0, worker))
     await until("the event is there", lambda: rig.events)
@@ -110,7 +110,7 @@ async def test_verdicts_outlive_the_engine(rig: Rig, origins: Origins) -> None:
 
 
 async def test_a_new_node_of_the_same_name_is_not_taken_for_the_dead_one(rig: Rig, origins: Origins) -> None:
-    a, b, c = origins
+    a, b, _ = origins
     port = free_port()
     objects = judged(port, [a, b])
     await rig.apply(objects, "start")
@@ -139,13 +139,15 @@ async def test_priority_lists_follow_deaths(rig: Rig, origins: Origins, own_moni
 
     async def die(origin: Origin) -> None:
         if own_monitors:
-            return await verdict(rig, origin, False)
-        await origin.stop()
+            await verdict(rig, origin, False)
+        else:
+            await origin.stop()
 
     async def live(origin: Origin) -> None:
         if own_monitors:
-            return await verdict(rig, origin, True)
-        await origin.start()
+            await verdict(rig, origin, True)
+        else:
+            await origin.start()
 
     async def only(origin: Origin) -> None:
         async def answered() -> bool:

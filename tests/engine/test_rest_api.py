@@ -16,8 +16,10 @@ import pytest_asyncio
 from tests.certificates import self_signed
 from tests.engine.management import CONFIG, PASSWORD, STATUS, Instance, managed, place, read_reply
 
+from pointsman.schema.problem import ObjectId
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.resource import ValueKind
+from pointsman.telemetry.counters import Flow
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -528,6 +530,16 @@ async def test_information_and_state(instance: Instance) -> None:
         ]
         (server,) = state["virtual_servers"]
         assert (server["name"], server["pool"], server["port"]) == ("v", "p", 8080)
+
+
+async def test_throughput_is_the_traffic_of_the_last_seconds(instance: Instance) -> None:
+    await instance.put("virtual_servers", "v", {"basic": {"pool": "discard", "port": 8080}})
+    subject = ObjectId("virtual_servers", "v")
+    for total in (0, 5_000_000):
+        instance.history.record({subject: Flow(total, total, 1, 0, 0)})
+        await instance.call("GET", "/api")
+    state = (await instance.call("GET", f"{STATUS}/local_tm/state")).json["state"]
+    assert state["virtual_servers"][0]["throughput"] > 0
 
 
 async def test_statistics(instance: Instance) -> None:

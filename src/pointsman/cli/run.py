@@ -164,6 +164,8 @@ def run(**flags: Any) -> int:
     except Unusable as error:
         click.echo(f"pointsman run: {error}", err=True)
         return Exit.INVALID
+    if options.ready_file is not None:
+        options.ready_file.unlink(missing_ok=True)  # of a run that was killed
     # -P: the directory one happens to be in must not provide modules.
     python = [sys.executable, "-P", "-m"]
     launcher = [*python, "pointsman.launcher", "--home", str(options.home), "--"]

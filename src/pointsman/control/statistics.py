@@ -59,14 +59,16 @@ class Statistics(Mapping[Key, Figures]):
         machine: Machine,
         snapshot: Callable[[], Snapshot],
         health: Callable[[], Mapping[tuple[str, str], NodeHealth]],
+        failures: Callable[[str, str], int],
         own: Callable[[], Figures],
     ) -> None:
-        """`own` gives figures of the traffic manager that only the caller knows, under the names of `globals`."""
+        """`failures` counts the failures of a node in a pool; `own` gives figures of the traffic manager that only the caller knows, under the names of `globals`."""
         self._counters = counters
         self._history = history
         self._machine = machine
         self._snapshot = snapshot
         self._health = health
+        self._failures = failures
         self._own = own
         self._started = time.time()
 
@@ -109,16 +111,17 @@ class Statistics(Mapping[Key, Figures]):
                         if any(row.node == node for row in pool.basic.nodes_table):
                             return self.pool_node(pool_name, node)
             case "nodes/node" | "nodes/node_inet46":
-                found = [
-                    self._state(pool_name, name)
+                pools = [
+                    pool_name
                     for pool_name, pool in snapshot.all("pools", Pool)
                     if any(row.node == name for row in pool.basic.nodes_table)
                 ]
-                if found:
-                    state = min(found, key=_BEST_FIRST.index)
+                if pools:
+                    state = min((self._state(pool, name) for pool in pools), key=_BEST_FIRST.index)
                     shown: dict[str, int | str] = {
                         **self._counters.node(name),
                         "state": _STATES[state],
+                        "failures": sum(self._failures(pool, name) for pool in pools),
                         "port": split_node(name)[1],
                     }
                     return _complete(kind, shown)
@@ -130,6 +133,7 @@ class Statistics(Mapping[Key, Figures]):
         shown: dict[str, int | str] = {
             **self._counters.pool_node(pool, node),
             "state": state,
+            "failures": self._failures(pool, node),
             "node_port": split_node(node)[1],
         }
         return _complete("nodes/per_pool_node", shown)

@@ -128,9 +128,7 @@ class Watch:
             await asyncio.sleep(max(0.0, begun + PERIOD - time.monotonic()))
 
     async def _read(self, plan: Plan) -> None:
-        samples = await self._engine.samples()
-        if not samples:
-            return
+        samples = await self._engine.samples()  # none while no engine answers: then every node is unknown
         proxies: Mapping[str, Proxy] = plan.proxies
         self._counters.absorb(samples, proxies)
         combined = combine(self._runner.verdicts, self._runner.checks)
@@ -139,8 +137,9 @@ class Watch:
         self._live.health = self._tracker.nodes
 
     async def _store(self) -> None:
-        checks = [(check.pool, check.node, check.monitor) for check in self._runner.checks]
-        self._queue += self._tracker.judge(self._runner.verdicts, checks)
+        if self._plan is not None:  # before the first plan nothing is known of the checks, not even that they are gone
+            checks = [(check.pool, check.node, check.monitor) for check in self._runner.checks]
+            self._queue += self._tracker.judge(self._runner.verdicts, checks)
         events, self._queue = tuple(self._queue), []
         along = [*self._tracker.pending(), *self._counters.pending(), *self._history.pending()]
         if (events or along) and not await self._event_log.append(events, along):

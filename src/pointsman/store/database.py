@@ -142,7 +142,7 @@ class Database:
             ends = dict(self._sql.execute("SELECT origin, max(seq) FROM log GROUP BY origin"))
             if ends != dict(self._sql.execute("SELECT origin, seq FROM vv")):
                 raise StoreDamaged(self.file, "the log does not end where the version vector says")
-            for _ in self._entries("revision > ?", (last or 0) - CHECKED_ENTRIES):
+            for _ in self._checked_log("revision > ?", (last or 0) - CHECKED_ENTRIES):
                 pass
 
     def position(self, origin: str) -> tuple[int, int, int]:
@@ -262,20 +262,21 @@ class Database:
         """The log up to a number, or all entries with stamps up to `hlc`, oldest first."""
         where, bound = ("revision <= ?", revision) if hlc is None else ("hlc <= ?", hlc)
         with self._reading():
-            yield from self._entries(where, 0 if bound is None else bound)
+            for head, ops in self._checked_log(where, 0 if bound is None else bound):
+                writes = {Cell(key, name): value for key, name, value in json.loads(ops)}
+                yield head, Entry(Stamp(head.hlc, head.origin), writes)
 
-    def _entries(self, where: str, bound: int) -> Iterator[tuple[Head, Entry]]:
+    def _checked_log(self, where: str, bound: int) -> Iterator[tuple[Head, str]]:
         query = f"SELECT {_HEAD}, chain, crc, ops FROM log WHERE {where} ORDER BY revision"  # noqa: S608
         chains: dict[str, bytes] = {}
         for *columns, chain, crc, ops in self._sql.execute(query, (bound,)):
             head = _head(columns)
-            before = chains.get(head.origin)
-            if crc != _crc_of_log(head, chain, ops) or (
-                before is not None and chain != _link(before, head, ops)
-            ):
+            before = chains.get(head.origin, _START if head.sequence == 1 else None)
+            linked = before is None or chain == _link(before, head, ops)
+            if crc != _crc_of_log(head, chain, ops) or not linked:
                 raise StoreDamaged(self.file, f"entry {head.revision} of the log is torn or altered")
             chains[head.origin] = chain
-            yield head, _entry(head, ops)
+            yield head, ops
 
     def _chain_before(self, head: Head) -> bytes:
         row = self._sql.execute(
@@ -318,11 +319,6 @@ def _head(row: Iterable[int | float | str]) -> Head:
     revision, origin, sequence, hlc, time, name, address, surface, reason = row
     author = Author(str(name), str(address), str(surface))
     return Head(int(revision), str(origin), int(sequence), int(hlc), float(time), author, str(reason))
-
-
-def _entry(head: Head, ops: str) -> Entry:
-    writes = {Cell(key, name): value for key, name, value in json.loads(ops)}
-    return Entry(Stamp(head.hlc, head.origin), writes)
 
 
 def _link(before: bytes, head: Head, ops: str) -> bytes:

@@ -52,10 +52,10 @@ class Store:
         """
         writer = ThreadPoolExecutor(1, "store-writer")
         try:
-            journal = await asyncio.get_running_loop().run_in_executor(
-                writer, Journal.open, directory, registry, clock
+            journal, database = await asyncio.get_running_loop().run_in_executor(
+                writer, _open, directory, registry, clock
             )
-            return cls(journal, Database(journal.file, writable=False), writer)
+            return cls(journal, database, writer)
         except BaseException:
             writer.shutdown(wait=False)
             raise
@@ -165,3 +165,14 @@ class Store:
     def _folded(self, *, revision: int | None = None, hlc: int | None = None) -> Objects:
         entries = self._database.entries(revision=revision, hlc=hlc)
         return self._journal.reader.fold(entries, self._database.blob).objects
+
+
+def _open(
+    directory: Path, registry: Mapping[str, ResourceType], clock: Callable[[], float]
+) -> tuple[Journal, Database]:
+    journal = Journal.open(directory, registry, clock)
+    try:
+        return journal, Database(journal.file, writable=False)
+    except BaseException:
+        journal.close()
+        raise

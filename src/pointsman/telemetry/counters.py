@@ -2,13 +2,13 @@
 
 Invariant: a counter never goes back, whatever workers come, go, are reloaded or begin anew. A worker's figures are
 counted as growth since they were last read ("base"), so a restart of the control plane loses and repeats nothing:
-totals and bases are stored together every few seconds, and a worker that still runs is read on from its base. Totals
-outlive a restart of the whole product too. What grew between the last reading and a worker's death nobody knows.
+totals and bases are stored together (`pending`, after each reading), and a worker that still runs is read on from its
+base. Totals outlive a restart of the whole product too. What grew between the last reading and a worker's death nobody
+knows.
 """
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -40,8 +40,7 @@ class _Row(NamedTuple):
     server: str
 
 
-@dataclass(frozen=True)
-class Now:
+class Now(NamedTuple):
     """What goes up and down, for one row of one worker. Times in ms, None when there was no request lately."""
 
     connections: int
@@ -75,7 +74,6 @@ class Counters:
         self._now: dict[Key, dict[tuple[str, str], dict[str, Now]]] = {}
         self._by_pool: dict[str, set[Key]] = {}
         self._by_node: dict[str, set[Key]] = {}
-        self._reading: frozenset[str] = frozenset()
         self._fresh: tuple[Key, ...] = ()
         self._workers: dict[str, float] = {}
         self._seen: dict[Key, float] = {}
@@ -112,7 +110,7 @@ class Counters:
             self._now = now
         for worker in workers:
             self._workers[worker] = at
-        self._reading, self._fresh = frozenset(workers), tuple(now)
+        self._fresh = tuple(now)
         if complete and workers:
             self._forget(at)
 
@@ -219,11 +217,6 @@ class Counters:
             "number_child_processes": len(workers),
         }
 
-    @property
-    def workers(self) -> frozenset[str]:
-        """The workers in the last reading."""
-        return self._reading
-
     def flows(self) -> Mapping[ObjectId, Flow]:
         """Figures of the virtual servers and pools in the last reading, for the history."""
         found: dict[ObjectId, Flow] = {}
@@ -278,13 +271,13 @@ class Counters:
         """What must be stored since the last call; one transaction, or totals and bases part company."""
         statements, self._dropped = self._dropped, []
         for key in self._unsaved_totals:
-            saved = json.dumps([self._kinds[key], self._highest.get(key, 0), *self._totals[key]])
+            saved = f"{self._kinds[key]} {self._highest.get(key, 0)} {_text(self._totals[key])}"
             statements.append(("INSERT OR REPLACE INTO counter_total VALUES (?, ?, ?, ?)", (*key, saved)))
         for row in self._unsaved_bases:
             statements.append(
                 (
                     "INSERT OR REPLACE INTO counter_base VALUES (?, ?, ?, ?)",
-                    (*row, json.dumps(self._bases[row])),
+                    (*row, _text(self._bases[row])),
                 )
             )
         self._unsaved_totals.clear()
@@ -297,7 +290,7 @@ class Counters:
         self._unsaved_bases.update(self._bases)
 
     async def restore(self, database: Database) -> None:
-        """Reads totals and bases back. Figures of another release's columns are dropped."""
+        """Reads totals and bases back. What another release stored in another form is left out."""
         await database.run(self.load)
 
     def load(self, connection: sqlite3.Connection) -> None:
@@ -306,8 +299,9 @@ class Counters:
         for type_path, name, node, saved in connection.execute(
             "SELECT type, name, node, figures FROM counter_total"
         ):
-            kind, highest, *total = json.loads(saved)
-            if len(total) == len(fig.COLUMNS.get(kind, ())):
+            kind, _, rest = saved.partition(" ")
+            highest, *total = _figures(rest) or (0,)
+            if len(total) == len(fig.COLUMNS.get(kind, ())) > 0:
                 key = Key(type_path, name, node)
                 self._know(key)
                 self._kinds[key], self._highest[key], self._totals[key] = kind, highest, tuple(total)
@@ -315,8 +309,19 @@ class Counters:
         for worker, proxy, server, saved in connection.execute(
             "SELECT worker, proxy, server, figures FROM counter_base"
         ):
-            self._bases[_Row(worker, proxy, server)] = tuple(json.loads(saved))
+            self._bases[_Row(worker, proxy, server)] = _figures(saved)
             self._workers[worker] = at
+
+
+def _figures(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(map(int, text.split()))
+    except ValueError:
+        return ()
+
+
+def _text(figures: tuple[int, ...]) -> str:
+    return " ".join(map(str, figures))
 
 
 def _key(sample: Sample, proxies: Mapping[str, Proxy]) -> Key | None:

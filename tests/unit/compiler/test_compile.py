@@ -32,8 +32,9 @@ NAMES = ["a", "b", "it's #1", "日本"]
 PUBLIC, PRIVATE = self_signed("a.example")
 ODD_PUBLIC = self_signed("odd.example")[0]
 
+Edits = Mapping[str, Mapping[str, st.SearchStrategy[Any]]]
 POOLS = st.sampled_from([*NAMES, "discard", "gone"])
-VIRTUAL_SERVER_EDITS = {
+VIRTUAL_SERVER_EDITS: Edits = {
     "basic": {
         "enabled": st.just(True),
         "pool": POOLS,
@@ -45,7 +46,7 @@ VIRTUAL_SERVER_EDITS = {
         "support_tls1": st.sampled_from(["use_default", "enabled"]),
     },
 }
-POOL_EDITS = {
+POOL_EDITS: Edits = {
     "basic": {
         "monitors": st.lists(st.sampled_from([*NAMES, "gone"]), max_size=2),
         "failure_pool": st.sampled_from(["", *NAMES]),
@@ -53,12 +54,11 @@ POOL_EDITS = {
     "ssl": {"enable": st.booleans(), "strict_verify": st.booleans(), "server_name": st.booleans()},
     "load_balancing": {"priority_enabled": st.booleans()},
 }
-MONITOR_EDITS = {
+MONITOR_EDITS: Edits = {
     "basic": {"back_off": st.just(False)},
     "http": {"host_header": st.sampled_from(["", "www.example", "w w"])},
 }
 
-Edits = Mapping[str, Mapping[str, st.SearchStrategy[Any]]]
 EDITS: tuple[tuple[ResourceType, Edits], ...] = (
     (VIRTUAL_SERVER, VIRTUAL_SERVER_EDITS),
     (POOL, POOL_EDITS),

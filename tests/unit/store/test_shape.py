@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from tests.unit.store.resources import REGISTRY, SITE
 
 from pointsman.schema.problem import ObjectId
+from pointsman.schema.registry import RESOURCE_TYPES
+from pointsman.schema.resource import ResourceType
 from pointsman.store.error import UnknownField
 from pointsman.store.shape import Shape, canonical, digest_of
 
@@ -238,3 +240,13 @@ def test_what_has_no_place_is_refused_by_name(wrong: dict[str, Any], names: str)
     with pytest.raises(UnknownField) as refused:
         SHAPE.write(ME, {}, wrong, NAMES)
     assert names in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", RESOURCE_TYPES, ids=lambda kind: kind.path)
+def test_every_resource_type_has_a_shape(kind: ResourceType) -> None:
+    shape = Shape(kind)
+    for name, built_in in kind.factory.items():
+        values = shape.write(ObjectId(kind.path, name), {}, built_in, NAMES)
+        assert canonical(shape.read(values, NAMES, lambda _: b"")) == canonical(_filled(built_in))
+    secret = {key.path for key in kind.keys if key.secret is not None and key.section not in kind.together}
+    assert all(shape.secret(path) for path in secret)

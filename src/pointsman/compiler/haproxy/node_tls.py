@@ -50,11 +50,12 @@ def version_span(
             *("ssl", "strict_verify"),
         )
         return None
-    if ssl.strict_verify and len(ssl.common_name_match) > 1:
+    names = _expected_names(pool)
+    if ssl.strict_verify and len(names) > 1:
         remarks.warn(
             subject,
             "common_name_match_first_only",
-            f'nodes are accepted with the name "{min(ssl.common_name_match)}" only: one name can be matched so far. '
+            f'nodes are accepted with the name "{names[0]}" only: one name can be matched so far. '
             "Leave one name, or none to expect each node's own",
             *("ssl", "common_name_match"),
         )
@@ -85,7 +86,7 @@ def server_words(pool: Pool, node: Node, mode: str, span: tuple[str, str]) -> tu
     """
     words: list[str] = ["ssl", *version_words(span)]
     if pool.ssl.strict_verify:
-        expected = min(pool.ssl.common_name_match, default=node.host)
+        expected = (*_expected_names(pool), node.host)[0]
         words += ("verify", "required", "ca-file", AUTHORITIES_PATH, "verifyhost", word(expected))
     else:
         words += ("verify", "none")
@@ -95,3 +96,8 @@ def server_words(pool: Pool, node: Node, mode: str, span: tuple[str, str]) -> tu
         elif mode == "http":
             words += ("sni", "req.hdr(host),host_only")
     return tuple(words)
+
+
+def _expected_names(pool: Pool) -> list[str]:
+    """The names of which one must be in a node's certificate; none to expect the node's own."""
+    return sorted(name for name in pool.ssl.common_name_match if name)

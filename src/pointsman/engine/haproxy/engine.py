@@ -338,10 +338,7 @@ class HaproxyEngine:
         former = self._number
         await asyncio.to_thread(self._generations.point, number)
         self._reloaded_at = time.monotonic()
-        try:
-            answer = await ask_master(self._master_socket, "reload")
-        except EngineUnreachable as error:
-            answer = str(error)  # it ended on the way; the launcher's next one loads the new generation
+        answer = await self._ask_for_reload()
         successor = (
             None if answer.startswith("Success=0") else await self._await_generation(number, _RETURN_SECONDS)
         )
@@ -354,6 +351,22 @@ class HaproxyEngine:
         self._take(successor)
         await self._settle(successor, plan, number)
         return Outcome("reload", reasons, generation=number)
+
+    async def _ask_for_reload(self) -> str:
+        """What the master says to `reload`; when it ends on the way, its successor loads the new generation anyway.
+
+        The master's socket comes up a little later than the worker's after a start, and one that is just executing
+        itself anew may drop a connection (2.8.25); a question that changes nothing shows that it listens.
+        """
+        since = time.monotonic()
+        while True:
+            try:
+                if await ask_master(self._master_socket, "show proc", seconds=1.0):
+                    return await ask_master(self._master_socket, "reload")
+            except EngineUnreachable as error:
+                if time.monotonic() - since > _RETURN_SECONDS:
+                    return str(error)
+            await asyncio.sleep(0.01)
 
     async def _begin(self, plan: Plan) -> Outcome:
         """Has the launcher start the engine with the plan, where none runs."""

@@ -16,6 +16,7 @@ from pointsman.schema.counter import STATISTIC_TYPES, StatisticType
 from pointsman.schema.registry import RESOURCE_TYPES
 from pointsman.schema.resource import ResourceType
 from pointsman.telemetry.event_log import EventLog
+from pointsman.telemetry.history import History
 from pointsman.web.answer import Answer, App, Receive, Scope, Send, error_answer, send_answer
 from pointsman.web.api.authentication import Authentication
 from pointsman.web.api.authorisation import refuse
@@ -57,6 +58,7 @@ def make_app(
     control: Control,
     users: Users,
     events: EventLog,
+    history: History,
     health: Callable[[], str],
     types: Iterable[ResourceType] = RESOURCE_TYPES,
     statistics: Iterable[StatisticType] = STATISTIC_TYPES,
@@ -69,7 +71,7 @@ def make_app(
     kinds = tuple(types)
     authentication = Authentication(users, control.record)
     config = ConfigHandler(control, kinds)
-    status = StatusHandler(control, events, kinds, statistics)
+    status = StatusHandler(control, events, history, kinds, statistics)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         peer: Peer = scope["extensions"]["pointsman.peer"]

@@ -5,7 +5,7 @@ Pure. Invariant: text that came from outside is only ever a JSON string here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pointsman.control.apply import Applied
@@ -38,8 +38,8 @@ def number(query: Mapping[str, Sequence[str]], name: str, default: int) -> int:
     return min(int(text), MOST) if name == "limit" else int(text)
 
 
-def state_body(status: Status) -> dict[str, Any]:
-    """`state` as the product has it."""
+def state_body(status: Status, throughput: Callable[[str], int]) -> dict[str, Any]:
+    """`state` as the product has it; `throughput` gives a virtual server's bytes per second, both ways together."""
     failed: dict[str, list[str]] = {}
     for pool in status.pools:
         for node in pool.nodes:
@@ -49,7 +49,7 @@ def state_body(status: Status) -> dict[str, Any]:
         "error_level": status.level,
         "errors": _errors(status),
         "failed_nodes": [{"node": node, "pools": pools} for node, pools in sorted(failed.items())],
-        "license": "",
+        "license": str(status.engine.get("licence", "")),
         "pools": [
             {
                 "name": pool.name,
@@ -66,7 +66,7 @@ def state_body(status: Status) -> dict[str, Any]:
                 "name": service.name,
                 "pool": service.pool,
                 "port": service.port,
-                "throughput": service.figures.get("throughput", 0),
+                "throughput": throughput(service.name),
                 "ts_redirect_pools": [],
             }
             for service in status.services

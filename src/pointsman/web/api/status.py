@@ -15,6 +15,7 @@ from pointsman.schema.event import Severity
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.resource import ResourceType
 from pointsman.telemetry.event_log import EventLog, EventQuery
+from pointsman.telemetry.history import History
 from pointsman.web.answer import Answer, error_answer, json_answer
 from pointsman.web.api.insight import (
     BadArgument,
@@ -32,6 +33,8 @@ from pointsman.web.api.statistics import StatisticsTree
 from pointsman.web.api.tree import ConfigTree, Leaf
 
 LOCAL = "local_tm"
+THROUGHPUT_SECONDS = 10.0
+"""What a virtual server's throughput is the mean of."""
 
 _BRANCHES = (
     ("applies", False),
@@ -51,11 +54,13 @@ class StatusHandler:
         self,
         control: Control,
         events: EventLog,
+        history: History,
         types: Iterable[ResourceType],
         statistics: Iterable[StatisticType],
     ) -> None:
         self._control = control
         self._events = events
+        self._traffic = history
         self._tree = ConfigTree(types)
         self._statistics = StatisticsTree(statistics)
 
@@ -77,7 +82,7 @@ class StatusHandler:
             case (_, "information"):
                 return self._information()
             case (_, "state"):
-                return json_answer(200, {"state": state_body(await self._control.status())})
+                return json_answer(200, {"state": state_body(await self._control.status(), self._throughput)})
             case (_, "statistics", *below):
                 return self._answer_statistics(path, tuple(below))
             case (_, "conditions", *below):
@@ -127,6 +132,11 @@ class StatusHandler:
             if isinstance(place, Leaf):
                 return place.identity
         raise BadArgument('the argument "object" must be a type and a name, like pools/web')
+
+    def _throughput(self, name: str) -> int:
+        points = self._traffic.recent(ObjectId("virtual_servers", name), THROUGHPUT_SECONDS)
+        total = sum(point.bytes_in + point.bytes_out for point in points)
+        return round(total / len(points)) if points else 0
 
     def _information(self) -> Answer:
         identity = self._control.identity

@@ -1,0 +1,57 @@
+"""A process that commits without end and says what was acknowledged; `test_store_crash` kills it.
+
+For each line of its input, a directory, it forks a writer (so that the imports are made once) and prints the
+writer's process id; the writer prints the number of each transaction that was acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from tests.unit.store.resources import REGISTRY
+
+from pointsman.schema.problem import ObjectId
+from pointsman.store import Author, Put, Store
+
+LEFT, RIGHT = ObjectId("sites", "left"), ObjectId("sites", "right")
+
+
+def settings(number: int, side: str) -> dict[str, dict[str, object]]:
+    """What both objects hold after transaction `number`."""
+    nodes = [{"node": f"n{number % 7}", "weight": number}, {"node": "always"}]
+    return {
+        "basic": {"port": number, "note": side, "nodes": nodes},
+        "safe": {"password": f"secret {number}"},
+    }
+
+
+async def _write(directory: Path) -> None:
+    store = await Store.open(directory, REGISTRY)
+    number = store.revision
+    while True:
+        number += 1
+        changes = [Put(identity, settings(number, identity.name)) for identity in (LEFT, RIGHT)]
+        content = f"{number}\n".encode() * (number % 50 + 1)
+        made = await store.commit(
+            [*changes, Put(ObjectId("rules", "r"), {"content": content})], Author("writer")
+        )
+        assert made is not None
+        os.write(1, f"{made.revision}\n".encode())
+
+
+def main() -> None:
+    """Forks a writer for each line of the input."""
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            asyncio.run(_write(Path(line.rstrip("\n"))))
+        os.write(1, f"pid {child}\n".encode())
+        os.waitpid(child, 0)
+        os.write(1, b"gone\n")
+
+
+if __name__ == "__main__":
+    main()

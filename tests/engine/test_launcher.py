@@ -1,0 +1,209 @@
+"""The launcher on its own: one to a home, ends in order, does not go on where there is no point."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.engine.rig import STAND_IN, Rig, lives, request, service, until
+from tools.instance import SOURCE, free_port
+from tools.traffic import Origin
+
+from pointsman.launcher import LOG_BYTES, claim, command
+
+Origins = tuple[Origin, Origin, Origin]
+
+
+def run_to_the_end(home: Path, control: list[str]) -> subprocess.CompletedProcess[str]:
+    """Runs a launcher until it ends by itself."""
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    return subprocess.run(
+        command(home, control), env=environment, capture_output=True, text=True, timeout=20, check=False
+    )
+
+
+def python(program: str) -> list[str]:
+    return [sys.executable, "-c", program]
+
+
+async def test_a_second_launcher_is_refused(rig: Rig) -> None:
+    before = rig.children()
+    ended = await asyncio.to_thread(run_to_the_end, rig.home, STAND_IN)
+    assert ended.returncode == 4
+    assert len(ended.stderr.splitlines()) == 1
+    assert str(rig.home) in ended.stderr
+    assert rig.children() == before
+
+
+def test_a_control_plane_with_bad_flags_ends_the_launcher(home: Path) -> None:
+    for status in (1, 2, 4):
+        assert run_to_the_end(home, python(f"raise SystemExit({status})")).returncode == status
+
+
+async def test_a_control_plane_that_was_ready_is_started_again(home: Path) -> None:
+    rig = Rig(home, python(f"open({str(home / 'run' / 'control.ready')!r}, 'w'); raise SystemExit(1)"))
+    try:
+        rig.launch()
+        await until("it was started three times", lambda: _count(rig, "control-started") >= 3)
+    finally:
+        await asyncio.to_thread(rig.stop)
+
+
+async def test_a_control_plane_may_ask_not_to_be_started_again(home: Path) -> None:
+    rig = Rig(home, python("raise SystemExit(78)"))
+    try:
+        process = rig.launch()
+        await until("it has ended", lambda: _count(rig, "control-exited"))
+        process.send_signal(signal.SIGUSR1)
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, 10) == 0
+        assert rig.journal() == ["control-started", "control-exited"]
+    finally:
+        await asyncio.to_thread(rig.stop)
+
+
+def _count(rig: Rig, what: str) -> int:
+    return rig.journal().count(what) if (rig.run / "launcher-events.jsonl").exists() else 0
+
+
+async def test_a_killed_control_plane_is_started_at_once(rig: Rig) -> None:
+    control = rig.children()["control"]
+    began = time.monotonic()
+    os.kill(control, signal.SIGKILL)
+    await until("another one runs", lambda: rig.children().get("control", control) != control)
+    assert time.monotonic() - began < 5
+    assert not lives(control)
+
+
+async def test_the_home_stays_claimed_while_the_control_plane_lives(rig: Rig) -> None:
+    assert rig.launcher is not None
+    control = rig.children()["control"]
+    assert claim(rig.run / "control.lock") is None
+    rig.launcher.kill()
+    await asyncio.to_thread(rig.launcher.wait)
+    assert claim(rig.run / "control.lock") is None
+    other = Rig(rig.home, python("import signal\nwhile True: signal.pause()  # with other flags"))
+    try:
+        await other.launched()
+        assert not lives(control), "one that was started in another way is ended, not adopted"
+        assert other.children()["control"] != control
+    finally:
+        await asyncio.to_thread(other.stop)
+
+
+async def test_children_inherit_nothing_but_the_lock(rig: Rig, origins: Origins) -> None:
+    await rig.apply(service(free_port(), origins), "start")
+    control = Path(f"/proc/{rig.children()['control']}/fd")
+    targets = [str(link.readlink()) for link in control.iterdir() if int(link.name) > 2]
+    assert targets == [str(rig.run / "control.lock")]
+    master, _ = await rig.running()
+    for link in Path(f"/proc/{master}/fd").iterdir():
+        assert "launcher" not in str(link.readlink())
+    assert (rig.home / "log" / "haproxy.log").stat().st_mode & 0o777 == 0o600
+
+
+async def test_logs_are_rotated(rig: Rig, origins: Origins) -> None:
+    await rig.apply({}, "start")
+    log = rig.home / "log" / "haproxy.log"
+    with log.open("ab") as file:
+        file.write(b"x" * (LOG_BYTES + 1))
+    await until("the log was rotated", lambda: log.with_name("haproxy.log.1").exists())
+    await until("the log is short again", lambda: log.stat().st_size < LOG_BYTES)
+    assert log.with_name("haproxy.log.1").stat().st_mode & 0o777 == 0o600
+
+
+class Slow:
+    """An origin that takes its time when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.answer = asyncio.Event()
+        self.node = ""
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            if b"/slow" in head:
+                self.asked.set()
+                await self.answer.wait()
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            if b"/slow" in head:
+                writer.close()
+                return
+
+
+async def test_stopping_finishes_what_runs_and_refuses_what_is_new(rig: Rig) -> None:
+    origin = Slow()
+    server = await asyncio.start_server(origin.handle, "127.0.0.1", 0)
+    origin.node = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    port = free_port()
+    await rig.apply(service(port, [origin]), "start")
+    idle_reader, idle = await asyncio.open_connection("127.0.0.1", port)
+    idle.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    await idle_reader.readuntil(b"\r\n\r\n")
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+    await asyncio.wait_for(origin.asked.wait(), 5)
+    assert rig.launcher is not None
+    rig.launcher.send_signal(signal.SIGTERM)
+
+    async def refuses() -> bool:
+        try:
+            _, another = await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionRefusedError:
+            return True
+        another.close()
+        return False
+
+    await until("new connections are refused", refuses, 3)
+    assert rig.launcher.poll() is None
+    origin.answer.set()
+    assert b"200 OK" in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    # The connection that waits for a next request, and the engine object's own, do not hold it.
+    assert await asyncio.to_thread(rig.launcher.wait, 5) == 0
+    assert rig.processes() == (0, 0)
+    for each in (idle, writer):
+        each.close()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_second_signal_stops_at_once(rig: Rig) -> None:
+    origin = Slow()
+    server = await asyncio.start_server(origin.handle, "127.0.0.1", 0)
+    origin.node = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    port = free_port()
+    await rig.apply(service(port, [origin]), "start")
+    _, worker = await rig.running()
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+    await asyncio.wait_for(origin.asked.wait(), 5)
+    assert rig.launcher is not None
+    rig.launcher.send_signal(signal.SIGINT)
+
+    await until("the control plane has ended", lambda: "control" not in rig.children())
+    began = time.monotonic()
+    rig.launcher.send_signal(signal.SIGINT)
+    assert await asyncio.to_thread(rig.launcher.wait, 5) == 0
+    assert time.monotonic() - began < 4
+    await until("the worker ended with its master", lambda: not lives(worker))
+    origin.answer.set()
+    writer.close()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_restart_serves_before_the_control_plane_is_there(rig: Rig, origins: Origins) -> None:
+    port = free_port()
+    await rig.apply(service(port, origins), "start")
+    await rig.engine.close()
+    assert rig.launcher is not None
+    rig.launcher.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(rig.launcher.wait, 10) == 0
+    await rig.launched()
+    await until("the engine runs", lambda: rig.processes()[1])
+    assert set(await request(port, 20)) == {"a", "b", "c"}
