@@ -18,6 +18,7 @@ from pointsman.identity.certificate import InstanceCertificate
 from pointsman.identity.user import Users
 from pointsman.telemetry.database import Database
 from pointsman.telemetry.event_log import EventLog
+from pointsman.telemetry.history import History
 from pointsman.web.api.app import make_app as make_api
 from pointsman.web.local.app import BODY_LIMIT, make_app
 from pointsman.web.server import Server
@@ -55,7 +56,10 @@ def serving(home: Path) -> Iterator[Instance]:
             certificate = InstanceCertificate.open(home / "identity", "pm1")
             database = await Database.open(home / "telemetry.db")
             log = EventLog(database, home / "events.log")
-            api = make_api(control=manager.control, users=users, events=log, health=lambda: "ok")
+            history = History(database)
+            api = make_api(
+                control=manager.control, users=users, events=log, history=history, health=lambda: "ok"
+            )
             server = Server(lambda: certificate.context)
             port = server.listen(api, ("127.0.0.1",), 0)
             url = f"https://127.0.0.1:{port}"
