@@ -138,7 +138,7 @@ class Instance:
     def processes(self) -> dict[str, list[int]]:
         """Pids of this instance's processes: launcher, control, haproxy (master first)."""
         found: dict[str, list[int]] = {"launcher": [], "control": [], "haproxy": []}
-        mark = str(self.home)
+        mark = os.fsencode(self.home)
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit():
                 continue
@@ -146,13 +146,12 @@ class Instance:
                 words = (entry / "cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            text = b" ".join(words).decode(errors="replace")
-            if mark not in text:
+            if not any(word.startswith(mark) for word in words):
                 continue
-            if "haproxy" in words[0].decode(errors="replace"):
+            if words[0].endswith(b"haproxy"):
                 found["haproxy"].append(int(entry.name))
-            elif "launcher" in text:
+            elif b"pointsman.launcher" in words:
                 found["launcher"].append(int(entry.name))
-            elif " daemon" in text:
+            elif b"daemon" in words:
                 found["control"].append(int(entry.name))
         return {name: sorted(pids) for name, pids in found.items()}

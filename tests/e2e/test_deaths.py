@@ -21,6 +21,12 @@ def serves(port: int) -> bool:
     return not report.failed
 
 
+def settled(instance: Instance) -> dict[str, list[int]]:
+    """The instance's processes, once the worker of the last reload has gone."""
+    wait_for("one master and one worker", lambda: len(instance.processes()["haproxy"]) == 2)
+    return instance.processes()
+
+
 async def test_killing_the_control_plane_costs_no_request(instance: Instance, origins: Origins) -> None:
     port = free_port()
     nodes = [{"node": origin.node} for origin in origins]
@@ -53,8 +59,7 @@ async def test_haproxy_is_back_at_once(
 ) -> None:
     port = free_port()
     await asyncio.to_thread(service, instance, port, [{"node": origin.node} for origin in origins])
-    processes = instance.processes()
-    assert len(processes["haproxy"]) == 2
+    processes = await asyncio.to_thread(settled, instance)
     if control == "stopped":
         os.kill(processes["control"][0], signal.SIGSTOP)
     try:
@@ -84,7 +89,7 @@ async def test_haproxy_is_back_at_once(
 async def test_a_new_launcher_adopts_what_runs(instance: Instance, origins: Origins) -> None:
     port = free_port()
     await asyncio.to_thread(service, instance, port, [{"node": origin.node} for origin in origins])
-    before = instance.processes()
+    before = await asyncio.to_thread(settled, instance)
     load = Load(port, clients=4)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(load.run(60))

@@ -71,6 +71,7 @@ ELSEWHERE: Mapping[str, Keys] = {
         udp="accept_all",
     ),
     "ssl/server_keys": _keys(basic="note request"),
+    "traffic_managers": _keys(cluster_comms="port", rest_api="port"),
 }
 """Keys that need no place in the plan: they are for people or forms, or another part of the product acts on them, or
 their object has a condition that says more.

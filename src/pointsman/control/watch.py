@@ -137,7 +137,9 @@ class Watch:
         self._live.health = self._tracker.nodes
 
     async def _store(self) -> None:
-        if self._plan is not None:  # before the first plan nothing is known of the checks, not even that they are gone
+        if (
+            self._plan is not None
+        ):  # before the first plan nothing is known of the checks, not even that they are gone
             checks = [(check.pool, check.node, check.monitor) for check in self._runner.checks]
             self._queue += self._tracker.judge(self._runner.verdicts, checks)
         events, self._queue = tuple(self._queue), []

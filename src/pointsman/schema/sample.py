@@ -27,7 +27,8 @@ class Role(enum.Enum):
 class Proxy:
     """The object behind an engine's proxy name, and for a pool's variant which one.
 
-    `primary` marks the variant whose servers are checked; the health of a pool's nodes is read from it alone.
+    `primary` marks the variants whose servers are checked, and do not just follow another's: the health of a pool's
+    nodes is read from these, and a node is dead as soon as one of them finds so.
     `nodes` maps the engine's server name to the node as the administrator wrote it ("host:port").
     """
 

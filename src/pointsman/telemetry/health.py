@@ -1,7 +1,7 @@
 """What a node's health is, from the engine's rows and our monitors' verdicts. Pure.
 
-Invariant: only rows of workers that take new traffic and of the variant that is checked count; our own monitors' reason
-goes before the engine's. The engine's check codes are those of HAProxy 2.8 (`check_status` in `show stat`).
+Invariant: only rows of workers that take new traffic and of the variants that are checked count; our own monitors'
+reason goes before the engine's. The engine's check codes are those of HAProxy 2.8 (`check_status` in `show stat`).
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ def nodes_of(proxies: Mapping[str, Proxy]) -> frozenset[tuple[str, str]]:
 def observe(
     samples: Iterable[Sample], proxies: Mapping[str, Proxy], combined: Combined
 ) -> Mapping[tuple[str, str], Observed]:
-    """Each node that has a row. A node with several servers is as good as its best."""
+    """Each node that has a row. A node with several servers is as bad as its worst, because each of them sees only its
+    share of the traffic; among equals the one that has been checked is believed.
+    """
     found: dict[tuple[str, str], Observed] = {}
     for sample in samples:
         proxy = proxies.get(sample.proxy)
@@ -80,7 +82,7 @@ def observe(
             continue
         place = (proxy.subject.name, node)
         seen = _judge(sample.figures, _against(combined, *place))
-        if place not in found or _RANK[seen.state] < _RANK[found[place].state]:
+        if place not in found or _weight(seen) > _weight(found[place]):
             found[place] = seen
     return found
 
@@ -92,6 +94,10 @@ _RANK = {
     NodeState.DEAD: 3,
     NodeState.DISABLED: 4,
 }
+
+
+def _weight(seen: Observed) -> tuple[int, bool]:
+    return _RANK[seen.state], seen.settled
 
 
 def _against(combined: Combined, pool: str, node: str) -> str:

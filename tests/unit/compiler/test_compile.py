@@ -130,13 +130,15 @@ def assert_whole(plan: Plan) -> None:
             assert section.backend == name
             assert proxy.subject == ObjectId("pools", section.pool)
             assert proxy.nodes == {server.name: server.node for server in section.servers}
-            assert (
-                proxy.primary == (not any(server.tracks for server in section.servers)) or not section.servers
-            )
-    primaries = [
-        proxy.subject for proxy in plan.proxies.values() if proxy.role is Role.POOL and proxy.primary
-    ]
-    assert len(primaries) == len(set(primaries))
+            if section.servers:
+                assert proxy.primary != any(server.tracks for server in section.servers)
+    for subject in {proxy.subject for proxy in plan.proxies.values() if proxy.role is Role.POOL}:
+        assert any(proxy.primary for proxy in plan.proxies.values() if proxy.subject == subject)
+    servers = {
+        f"{section.backend}/{server.name}": server for section in plan.sections for server in section.servers
+    }
+    for server in servers.values():
+        assert not server.tracks or not servers[server.tracks].tracks
     places = [(listener.address, listener.port) for listener in plan.listeners]
     assert len(places) == len(set(places))
     named = {entry.split()[0] for entries in plan.certificate_lists.values() for entry in entries}

@@ -127,7 +127,15 @@ def test_an_address_changes_at_run_time() -> None:
 
 
 def test_nodes_come_before_others_go() -> None:
-    found = operations(nodes(ONE, {"node": "10.0.0.3:80", "state": "draining"}))
+    before, after = (
+        copy.deepcopy(objects) for objects in (BASE, nodes(ONE, {"node": "10.0.0.3:80", "state": "draining"}))
+    )
+    for objects in (before, after):
+        objects["monitors/up"] = {"basic": {"type": "connect", "back_off": False}}
+        objects["pools/app"]["basic"]["monitors"] = ["up"]
+    step_found = difference(plan(before), plan(after))
+    assert isinstance(step_found, AtRunTime)
+    found = step_found.operations
     kinds = [type(operation) for operation in found]
     assert kinds == [AddServer, AddServer, RemoveServer, RemoveServer]
     added = found[0]

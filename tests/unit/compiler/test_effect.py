@@ -215,3 +215,9 @@ def test_each_key_without_effect_is_named_when_it_is_set(kind: str) -> None:
 def test_a_key_set_to_its_default_is_not_named() -> None:
     plan = compile_plan(snapshot({"pools/p": {"auto_scaling": {"enabled": False, "max_nodes": 4}}}), FACTS)
     assert plan.conditions == ()
+
+
+def test_nothing_is_said_of_what_the_product_brings_along() -> None:
+    objects = {f"{kind.path}/{name}": made for kind in BY_PATH.values() for name, made in kind.factory.items()}
+    assert len(objects) > 10
+    assert compile_plan(snapshot(objects), FACTS).conditions == ()

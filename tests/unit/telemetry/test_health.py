@@ -105,6 +105,24 @@ def test_only_the_checked_variant_of_a_worker_that_takes_traffic_counts() -> Non
     assert observe(rows, PROXIES, {})["web", "a:80"].state is NodeState.ALIVE
 
 
+def test_a_node_is_as_bad_as_the_worst_of_its_variants() -> None:
+    proxies = {
+        "p": Proxy(ObjectId("pools", "web"), Role.POOL, nodes={"n1": "a:80"}),
+        "p:once": Proxy(ObjectId("pools", "web"), Role.POOL, nodes={"n1": "a:80"}),
+    }
+    starting = {"status": "UP", "check_status": "INI", "lastchg": "0", "weight": "1"}
+    for rows in (
+        [row("n1", UP), row("n1", REFUSED, proxy="p:once")],
+        [row("n1", REFUSED), row("n1", UP, proxy="p:once")],
+    ):
+        assert observe(rows, proxies, {})["web", "a:80"].state is NodeState.DEAD
+    for rows in (
+        [row("n1", UP), row("n1", starting, proxy="p:once")],
+        [row("n1", starting), row("n1", UP, proxy="p:once")],
+    ):
+        assert observe(rows, proxies, {})["web", "a:80"].settled
+
+
 class Story:
     """A tracker that is told readings."""
 

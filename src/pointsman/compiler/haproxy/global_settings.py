@@ -51,6 +51,8 @@ def _process_lines(facts: Facts) -> tuple[Line, ...]:
         # Downloads outlive reloads this long.
         Line("hard-stop-after 1h"),
         Line("noreuseport"),
+        # Passive checks are an hour apart, and the first ones would be spread over as long.
+        Line("max-spread-checks 5s"),
         # `maxconn` is left to HAProxy, which derives it from the limit on open files; a lower one is no reason to fail.
         Line("no strict-limits"),
     )

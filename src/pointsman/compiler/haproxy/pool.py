@@ -1,13 +1,16 @@
 """Pools as HAProxy backends: one for each protocol mode, priority level, and kind of request.
 
-Invariant: exactly one backend of a pool checks its servers (the primary: all nodes, first mode); the servers of the
-others follow it by `track`, so that a node has one health. No line but a server's depends on the number of nodes, so
-that nodes come and go at run time.
+Invariant: what finds a node dead can see the traffic to it, or asks it. A native monitor runs in one backend of a pool
+(all nodes, first mode), which the servers of the others follow by `track`. Otherwise the servers of each backend are
+judged each for themselves, by their own traffic and by our verdicts. No line but a server's depends on the number of
+nodes, so that nodes come and go at run time.
 
-Facts (HAProxy 2.8.25): a request that goes out on a kept connection is lost when the node closes that connection at
-the same moment. One that may be repeated is retried elsewhere; the others therefore go through a twin backend that
-opens a connection for each (`http-reuse never` and `http-server-close`; either alone still loses some). Connection
-limits are counted per backend, so a pool with one has no twin and keeps no connections.
+Facts (HAProxy 2.8.25): `observe` does not work on a server with `track`, so a pool that gets only POST, or that uses
+only its nodes of highest priority, would never lose a dead node if its servers followed a backend without traffic. A
+request that goes out on a kept connection is lost when the node closes that connection at the same moment. One that may
+be repeated is retried elsewhere; the others therefore go through a twin backend that opens a connection for each
+(`http-reuse never` and `http-server-close`; either alone still loses some). Connection limits are counted per backend,
+so a pool with one has no twin and keeps no connections.
 """
 
 from __future__ import annotations
@@ -31,6 +34,9 @@ from pointsman.schema.sample import Proxy, Role
 SAFE_METHODS = "GET HEAD OPTIONS TRACE"
 _IDEMPOTENT_METHODS = "DELETE GET HEAD OPTIONS PUT TRACE"
 
+# Leaves room for the headers in HAProxy's buffer of 16 KiB.
+_REPEATABLE_BYTES = 8192
+
 # "Every node" as a number: it must not depend on how many nodes there are.
 _UNLIMITED_ATTEMPTS = 6
 _MOST_ATTEMPTS = 100
@@ -49,7 +55,7 @@ _BALANCE = {
 @dataclass(frozen=True)
 class Choice:
     """Where requests for a pool may go: to `backend` (those that must be sent once only, to `once`) while `enough` of
-    its servers are up. `once` equals `backend` where there is no twin.
+    its servers are up there. `once` equals `backend` where there is no twin.
     """
 
     backend: str
@@ -59,8 +65,8 @@ class Choice:
 
 @dataclass(frozen=True)
 class Backends:
-    """What a pool becomes: its sections, the primary first; what their names stand for; and per mode the choices, best
-    first, of which the last holds all nodes.
+    """What a pool becomes: its sections, a followed one before its followers; what their names stand for; and per mode
+    the choices, best first, of which the last holds all nodes.
     """
 
     sections: tuple[ConfigSection, ...]
@@ -70,12 +76,15 @@ class Backends:
 
 @dataclass(frozen=True)
 class _Variant:
-    """One backend of a pool. `reusing` says whether it keeps connections, `once` that it is a twin."""
+    """One backend of a pool. `reusing` says whether it keeps connections, `once` that it is a twin, `safe_only` that it
+    has one and so gets nothing but safe methods.
+    """
 
     mode: str
     level: Level
-    reusing: bool
-    once: bool
+    reusing: bool = False
+    once: bool = False
+    safe_only: bool = False
 
 
 def backends(
@@ -99,7 +108,7 @@ def backends(
     sections: list[ConfigSection] = []
     proxies: dict[str, Proxy] = {}
     choices: dict[str, tuple[Choice, ...]] = {}
-    primary = ""
+    followed = ""
     for mode in sorted(idle):
         offered: list[Choice] = []
         for level in reversed(ranked):
@@ -108,12 +117,13 @@ def backends(
                 backend = name.backend(pool_name, mode, level.lowest, variant.once)
                 sections.append(
                     _section(
-                        pool_name, pool, backend, variant, watch, idle[mode], span, names, tracked=primary
+                        pool_name, pool, backend, variant, watch, idle[mode], span, names, followed=followed
                     )
                 )
                 shown = {names[node.text]: node.text for node in level.nodes}
-                proxies[backend] = Proxy(subject, Role.POOL, primary=not primary, nodes=shown)
-                primary = primary or backend
+                proxies[backend] = Proxy(subject, Role.POOL, primary=not followed, nodes=shown)
+                if watch.native is not None:
+                    followed = followed or backend
             first, last = (
                 name.backend(pool_name, mode, level.lowest, v.once) for v in (variants[0], variants[-1])
             )
@@ -134,15 +144,13 @@ def _remark(pool_name: str, pool: Pool, remarks: Remarks) -> None:
 
 
 def _variants(pool: Pool, mode: str, level: Level) -> tuple[_Variant, ...]:
-    if mode == "tcp":
-        return (_Variant(mode, level, reusing=False, once=False),)
-    if not pool.http.keepalive:
-        return (_Variant(mode, level, reusing=False, once=False),)
+    if mode == "tcp" or not pool.http.keepalive:
+        return (_Variant(mode, level),)
     if pool.http.keepalive_non_idempotent:
-        return (_Variant(mode, level, reusing=True, once=False),)
+        return (_Variant(mode, level, reusing=True),)
     if _limit(pool):
-        return (_Variant(mode, level, reusing=False, once=False),)
-    return (_Variant(mode, level, reusing=True, once=False), _Variant(mode, level, reusing=False, once=True))
+        return (_Variant(mode, level),)
+    return (_Variant(mode, level, reusing=True, safe_only=True), _Variant(mode, level, once=True))
 
 
 def _limit(pool: Pool) -> int:
@@ -162,10 +170,10 @@ def _section(
     idle_seconds: int,
     span: tuple[str, str] | None,
     names: Mapping[str, str],
-    tracked: str,
+    followed: str,
 ) -> ConfigSection:
     servers = tuple(
-        _server(pool_name, pool, node, variant, watch, span, names[node.text], tracked)
+        _server(pool_name, pool, node, variant, watch, span, names[node.text], followed)
         for node in variant.level.nodes
     )
     lines = [
@@ -218,8 +226,16 @@ def _http_lines(pool_name: str, pool: Pool, variant: _Variant) -> list[Line]:
         failures.remove("response-timeout")
     path = ("basic", "max_timed_out_connection_attempts")
     lines.append(_line(pool_name, f"retry-on {' '.join(failures)}", *path))
-    # Without this, HAProxy would send a POST twice when its first answer got lost.
-    lines.append(_line(pool_name, f"http-request disable-l7-retry unless {{ method {_IDEMPOTENT_METHODS} }}"))
+    if not variant.safe_only:
+        # Without the first, HAProxy would send a POST twice when the first answer got lost. It repeats only what it
+        # holds completely, so a short body is awaited before the request is sent.
+        lines.append(
+            _line(pool_name, f"http-request disable-l7-retry unless {{ method {_IDEMPOTENT_METHODS} }}")
+        )
+        short = f"{{ req.hdr(content-length) -m found }} {{ req.body_size le {_REPEATABLE_BYTES} }}"
+        lines.append(
+            _line(pool_name, f"http-request wait-for-body time 30s if {{ method DELETE PUT }} {short}")
+        )
     return lines
 
 
@@ -254,7 +270,7 @@ def _server(
     watch: Watch,
     span: tuple[str, str] | None,
     server_name: str,
-    tracked: str,
+    followed: str,
 ) -> Server:
     options: list[str] = []
     if span is not None:
@@ -267,7 +283,7 @@ def _server(
         options += ("pool-max-conn", str(pool.basic.max_idle_connections_pernode))
     checks = monitor.server_options(pool, watch)
     on_death = ("on-marked-down", "shutdown-sessions") if pool.node.close_on_death and checks else ()
-    follows = f"{tracked}/{server_name}" if tracked and checks else ""
+    follows = f"{followed}/{server_name}" if followed else ""
     weighted = pool.load_balancing.algorithm.startswith("weighted_")
     return Server(
         name=server_name,

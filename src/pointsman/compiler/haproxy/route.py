@@ -39,11 +39,16 @@ def route_lines(choices: tuple[tuple[Choice, ...], ...]) -> Iterator[tuple[str, 
     if any(choice.once != choice.backend for _, choice in flat):
         yield f"acl safe_method method {SAFE_METHODS}", flat[0][0]
     for index, choice in flat[:-1]:
-        enough = f"{{ nbsrv({choice.backend}) ge {choice.enough} }}"
         if choice.once != choice.backend:
-            yield f"use_backend {choice.once} if !safe_method {enough}", index
-        yield f"use_backend {choice.backend} if {enough}", index
+            yield f"use_backend {choice.once} if !safe_method {_enough(choice.once, choice)}", index
+        # With a twin the condition names the method again: too few up here says nothing of the twin's.
+        safe = "safe_method " if choice.once != choice.backend else ""
+        yield f"use_backend {choice.backend} if {safe}{_enough(choice.backend, choice)}", index
     index, choice = flat[-1]
     if choice.once != choice.backend:
         yield f"use_backend {choice.once} if !safe_method", index
     yield f"default_backend {choice.backend}", index
+
+
+def _enough(backend: str, choice: Choice) -> str:
+    return f"{{ nbsrv({backend}) ge {choice.enough} }}"

@@ -26,17 +26,23 @@ def judged_servers(plan: Plan, dynamic: set[Key]) -> Iterator[tuple[Key, tuple[s
 
 
 async def tell(worker: Worker, plan: Plan, verdicts: Mapping[tuple[str, str], tuple[bool, str]]) -> None:
-    """Gives the worker the verdicts it has not been given. Raises EngineUnreachable."""
-    news = {
-        key: verdicts[node][0]
-        for key, node, _ in judged_servers(plan, worker.dynamic)
-        if node in verdicts and worker.told.get(key) != verdicts[node][0]
-    }
-    commands = [f"set server {b}/{s} agent {'up' if up else 'down'}" for (b, s), up in news.items()]
-    answers = await worker.talk.ask_all(commands)
-    for key, answer in zip(news, answers, strict=True):
+    """Gives the worker the verdicts it has not been given. Raises EngineUnreachable.
+
+    A node that our monitors saw down and see up again is up at once, also where traffic found it dead meanwhile:
+    without that it would wait for the next passive trial.
+    """
+    news: list[tuple[Key, bool, str]] = []
+    for key, node, server in judged_servers(plan, worker.dynamic):
+        if node not in verdicts or worker.told.get(key) == (up := verdicts[node][0]):
+            continue
+        name = "/".join(key)
+        news.append((key, up, f"set server {name} agent {'up' if up else 'down'}"))
+        if up and server.checked and worker.told.get(key) is False:
+            news.append((key, up, f"set server {name} health up"))
+    answers = await worker.talk.ask_all([command for _, _, command in news])
+    for (key, up, _), answer in zip(news, answers, strict=True):
         if not answer:
-            worker.told[key] = news[key]
+            worker.told[key] = up
     refused = sorted({answer for answer in answers if answer})
     if refused:
         raise EngineUnreachable(f"verdicts were not taken: {'; '.join(refused)}")
