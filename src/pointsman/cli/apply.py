@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from pointsman.cli.diff import show_difference
-from pointsman.cli.outcome import Exit, Rejected, Unreachable
+from pointsman.cli.outcome import Exit, Rejected
 from pointsman.cli.report import show_changes, show_conditions, show_faults, show_rejected
-from pointsman.cli.screen import Screen, styled
+from pointsman.cli.screen import Screen
 from pointsman.cli.target import find_target, target_options
 from pointsman.document.fault import Faulty
 from pointsman.document.load import load
@@ -58,9 +58,6 @@ def apply(
             show_difference(screen, instance.diff(document.objects, replace=replace))
             return Exit.OK
         done = instance.apply(document.objects, replace=replace, reason=reason or f"apply {documents}")
-    except Unreachable as error:
-        screen.complain("pointsman apply: ", styled(str(error), "red"))
-        return Exit.UNREACHABLE
     except Rejected as error:
         show_rejected(screen, error, document)
         return Exit.INVALID

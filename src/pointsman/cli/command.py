@@ -13,7 +13,7 @@ from types import MappingProxyType
 import click
 
 from pointsman import __version__
-from pointsman.cli.outcome import Exit, clean
+from pointsman.cli.outcome import Exit, Unreachable, clean
 from pointsman.cli.run import RunOptions, make_daemon, run
 
 INTERRUPTED = 130
@@ -70,6 +70,9 @@ def execute(serve: Callable[[RunOptions], int], arguments: Sequence[str] | None 
         where = context.command_path if context else "pointsman"
         click.echo(f"{where}: {clean(error.format_message())}", err=True)
         return Exit.INVALID
+    except Unreachable as error:
+        click.echo(f"pointsman: {clean(str(error))}", err=True)
+        return Exit.UNREACHABLE
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:

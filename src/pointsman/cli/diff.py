@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from pointsman.cli.offline import compare_offline
-from pointsman.cli.outcome import Exit, Rejected, Unreachable
+from pointsman.cli.outcome import Exit, Rejected
 from pointsman.cli.report import show_changes, show_conditions, show_engine, show_faults, show_rejected
-from pointsman.cli.screen import Screen, styled
+from pointsman.cli.screen import Screen
 from pointsman.cli.target import find_target, target_options
 from pointsman.document.fault import Faulty
 from pointsman.document.load import load
@@ -61,9 +61,6 @@ def diff(
     instance = find_target(home, url, user, password_file, fingerprint)
     try:
         found = instance.diff(document.objects, replace=replace)
-    except Unreachable as error:
-        screen.complain("pointsman diff: ", styled(str(error), "red"))
-        return Exit.UNREACHABLE
     except Rejected as error:
         show_rejected(screen, error, document)
         return Exit.INVALID

@@ -68,7 +68,7 @@ def snapshot_of(objects: Objects) -> Snapshot:
             merged = {section: {**given.get(section, {}), **keys} for section, keys in described.items()}
             whole[identity] = {**given, **merged}
         else:
-            whole[identity] = described
+            whole[identity] = dict(described)
     return Snapshot({i: build(BY_PATH[i.type], i.name, settings) for i, settings in whole.items()}, 1)
 
 

@@ -11,22 +11,24 @@ import base64
 import hashlib
 import ipaddress
 import ssl
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import httpx
 
-from pointsman.cli.instance import Json
+from pointsman.cli.instance import WAIT_SECONDS, Json
 from pointsman.cli.outcome import Rejected, Unreachable
 from pointsman.document.difference import Objects, compare
-from pointsman.document.wire import encode_changes
+from pointsman.document.wire import encode_changes, encode_identity
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
 from pointsman.schema.resource import Kind, ResourceType
 
 API = "/api/tm/8.3"
 TIMEOUT = 30.0
+POLL_SECONDS = 0.1
 
 
 class RemoteInstance:
@@ -46,9 +48,14 @@ class RemoteInstance:
             base_url=self._base, auth=(user, password), verify=verify, timeout=TIMEOUT
         )
 
+    def close(self) -> None:
+        """Closes the connections."""
+        self._client.close()
+
     def status(self) -> Json:
         state = self._get(f"{API}/status/local_tm/state")["state"]
         information = self._get(f"{API}/status/local_tm/information")["information"]
+        remarks = self._get(f"{API}/status/local_tm/conditions")
         dead = {(pool, failed["node"]) for failed in state["failed_nodes"] for pool in failed["pools"]}
         pools = [_pool(pool, dead, state["virtual_servers"]) for pool in state["pools"]]
         alive = {pool["name"]: pool["state"] == "active" for pool in pools}
@@ -58,11 +65,13 @@ class RemoteInstance:
             "version": information["tm_version"],
             "level": level if level in ("ok", "warn", "error", "fatal") else "error",
             "sentence": "; ".join(state["errors"]) or "No errors are reported.",
-            "revision": 0,
-            "in_force": 0,
+            "revision": remarks["revision"],
+            "in_force": remarks["in_force"],
             "services": [_service(service, alive) for service in state["virtual_servers"]],
             "pools": pools,
-            "conditions": [],
+            "conditions": [
+                {**c, "subject": encode_identity(_identity(c["object"]))} for c in remarks["conditions"]
+            ],
             "engine": {},
         }
 
@@ -93,14 +102,32 @@ class RemoteInstance:
                 note = Problem(None, (), "remote.partly_applied", message)
                 raise Rejected((*error.problems, note)) from None
             done.append(identity)
+        revision, dealt_with, in_force = self._wait()
         conditions = [found for identity in objects for found in self._conditions(identity)]
         return {
-            "revision": 0,
+            "revision": revision,
             "changes": changes,
             "conditions": conditions,
-            "dealt_with": True,
-            "in_force": True,
+            "dealt_with": dealt_with,
+            "in_force": in_force,
         }
+
+    def _wait(self) -> tuple[int, bool, bool]:
+        """Waits until the newest revision was dealt with: (revision, dealt with, in force)."""
+        revision = self._revisions()[0]
+        deadline = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < deadline:
+            if self._revisions()[1] >= revision:
+                return revision, True, True
+            applies = self._get(f"{API}/status/local_tm/applies")["applies"]
+            if any(record["revision"] >= revision for record in applies):
+                return revision, True, self._revisions()[1] >= revision
+            time.sleep(POLL_SECONDS)
+        return revision, False, False
+
+    def _revisions(self) -> tuple[int, int]:
+        found = self._get(f"{API}/status/local_tm/conditions")
+        return int(found["revision"]), int(found["in_force"])
 
     def _read(self, identity: ObjectId) -> Mapping[str, Any] | None:
         response = self._ask("GET", _path(identity))
@@ -117,16 +144,12 @@ class RemoteInstance:
             headers = {"Content-Type": "application/octet-stream"}
             response = self._ask("PUT", _path(identity), content=settings["content"], headers=headers)
         else:
-            response = self._ask("PUT", _path(identity), json={"properties": settings})
+            response = self._ask("PUT", _path(identity), json={"properties": dict(settings)})
         _expect(identity, response)
 
     def _conditions(self, identity: ObjectId) -> list[Json]:
-        response = self._ask("GET", _path(identity, f"{API}/status/local_tm/conditions"))
-        if response.status_code != httpx.codes.OK:
-            return []
-        found = response.json().get("conditions", [])
-        subject = {"type": identity.type, "name": identity.name}
-        return [{"path": [], "code": "", **condition, "subject": subject} for condition in found]
+        found = self._get(_path(identity, f"{API}/status/local_tm/conditions"))["conditions"]
+        return [{**condition, "subject": encode_identity(identity)} for condition in found]
 
     def _get(self, path: str) -> Json:
         response = self._ask("GET", path)
@@ -177,6 +200,14 @@ def _is_loopback(host: str) -> bool:
 
 def _path(identity: ObjectId, base: str = f"{API}/config/active") -> str:
     return f"{base}/{identity.type}" + (f"/{quote(identity.name, safe='')}" if identity.name else "")
+
+
+def _identity(text: str) -> ObjectId:
+    """The object that REST writes as type and name with slashes."""
+    for kind in RESOURCE_TYPES:
+        if text.startswith(f"{kind.path}/"):
+            return ObjectId(kind.path, text.removeprefix(f"{kind.path}/"))
+    return ObjectId(text, "")
 
 
 def _referred_to_first() -> list[ResourceType]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from rich.text import Text
@@ -52,7 +53,8 @@ def show_changes(screen: Screen, changes: Iterable[ObjectChange]) -> None:
         mark, style = MARKS[change.act]
         screen.line(styled(f"{mark} {change.subject}", f"bold {style}"), f"  {change.act}")
         for key in change.keys:
-            for line in _key_lines(key):
+            shown = replace(key, before=None) if change.act == "created" else key
+            for line in _key_lines(shown):
                 screen.line("    ", line)
 
 

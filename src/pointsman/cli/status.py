@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.text import Text
 
-from pointsman.cli.outcome import Exit, Rejected, Unreachable
+from pointsman.cli.outcome import Exit, Rejected
 from pointsman.cli.report import show_conditions, show_rejected
 from pointsman.cli.screen import LEVELS, STATES, Screen, ago, styled
 from pointsman.cli.target import find_target, target_options
@@ -27,9 +27,6 @@ def status(
     instance = find_target(home, url, user, password_file, fingerprint)
     try:
         found = instance.status()
-    except Unreachable as error:
-        screen.complain("pointsman status: ", styled(str(error), "red"))
-        return Exit.UNREACHABLE
     except Rejected as error:
         show_rejected(screen, error)
         return Exit.INVALID
@@ -110,7 +107,7 @@ def _node(node: Json) -> tuple[str | Text, ...]:
         str(node["weight"]),
         _count(node["figures"], "current_conn", "current_requests"),
         _count(node["figures"], "total_conn"),
-        node["reason"],
+        node["reason"] if node["reason"] != state else "",
         ago(node["since"]),
         changed,
     )

@@ -47,4 +47,6 @@ def find_target(
         raise click.UsageError(
             f"--password-file {password_file}: cannot be read ({error}); check it"
         ) from None
-    return RemoteInstance(url, user, password, fingerprint)
+    instance = RemoteInstance(url, user, password, fingerprint)
+    click.get_current_context().call_on_close(instance.close)
+    return instance

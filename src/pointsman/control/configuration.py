@@ -115,12 +115,18 @@ class Configuration:
                 raise InUse(identity, users)
             await self._commit((Delete(identity),), actor, reason)
 
-    async def edit(self, actor: Author, changes: Sequence[Change], reason: str = "") -> int:
+    async def edit(
+        self, actor: Author, changes: Sequence[Change], reason: str = "", *, base: int | None = None
+    ) -> int:
         """Commits several changes as one transaction and returns its revision; all are refused when one is.
 
-        A deletion here may leave references to the object behind; they show as conditions.
+        A deletion here may leave references to the object behind; they show as conditions. `base` is the revision
+        that the changes were made from; an object changed since raises `Conflict`.
         """
         async with self._edit:
+            for change in changes if base is not None else ():
+                if (changed_at := self._store.changed_at(change.identity)) > (base or 0):
+                    raise Conflict(change.identity, changed_at)
             prepared: list[Change] = []
             problems: list[Problem] = []
             for change in changes:

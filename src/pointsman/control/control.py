@@ -119,9 +119,11 @@ class Control:
         """Deletes an object; see `Configuration.delete`."""
         await self._configuration.delete(actor, identity, reason=reason)
 
-    async def edit(self, actor: Author, changes: Sequence[Change], reason: str = "") -> int:
+    async def edit(
+        self, actor: Author, changes: Sequence[Change], reason: str = "", *, base: int | None = None
+    ) -> int:
         """Commits several changes as one; see `Configuration.edit`."""
-        return await self._configuration.edit(actor, changes, reason)
+        return await self._configuration.edit(actor, changes, reason, base=base)
 
     async def restore(self, actor: Author, revision: int, reason: str = "") -> int:
         """Makes the configuration what it was at `revision`, as a new transaction; returns its revision."""

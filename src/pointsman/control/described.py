@@ -79,7 +79,7 @@ def _wanted(
     kind: ResourceType, stored: Mapping[str, Any], settings: Mapping[str, Any], replace: bool
 ) -> Mapping[str, Any]:
     if kind.kind is Kind.FILE:
-        return settings or stored
+        return dict(settings or stored)
     if not replace:
         return merge(kind, stored, settings)
     wanted: dict[str, dict[str, Any]] = {section: dict(keys) for section, keys in settings.items()}

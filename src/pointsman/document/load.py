@@ -149,7 +149,7 @@ def _validate(kind: ResourceType, draft: Draft, complete: bool) -> Mapping[str, 
             message = "a value is needed and there is no default; set it"
             raise Invalid((Problem(draft.identity, ("content",), "property.no_default", message),))
         build(kind, draft.identity.name, whole)
-        return MappingProxyType(settings)
+        return settings
     try:
         build(kind, draft.identity.name, whole)
     except Invalid as error:

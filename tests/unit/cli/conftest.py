@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -15,10 +14,17 @@ import pytest
 from tests.running import Running, running
 
 from pointsman.cli.command import execute
+from pointsman.identity.certificate import InstanceCertificate
+from pointsman.identity.user import Users
+from pointsman.telemetry.database import Database
+from pointsman.telemetry.event_log import EventLog
+from pointsman.telemetry.history import History
+from pointsman.web.api.app import make_app as make_api
 from pointsman.web.local.app import BODY_LIMIT, make_app
 from pointsman.web.server import Server
 
 T = TypeVar("T")
+PASSWORD = "correct horse battery"
 
 
 @dataclass
@@ -26,6 +32,8 @@ class Instance:
     """An instance that serves in another thread."""
 
     home: Path
+    url: str
+    fingerprint: str
     running: Running
     loop: asyncio.AbstractEventLoop
 
@@ -43,17 +51,28 @@ def serving(home: Path) -> Iterator[Instance]:
 
     async def serve() -> None:
         async with running(home) as manager:
-            server = Server(lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
             (home / "run").mkdir(exist_ok=True)
+            users, _ = await Users.open(home, on_event=manager.events.append, given=PASSWORD)
+            certificate = InstanceCertificate.open(home / "identity", "pm1")
+            database = await Database.open(home / "telemetry.db")
+            log = EventLog(database, home / "events.log")
+            history = History(database)
+            api = make_api(
+                control=manager.control, users=users, events=log, history=history, health=lambda: "ok"
+            )
+            server = Server(lambda: certificate.context)
+            port = server.listen(api, ("127.0.0.1",), 0)
+            url = f"https://127.0.0.1:{port}"
             server.listen_unix(
                 make_app(manager.control), home / "run" / "control.sock", body_limit=BODY_LIMIT
             )
-            started.append(Instance(home, manager, asyncio.get_running_loop()))
+            started.append(Instance(home, url, certificate.sha256, manager, asyncio.get_running_loop()))
             async with asyncio.TaskGroup() as group:
                 group.create_task(server.run())
                 ready.set()
                 await asyncio.to_thread(over.wait)
                 await server.close()
+            await database.close()
 
     def body() -> None:
         try:

@@ -54,6 +54,49 @@ def test_a_directory_with_references(pointsman: Pointsman, tmp_path: Path) -> No
     assert "ssl/server_keys/k: basic.private: does not belong to the certificate" in answer.err
 
 
+PUBLISHED = """\
+version: 6.2
+virtual_servers:
+- name: example-service
+  properties:
+    basic: {enabled: true, port: 8443, protocol: http, pool: example-pool, request_rules: [r1], ssl_decrypt: true}
+    ssl: {server_cert_default: example-cert}
+pools:
+- name: example-pool
+  properties:
+    basic: {monitors: ["Simple HTTP"], nodes_table: [], passive_monitoring: true}
+    service_discovery: {enabled: true, plugin: BuiltIn-DNS_Stateless, plugin_args: "--servicename=a.example"}
+rules:
+- name: r1
+  content: |
+    http.setResponseHeader("X-A", "b");
+ssl:
+  server_keys:
+  - name: example-cert
+    properties:
+      basic:
+        public:  {valueFrom: {fileRef: {name: tls/tls.crt}}}
+        private: {valueFrom: {fileRef: {name: tls/tls.key}}}
+global_settings:
+  properties:
+    java: {enabled: false}
+    fault_tolerance: {frontend_check_ips: []}
+    web_cache: {size: 0}
+    remote_licensing: {registration_server: "sd:8100", owner: x, owner_secret: y, policy_id: z, server_certificate: M}
+"""
+
+
+def test_documents_in_the_published_shape_are_valid(pointsman: Pointsman, tmp_path: Path) -> None:
+    public, private = self_signed("a.example")
+    for name, text in {"config/web": PUBLISHED, "tls/tls.crt": public, "tls/tls.key": private}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    answer = pointsman("check", tmp_path)
+    assert answer.status in (0, 2), answer
+    assert "valid: 5 objects" in answer.out
+    assert "web_cache.size is stored and not yet acted on" in answer.out
+
+
 def test_faults_are_told_all_at_once_with_their_lines(pointsman: Pointsman, document: Path) -> None:
     document.write_text(DOCUMENT.replace("port: 8088", "prot: 8088").replace("weight: 2", "weight: 0"))
     answer = pointsman("check", document)

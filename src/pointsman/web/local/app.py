@@ -29,7 +29,7 @@ from pointsman.compiler.listing import compare_listings, listing, secrets_of
 from pointsman.compiler.plan import Plan
 from pointsman.control.control import Control
 from pointsman.control.described import Edit, plan_edit
-from pointsman.control.error import ControlError
+from pointsman.control.error import Conflict, ControlError
 from pointsman.document.difference import Objects
 from pointsman.document.wire import decode_objects, encode_changes, encode_condition, encode_problem
 from pointsman.schema.problem import ObjectId, Problem
@@ -40,6 +40,8 @@ from pointsman.store import Author, Change, Put
 
 BODY_LIMIT = 128 * 1024 * 1024
 LONGEST_WAIT = 300.0
+ATTEMPTS = 5
+"""How often an apply that met somebody else's change is made anew."""
 
 
 def make_app(control: Control) -> ASGIApp:
@@ -100,10 +102,7 @@ class _Local:
         control = self._control
         try:
             wish = await _read(request)
-            edit = self._plan(wish)
-            revision = control.revision
-            if edit.changes:
-                revision = await control.edit(_actor(request), edit.changes, wish.reason)
+            edit, revision = await self._commit(wish, _actor(request))
         except Invalid as error:
             return _refused(error.problems)
         except ControlError as error:
@@ -120,6 +119,20 @@ class _Local:
                 "in_force": control.in_force >= revision,
             }
         )
+
+    async def _commit(self, wish: _Wish, actor: Author) -> tuple[Edit, int]:
+        """Stores what is wished; made anew from what somebody else stored meanwhile."""
+        for attempt in range(ATTEMPTS):
+            base = self._control.revision
+            edit = self._plan(wish)
+            if not edit.changes:
+                return edit, base
+            try:
+                return edit, await self._control.edit(actor, edit.changes, wish.reason, base=base)
+            except Conflict:
+                if attempt == ATTEMPTS - 1:
+                    raise
+        raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _plan(self, wish: _Wish) -> Edit:
         control = self._control
