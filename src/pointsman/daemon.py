@@ -44,6 +44,7 @@ from pointsman.identity.private_file import write_private
 from pointsman.identity.user import FirstPassword, PasswordRefused, Users
 from pointsman.licence.key import Refused
 from pointsman.licence.local import self_issue
+from pointsman.monitors.ping import icmp_socket
 from pointsman.schema.event import Event, Severity
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.snapshot import Snapshot
@@ -58,6 +59,7 @@ from pointsman.telemetry.tracker import HealthTracker
 from pointsman.web.answer import App
 from pointsman.web.api.app import make_app as make_api
 from pointsman.web.cluster import make_cluster_app
+from pointsman.web.local.app import BODY_LIMIT as LOCAL_BODY_LIMIT
 from pointsman.web.local.app import make_app as make_local
 from pointsman.web.server import ANY, CannotListen, Server
 from pointsman.web.ui.app import make_app as make_page
@@ -112,6 +114,7 @@ class _Daemon:
         self._stop = asyncio.Event()
         self._state = "starting"
         self._ipv6 = _has_ipv6()
+        self._can_ping = _can_ping()
         self._early: list[Event] = []
         self._record: Callable[[Event], None] = self._early.append
 
@@ -272,7 +275,10 @@ class _Daemon:
             demo_ports=self._demo,
             root=os.geteuid() == 0,
             ipv6=self._ipv6,
-            serving=frozenset(listener.subject.name for listener in listeners if listener.subject is not None),
+            can_ping=self._can_ping,
+            serving=frozenset(
+                listener.subject.name for listener in listeners if listener.subject is not None
+            ),
         )
 
     async def _keep_names_fresh(self) -> None:
@@ -346,7 +352,9 @@ class _Daemon:
         )
         ports = {"rest": places.rest, "ui": places.ui, "cluster": places.cluster}
         write_private(self._home / "run" / "ports.json", json.dumps(ports).encode())
-        server.listen_unix(make_local(self._control), self._home / "run" / "control.sock")
+        server.listen_unix(
+            make_local(self._control), self._home / "run" / "control.sock", body_limit=LOCAL_BODY_LIMIT
+        )
         return server, places
 
     def _last_ports(self) -> dict[str, int]:
@@ -416,6 +424,14 @@ def _has_ipv6() -> bool:
     except OSError:
         return False
     return True
+
+
+def _can_ping() -> bool:
+    """Whether this process may send ICMP echo requests."""
+    made = icmp_socket(socket.AF_INET)
+    if made is not None:
+        made.close()
+    return made is not None
 
 
 def _first_line(path: Path | None) -> str | None:

@@ -46,7 +46,7 @@ COMPILED: Mapping[str, Keys] = {
         "support_tls1_3",
     ),
     "monitors": _keys(
-        basic="back_off delay failures health_only machine scope timeout type use_ssl verbose",
+        basic="back_off delay failures machine scope timeout type use_ssl verbose",
         http="authentication body_regex host_header path status_regex",
         tcp="close_string max_response_len response_regex write_string",
     ),
@@ -64,7 +64,7 @@ ELSEWHERE: Mapping[str, Keys] = {
     "pools": _keys(basic="note"),
     # The first two rows describe how forms show a monitor; SIP, RTSP and programs have a condition of their own.
     "monitors": _keys(
-        basic="note can_edit_ssl can_use_ssl editable_keys factory",
+        basic="note health_only can_edit_ssl can_use_ssl editable_keys factory",
         rtsp="body_regex path status_regex",
         script="arguments.description arguments.name arguments.value program",
         sip="body_regex status_regex transport",

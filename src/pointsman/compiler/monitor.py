@@ -33,7 +33,7 @@ class Watch:
     @property
     def judged(self) -> bool:
         """Whether a check of ours may take nodes out of use."""
-        return any(not check.health_only for check in self.checks)
+        return bool(self.checks)
 
 
 def watch(
@@ -167,7 +167,6 @@ def _check(pool: str, node: str, name: str, monitor: Monitor, target: tuple[str,
         response_regex=monitor.tcp.response_regex,
         close_string=monitor.tcp.close_string,
         max_response_len=monitor.tcp.max_response_len,
-        health_only=monitor.basic.health_only,
     )
 
 

@@ -108,7 +108,6 @@ class Check:
     response_regex: str = ""
     close_string: str = ""
     max_response_len: int = 2048
-    health_only: bool = False
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,10 @@ class Statistics(Mapping[Key, Figures]):
         failures: Callable[[str, str], int],
         own: Callable[[], Figures],
     ) -> None:
-        """`failures` counts the failures of a node in a pool; `own` gives figures of the traffic manager that only the caller knows, under the names of `globals`."""
+        """`failures` counts the failures of a node in a pool.
+
+        `own` gives figures of the traffic manager that only the caller knows, under the names of `globals`.
+        """
         self._counters = counters
         self._history = history
         self._machine = machine

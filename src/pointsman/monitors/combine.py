@@ -1,6 +1,6 @@
 """Joins the verdicts of a pool's monitors into one for each node: all must agree that it is up. Pure.
 
-Invariant: a check without a verdict counts as up; a `health_only` monitor is recorded and takes no node out.
+Invariant: a check without a verdict counts as up.
 """
 
 from __future__ import annotations
@@ -24,9 +24,7 @@ def combine(
     """
     asked: dict[tuple[str, str], list[Check]] = {}
     for check in checks:
-        asked.setdefault((check.pool, check.node), [])
-        if not check.health_only:
-            asked[check.pool, check.node].append(check)
+        asked.setdefault((check.pool, check.node), []).append(check)
     result: dict[tuple[str, str], tuple[bool, str]] = {}
     for (pool, node), own in asked.items():
         whole = asked.get((pool, WHOLE_POOL), []) if node != WHOLE_POOL else []

@@ -97,7 +97,7 @@ class Basic(Section):
     """How many checks in a row must fail before a node is taken out of use."""
 
     health_only: Annotated[bool, Since("3.10")] = False
-    """Reports the health that it finds, but leaves the node in use."""
+    """Only the health that the monitor finds counts; a load that it might report is ignored."""
 
     machine: EndPoint = ""
     """The machine that a monitor of the whole pool watches: host:port, or a host alone for ping."""

@@ -48,7 +48,6 @@ def test_plain_monitors_are_the_engines(settings: dict[str, Any]) -> None:
         {"basic": {"type": "ping", "back_off": False}},
         {"basic": {"type": "connect"}},
         {"basic": {"type": "connect", "back_off": False, "verbose": True}},
-        {"basic": {"type": "connect", "back_off": False, "health_only": True}},
         {"basic": {"type": "connect", "back_off": False, "scope": "poolwide", "machine": "a.example:1"}},
         http(host_header=""),
         http(host_header="www.example evil"),

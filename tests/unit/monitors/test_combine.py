@@ -49,10 +49,5 @@ def test_a_pool_wide_verdict_holds_for_every_node_and_stands_alone_too() -> None
     assert combine(found, [replace(A, pool="other")]) == {("other", "a:80"): (True, "")}
 
 
-def test_a_health_only_monitor_takes_no_node_out() -> None:
-    only = replace(A, health_only=True)
-    assert combine(verdicts((only, False, "timed out")), [only]) == {("web", "a:80"): (True, "")}
-
-
 def test_a_verdict_whose_check_is_gone_does_not_count() -> None:
     assert combine(verdicts((A_HTTP, False, "x")), [A]) == {("web", "a:80"): (True, "")}

@@ -37,7 +37,7 @@ _COMMON_ESCAPES = frozenset("nrtdsw.+*?()[]^$|/-")
 def runs_natively(monitor: Monitor) -> bool:
     """Whether HAProxy can run the monitor with exactly the meaning that our own check gives it."""
     basic = monitor.basic
-    if basic.back_off or basic.scope != "pernode" or basic.health_only or basic.verbose:
+    if basic.back_off or basic.scope != "pernode" or basic.verbose:
         return False
     match basic.type:
         case "connect":
