@@ -36,14 +36,12 @@ STATUS_HOPELESS = (1, 2, STATUS_HOME_IN_USE)
 """Statuses that end the launcher too when the control plane was never ready: bad flags, a home in use."""
 
 LOCK_VARIABLE = "POINTSMAN_CONTROL_LOCK"
-"""Environment variable with the number of the inherited, locked descriptor of HOME/run/control.lock."""
+"""Environment variable: the number of the inherited, locked descriptor of HOME/run/control.lock."""
 
-# Seconds before the first, second, ... start after an end.
-CONTROL_DELAYS = (0.0, 0.2, 0.5, 1.0, 2.0)
-# The sockets of a worker that is still dying are free a few ms later.
-ENGINE_DELAYS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
-STEADY_SECONDS = 5.0
-"""A process that lived this long starts again without delay."""
+# Seconds that a process must have lived to start again at once, and the delays before its starts otherwise. The
+# sockets of an engine's worker that is still dying are free a few ms later.
+CONTROL_PACE = (10.0, (0.0, 0.2, 0.5, 1.0, 2.0))
+ENGINE_PACE = (1.0, (0.0, 0.02, 0.05, 0.1, 0.2, 0.5))
 STOP_SECONDS = 8.0
 POLL_SECONDS = 0.4
 LOG_BYTES = 8 << 20
@@ -174,8 +172,8 @@ class Service:
 
     def plan_start(self, lived: float) -> None:
         """Sets when to start next, after a process that lived `lived` seconds."""
-        delays = ENGINE_DELAYS if self.master_socket else CONTROL_DELAYS
-        self.failures = 1 if lived >= STEADY_SECONDS else self.failures + 1
+        steady, delays = ENGINE_PACE if self.master_socket else CONTROL_PACE
+        self.failures = 1 if lived >= steady else self.failures + 1
         self.start_at = time.monotonic() + delays[min(self.failures, len(delays)) - 1]
 
     def send(self, number: int) -> None:
