@@ -66,6 +66,8 @@ from pointsman.web.ui.app import make_app as make_page
 
 UI_PORT = 9090
 LAUNCHER_PERIOD = 0.3
+ENGINE_FAILED = "zxtmswerror"
+"""The tag of events that tell of an engine which ended."""
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 # compared with, not bound
 _log = logging.getLogger("pointsman")
 
@@ -120,6 +122,8 @@ class _Daemon:
 
     def _on_event(self, event: Event) -> None:
         self._record(event)
+        if event.tag == ENGINE_FAILED and self._state == "running":
+            self._loop.poke("the engine ended")
 
     def _health(self) -> str:
         if self._state != "running":
