@@ -145,8 +145,12 @@ class _Daemon:
             self._store = await Store.open(home / "store", BY_PATH)
         except StoreInUse as error:
             raise CannotStart(str(error), 4) from None
-        except (StoreError, NoBinary, OSError) as error:
+        except (StoreError, NoBinary) as error:
             raise CannotStart(str(error), 1) from None
+        except OSError as error:
+            raise CannotStart(
+                f"{home / 'store'}: {error.strerror}; free space or repair the disk", 1
+            ) from None
         stack.push_async_callback(self._store.close)
         self._identity = self._identify()
         try:
@@ -408,12 +412,14 @@ class _Daemon:
         while True:
             await asyncio.sleep(LAUNCHER_PERIOD)
             if (now := self._launcher()) != known:
-                known = now
-                self._write_ready(places)
+                with contextlib.suppress(OSError):  # a full disk: it is tried again
+                    self._write_ready(places)
+                    known = now
 
     def _withdraw(self) -> None:
         if self._options.ready_file is not None:
-            self._options.ready_file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self._options.ready_file.unlink(missing_ok=True)
 
 
 def _has_ipv6() -> bool:

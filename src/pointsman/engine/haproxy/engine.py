@@ -74,6 +74,7 @@ class HaproxyEngine:
         self._statuses = 0
         self._states_are_old = False
         self._given_up = False
+        self._disk_failed = ""
 
     # The surface
 
@@ -102,8 +103,11 @@ class HaproxyEngine:
                 try:
                     if await self._present() is not None:
                         await self._tidy()
+                    self._disk_failed = ""
                 except EngineUnreachable:
                     self._woken.set()  # it ended between two questions
+                except OSError as error:
+                    self._say_disk_failed(error)
 
     async def apply(self, plan: Plan) -> Outcome:
         """Puts `plan` in force: nothing, changes at run time, a reload or a start; or refuses it."""
@@ -238,6 +242,13 @@ class HaproxyEngine:
         if former is not None and former.identity != worker.identity:
             await self._welcome(worker)
         return worker
+
+    def _say_disk_failed(self, error: OSError) -> None:
+        """Says once that the engine's files cannot be written; traffic goes on, and it is tried again each second."""
+        if not self._disk_failed:
+            self._disk_failed = str(error)
+            reason = f"files of the traffic engine cannot be written: {error}; free space or repair the disk"
+            self._on_event(Event("general", "diskfailed", Severity.SERIOUS, None, reason))
 
     def _give_up(self) -> None:
         """Says once that an engine that served is gone and does not come back."""
