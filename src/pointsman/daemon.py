@@ -24,6 +24,7 @@ from pathlib import Path
 
 from pointsman import __version__
 from pointsman.cli.run import RunOptions
+from pointsman.compiler.compile import compile_plan
 from pointsman.compiler.facts import EngineFacts, Facts
 from pointsman.compiler.plan import Plan
 from pointsman.control.apply import ApplyLoop
@@ -306,6 +307,8 @@ class _Daemon:
                     group.create_task(self._watch.run()),
                     group.create_task(self._keep_names_fresh()),
                 ]
+                snapshot = self._configuration.snapshot
+                await self._watch.remind(compile_plan(snapshot, await self._facts(snapshot)))
                 await self._loop.apply(("start",))
                 tasks.append(group.create_task(self._loop.run()))
                 self._state = "running"

@@ -64,6 +64,7 @@ class Watch:
         self._history = history
         self._event_log = event_log
         self._live = live
+        self._live.health = tracker.nodes  # as it was when last heard of
         self._launcher_events = launcher_events
         self._runner = MonitorRunner(self._on_verdict, remembered=remembered)
         self._plan: Plan | None = None
@@ -100,13 +101,17 @@ class Watch:
         while True:
             await self._turned.wait()
             self._turned.clear()
-            await self._engine.judge(self._judgement())
+            if self._plan is not None:
+                await self._engine.judge(self._judgement(self._plan))
 
-    def _judgement(self) -> dict[tuple[str, str], tuple[bool, str]]:
+    async def remind(self, plan: Plan) -> None:
+        """Tells the engine, before it gets its first plan, of nodes that were dead when last heard of."""
+        self._runner.set_checks(plan.checks)
+        await self._engine.judge(self._judgement(plan))
+
+    def _judgement(self, plan: Plan) -> dict[tuple[str, str], tuple[bool, str]]:
         """What the engine must be told anew: each judged node whose verdict differs from the last telling."""
-        if self._plan is None:
-            return {}
-        nodes = nodes_of(self._plan.proxies)
+        nodes = nodes_of(plan.proxies)
         combined = combine(self._runner.verdicts, self._runner.checks)
         wanted = {
             (pool, node): combined.get((pool, node), combined.get((pool, WHOLE_POOL), (True, "")))

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pointsman.compiler.plan import Plan, Server
 from pointsman.engine.haproxy.socket import EngineUnreachable
 from pointsman.engine.haproxy.worker import Key, Worker
+from pointsman.engine.outcome import Verdicts
 
 
 def judged_servers(plan: Plan, dynamic: set[Key]) -> Iterator[tuple[Key, tuple[str, str], Server]]:
@@ -23,6 +24,15 @@ def judged_servers(plan: Plan, dynamic: set[Key]) -> Iterator[tuple[Key, tuple[s
             key = (section.backend, server.name)
             if server.judged and (not server.tracks or key in dynamic):
                 yield key, (section.pool, server.node), server
+
+
+def dead_servers(plan: Plan, verdicts: Verdicts) -> frozenset[Key]:
+    """The servers that must not serve before a new worker has been told that they are dead."""
+    return frozenset(
+        key
+        for key, node, server in judged_servers(plan, set())
+        if server.enabled and "check" in server.options and not verdicts.get(node, (True, ""))[0]
+    )
 
 
 async def tell(worker: Worker, plan: Plan, verdicts: Mapping[tuple[str, str], tuple[bool, str]]) -> None:
