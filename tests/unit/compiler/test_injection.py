@@ -133,7 +133,7 @@ def assert_harmless(plan: Plan) -> None:
     for line in lines_of(plan):
         found = words(line)
         assert MARK not in found, line
-        assert not found or re.fullmatch(r"[a-z0-9.-]+|certs/[a-z0-9.-]+\.pem", found[0]), line
+        assert not found or re.fullmatch(r"[a-z0-9._-]*|certs/[a-z0-9.-]+\.pem", found[0]), line
     paths = [*plan.certificates, *plan.certificate_lists, *plan.maps, *plan.files]
     assert all(re.fullmatch(r"[a-z]+/[a-z0-9.-]+", path) and ".." not in path for path in paths), paths
     servers = [server for section in plan.sections for server in section.servers]
