@@ -301,3 +301,19 @@ async def test_a_first_configuration_that_cannot_start_leaves_nothing_behind(
     assert rig.processes() == (0, 0)
     await rig.apply(plan, "start")
     assert await request(port, 10)
+
+
+async def test_an_option_that_needs_quotes_is_never_sent_to_the_socket(rig: Rig, origins: Origins) -> None:
+    a, b, _ = origins
+    port = free_port()
+    name = "n;disable frontend internal"
+    authority = {("ssl/cas", "ca"): {"content": self_signed("ca.example")[0].encode()}}
+    tls = {"enable": True, "strict_verify": True, "common_name_match": [name]}
+    await rig.apply({**service(port, [a], ssl=tls), **authority}, "start")
+    # The socket would take the semicolon for the end of a command.
+    reasons = await rig.apply({**service(port, [a, b], ssl=tls), **authority}, "reload")
+    assert any("cannot be given at run time" in reason for reason in reasons), reasons
+    assert "STOP" not in await rig.runtime("show stat internal 1 -1")
+    plain = {**tls, "common_name_match": ["n.example"]}
+    await rig.apply({**service(port, [a], ssl=plain), **authority}, "reload")
+    await rig.apply({**service(port, [a, b], ssl=plain), **authority}, "runtime")
