@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from pointsman.compiler.remark import Remarks
 from pointsman.schema.registry import BY_PATH
-from pointsman.schema.resource import FileResource, Key, Kind, Resource
+from pointsman.schema.resource import FileResource, Key, Kind, Resource, ResourceType
 from pointsman.schema.snapshot import Snapshot
 
 Keys = Mapping[str, frozenset[str]]
@@ -97,11 +97,9 @@ def remark_on_keys(snapshot: Snapshot, remarks: Remarks) -> None:
         kind = BY_PATH.get(identity.type)
         if kind is None or kind.kind is Kind.FILE or isinstance(resource, FileResource):
             continue
-        index = kind.key_index
-        for section, name, value in _set_keys(resource):
-            key = index[(section, name)]
-            for path in _without_effect(identity.type, key, value):
-                guards = name in GUARDS.get(identity.type, {}).get(section, ())
+        for key in _set_keys(kind, resource):
+            for path in _without_effect(identity.type, key, key.read(resource)):
+                guards = key.name in GUARDS.get(identity.type, {}).get(key.section, ())
                 say = remarks.warn if guards else remarks.notice
                 say(identity, "not_acted_on", _message(key, path, guards), *path)
 
@@ -111,15 +109,14 @@ def acts(resource_type: str, section: str, name: str) -> bool:
     return any(name in table.get(resource_type, {}).get(section, ()) for table in (COMPILED, ELSEWHERE))
 
 
-def _set_keys(resource: Resource) -> list[tuple[str, str, object]]:
-    """Section, name and value of each key that was set at all (whatever to)."""
-    found: list[tuple[str, str, object]] = []
-    for section_name in sorted(resource.model_fields_set):
-        section = getattr(resource, section_name)
-        found.extend(
-            (section_name, name, getattr(section, name)) for name in sorted(section.model_fields_set)
-        )
-    return found
+def _set_keys(kind: ResourceType, resource: Resource) -> list[Key]:
+    """Each key that was set at all (whatever to)."""
+    return [
+        key
+        for key in kind.keys
+        if key.section in resource.model_fields_set
+        and key.attribute in getattr(resource, key.section).model_fields_set
+    ]
 
 
 def _without_effect(resource_type: str, key: Key, value: object) -> list[tuple[str, ...]]:
@@ -135,7 +132,7 @@ def _without_effect(resource_type: str, key: Key, value: object) -> list[tuple[s
         (key.section, key.name, str(getattr(row, key.row_key)), column.name)
         for row in value
         for column in key.columns
-        if column not in cells and _plain(getattr(row, column.name)) != column.default
+        if column not in cells and _plain(getattr(row, column.attribute)) != column.default
     ]
 
 
