@@ -63,14 +63,17 @@ class Configuration:
         return tuple(sorted(i.name for i in self._store.objects if i.type == type_path))
 
     def users_of(self, identity: ObjectId) -> tuple[ObjectId, ...]:
-        """The objects that refer to this one."""
+        """The objects that need this one; loose references do not count."""
         return tuple(
             sorted(
                 other
                 for other, settings in self._store.objects.items()
                 if other != identity
                 and other.type in BY_PATH
-                and any(use.target == identity for use in references(BY_PATH[other.type], settings))
+                and any(
+                    use.target == identity and not use.loose
+                    for use in references(BY_PATH[other.type], settings)
+                )
             )
         )
 

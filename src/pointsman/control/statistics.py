@@ -1,6 +1,7 @@
 """The product's statistics tree, filled from what the data plane counts and what the configuration says.
 
-Invariant: an object of the configuration has every counter that its type declares; what nothing counts yet is zero.
+Invariant: an object of the configuration, and the traffic manager itself, have every counter that their type declares;
+what nothing counts yet is zero.
 Nothing is computed before it is asked for.
 """
 
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from pointsman.control.status import Figures
 from pointsman.schema.address import split_node
-from pointsman.schema.counter import STATISTICS_BY_PATH, CounterKind
+from pointsman.schema.counter import STATISTIC_TYPES, STATISTICS_BY_PATH, CounterKind
 from pointsman.schema.health import NodeHealth, NodeState
 from pointsman.schema.pool import Pool
 from pointsman.schema.snapshot import Snapshot
@@ -23,6 +24,7 @@ from pointsman.telemetry.machine import Machine
 Key = tuple[str, str]
 """Statistics type and object name."""
 
+_SINGLE = tuple(leaf.path for leaf in STATISTIC_TYPES if not leaf.per_object)
 _NODE_TYPES = ("nodes/node", "nodes/node_inet46")
 _PROTOCOLS = {
     "ssl": "sslforwarding",
@@ -80,7 +82,8 @@ class Statistics(Mapping[Key, Figures]):
 
     def __iter__(self) -> Iterator[Key]:
         snapshot = self._snapshot()
-        yield "globals", ""
+        for kind in _SINGLE:
+            yield kind, ""
         for name, _ in snapshot.all("virtual_servers", VirtualServer):
             yield "virtual_servers", name
         nodes: set[str] = set()
@@ -99,6 +102,8 @@ class Statistics(Mapping[Key, Figures]):
         match kind:
             case "globals" if not name:
                 return _complete(kind, self._globals())
+            case _ if not name and kind in _SINGLE:
+                return _complete(kind, {})
             case "virtual_servers":
                 server = snapshot.get(kind, name, VirtualServer)
                 if server is not None:
