@@ -102,8 +102,10 @@ class Configuration:
             if base is not None and self._store.changed_at(identity) > base:
                 raise Conflict(identity, self._store.changed_at(identity))
             merged = dict(settings) if replace or stored is None else merge(kind, stored, settings)
-            change = Put(identity, canonical(kind, build(kind, identity.name, merged)))
-            await self._commit((change,), actor, reason)
+            wanted = canonical(kind, build(kind, identity.name, merged))
+            # A singleton nobody has changed is not stored, and stays so when it is sent back as it was read.
+            if wanted or created or stored is not None:
+                await self._commit((Put(identity, wanted),), actor, reason)
             return Edited(created, self._store.revision)
 
     async def delete(self, actor: Author, identity: ObjectId, *, reason: str = "") -> None:
