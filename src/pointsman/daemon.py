@@ -29,7 +29,7 @@ from pointsman.compiler.plan import Plan
 from pointsman.control.apply import ApplyLoop
 from pointsman.control.configuration import Configuration
 from pointsman.control.control import Control, Identity
-from pointsman.control.first_start import DEMO_PORT, demo_ports, furnish
+from pointsman.control.first_start import DEMO, demo_ports, furnish
 from pointsman.control.journal import events_of
 from pointsman.control.live import Live
 from pointsman.control.resolve import REFRESH, Resolver, names_in
@@ -45,10 +45,13 @@ from pointsman.identity.user import FirstPassword, PasswordRefused, Users
 from pointsman.licence.key import Refused
 from pointsman.licence.local import self_issue
 from pointsman.monitors.ping import icmp_socket
+from pointsman.schema.condition import Standing
 from pointsman.schema.event import Event, Severity
+from pointsman.schema.problem import ObjectId
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.traffic_manager import TrafficManager
+from pointsman.schema.virtual_server import VirtualServer
 from pointsman.store import Store, StoreError, StoreInUse, Transaction
 from pointsman.telemetry.counters import Counters
 from pointsman.telemetry.database import Database
@@ -66,6 +69,7 @@ from pointsman.web.ui.app import make_app as make_page
 
 UI_PORT = 9090
 LAUNCHER_PERIOD = 0.3
+_PORT_FLAGS = {"rest": "rest-port", "ui": "ui-port", "cluster": "control-port"}
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 # compared with, not bound
 _log = logging.getLogger("pointsman")
 
@@ -337,12 +341,15 @@ class _Daemon:
         last = self._last_ports()
 
         def listen(app: App, name: str, where: Sequence[str], flag: int | None, stored: int) -> int:
-            plain = app is api
+            plain, option = app is api, f"--{_PORT_FLAGS[name]}"
             if flag == 0 and name in last:
                 # A control plane that was restarted keeps the ports that its clients know.
                 with contextlib.suppress(CannotListen):
                     return server.listen(app, where, last[name], plain_on_loopback=plain)
-            return server.listen(app, where, stored if flag is None else flag, plain_on_loopback=plain)
+            try:
+                return server.listen(app, where, stored if flag is None else flag, plain_on_loopback=plain)
+            except CannotListen as error:
+                raise CannotListen(f"{error} ({option}, --listen)") from None
 
         places = _Places(
             rest=listen(api, "rest", rest_hosts, options.rest_port, rest_port),
@@ -376,10 +383,23 @@ class _Daemon:
         print(_banner(rest, page, self._certificate, self._home, self._first), flush=True)
         print(f"  licence         {self._licence.sentence}", flush=True)
         if self._options.demo:
-            print(
-                f"\nTry it:           curl http://127.0.0.1:{DEMO_PORT}/\nStop it:          Ctrl-C\n",
-                flush=True,
+            print(f"\n{self._demo_sentence()}\nStop it:          Ctrl-C\n", flush=True)
+
+    def _demo_sentence(self) -> str:
+        """How to try the demo, or why that would be in vain."""
+        demo = ObjectId("virtual_servers", DEMO)
+        if demo not in self._configuration.snapshot.objects:
+            return "The demo was deleted; a new --home begins with it."
+        left_out = [c for c in self._control.conditions(demo) if c.standing is Standing.REJECTED]
+        if left_out:
+            return (
+                f"The demo does not serve: {left_out[0].message}.\n"
+                f"It begins by itself once that is solved; see pointsman status --home {self._home}"
             )
+        server = self._configuration.snapshot.get(demo.type, demo.name, VirtualServer)
+        if server is None or not server.basic.enabled:
+            return "The demo is not enabled."
+        return f"Try it:           curl http://127.0.0.1:{server.basic.port}/"
 
     def _write_ready(self, places: _Places) -> None:
         if self._options.ready_file is None:
