@@ -23,13 +23,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pointsman import __version__
+from pointsman.cli.banner import DEMO, banner, demo_words
 from pointsman.cli.run import RunOptions
 from pointsman.compiler.facts import EngineFacts, Facts
 from pointsman.compiler.plan import Plan
 from pointsman.control.apply import ApplyLoop
 from pointsman.control.configuration import Configuration
 from pointsman.control.control import Control, Identity
-from pointsman.control.first_start import DEMO, demo_ports, furnish
+from pointsman.control.first_start import demo_ports, furnish
 from pointsman.control.journal import events_of
 from pointsman.control.live import Live
 from pointsman.control.resolve import REFRESH, Resolver, names_in
@@ -41,17 +42,14 @@ from pointsman.identity.certificate import CertificateRefused, InstanceCertifica
 from pointsman.identity.machine import machine_addresses
 from pointsman.identity.password import UsersFileError
 from pointsman.identity.private_file import write_private
-from pointsman.identity.user import FirstPassword, PasswordRefused, Users
+from pointsman.identity.user import PasswordRefused, Users
 from pointsman.licence.key import Refused
 from pointsman.licence.local import self_issue
 from pointsman.monitors.ping import icmp_socket
-from pointsman.schema.condition import Standing
 from pointsman.schema.event import Event, Severity
-from pointsman.schema.problem import ObjectId
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.traffic_manager import TrafficManager
-from pointsman.schema.virtual_server import VirtualServer
 from pointsman.store import Store, StoreError, StoreInUse, Transaction
 from pointsman.telemetry.counters import Counters
 from pointsman.telemetry.database import Database
@@ -70,6 +68,8 @@ from pointsman.web.ui.app import make_app as make_page
 UI_PORT = 9090
 LAUNCHER_PERIOD = 0.3
 _PORT_FLAGS = {"rest": "rest-port", "ui": "ui-port", "cluster": "control-port"}
+ENGINE_FAILED = "zxtmswerror"
+"""The tag of events that tell of an engine which ended."""
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 # compared with, not bound
 _log = logging.getLogger("pointsman")
 
@@ -124,6 +124,8 @@ class _Daemon:
 
     def _on_event(self, event: Event) -> None:
         self._record(event)
+        if event.tag == ENGINE_FAILED and self._state == "running":
+            self._loop.poke("the engine ended")
 
     def _health(self) -> str:
         if self._state != "running":
@@ -378,28 +380,16 @@ class _Daemon:
 
     def _announce(self, places: _Places) -> None:
         (self._home / "run" / "control.ready").touch(mode=0o600)
-        rest, page = places.url(places.rest), places.url(places.ui) + "/"
         self._write_ready(places)
-        print(_banner(rest, page, self._certificate, self._home, self._first), flush=True)
-        print(f"  licence         {self._licence.sentence}", flush=True)
-        if self._options.demo:
-            print(f"\n{self._demo_sentence()}\nStop it:          Ctrl-C\n", flush=True)
-
-    def _demo_sentence(self) -> str:
-        """How to try the demo, or why that would be in vain."""
-        demo = ObjectId("virtual_servers", DEMO)
-        if demo not in self._configuration.snapshot.objects:
-            return "The demo was deleted; a new --home begins with it."
-        left_out = [c for c in self._control.conditions(demo) if c.standing is Standing.REJECTED]
-        if left_out:
-            return (
-                f"The demo does not serve: {left_out[0].message}.\n"
-                f"It begins by itself once that is solved; see pointsman status --home {self._home}"
+        if self._first.ignored:
+            _log.warning(
+                "--password-file is ignored: the password was set at the first start; change it in the product"
             )
-        server = self._configuration.snapshot.get(demo.type, demo.name, VirtualServer)
-        if server is None or not server.basic.enabled:
-            return "The demo is not enabled."
-        return f"Try it:           curl http://127.0.0.1:{server.basic.port}/"
+        urls = places.url(places.rest), places.url(places.ui) + "/"
+        print(banner(*urls, self._certificate, self._home, self._first, self._licence.sentence), flush=True)
+        if self._options.demo:
+            conditions = self._control.conditions(DEMO)
+            print(demo_words(self._configuration.snapshot, conditions, self._home), flush=True)
 
     def _write_ready(self, places: _Places) -> None:
         if self._options.ready_file is None:
@@ -459,25 +449,3 @@ def _first_line(path: Path | None) -> str | None:
         return None
     with path.open(encoding="utf-8") as stream:
         return stream.readline().rstrip("\r\n")
-
-
-def _banner(rest: str, page: str, certificate: InstanceCertificate, home: Path, first: FirstPassword) -> str:
-    if first.generated:
-        password = f"{first.generated}   (kept in {home / 'admin-password'} until it is changed)"
-    elif (home / "admin-password").exists():
-        password = f"see {home / 'admin-password'}"
-    else:
-        password = "as given at the first start"  # noqa: S105 # a sentence
-    if first.ignored:
-        _log.warning(
-            "--password-file is ignored: the password was set at the first start; change it in the product"
-        )
-    return f"""
-Pointsman {__version__} is running.
-
-  page            {page}
-  REST API        {rest}/api/tm/8.3   (plain http works from this machine)
-  user            admin
-  password        {password}
-  SHA-1           {certificate.sha1}
-  SHA-256         {certificate.sha256}"""

@@ -74,6 +74,7 @@ class HaproxyEngine:
         self._statuses = 0
         self._states_are_old = False
         self._given_up = False
+        self._all_told = True
 
     # The surface
 
@@ -102,8 +103,8 @@ class HaproxyEngine:
                 try:
                     if await self._present() is not None:
                         await self._tidy()
-                except EngineUnreachable:
-                    self._woken.set()  # it ended between two questions
+                except (EngineUnreachable, OSError):
+                    continue  # its end wakes us; a full disk may have room in a second
 
     async def apply(self, plan: Plan) -> Outcome:
         """Puts `plan` in force: nothing, changes at run time, a reload or a start; or refuses it."""
@@ -159,8 +160,9 @@ class HaproxyEngine:
                 return
             self._states_are_old = True
             try:
-                await tell(self._worker, self._in_force, self._verdicts)
+                self._all_told = await tell(self._worker, self._in_force, self._verdicts)
             except EngineUnreachable:
+                self._all_told = False
                 self._woken.set()
 
     async def probe(self, listeners: Iterable[Listener]) -> Mapping[Listener, str]:
@@ -212,7 +214,7 @@ class HaproxyEngine:
         worker.forget()
 
     async def _present(self) -> Worker | None:
-        """The worker that serves now, or None. One that the launcher is starting is awaited, the first time."""
+        """The worker that serves now, or None; the first time, one that is being started is awaited."""
         former = self._worker
         if former is not None and not former.ended() and not former.talk.closed:
             return former
@@ -242,7 +244,7 @@ class HaproxyEngine:
     def _give_up(self) -> None:
         """Says once that an engine that served is gone and does not come back."""
         if self._worker is not None and not self._given_up:
-            reason = "the traffic engine (HAProxy) ended and does not start again; see log/haproxy.log for what it says"
+            reason = "the traffic engine (HAProxy) ended and does not start again; log/haproxy.log says why"
             self._on_event(Event("general", "zxtmswerror", Severity.FATAL, None, reason))
         self._given_up = True
 
@@ -277,7 +279,7 @@ class HaproxyEngine:
             if len(words) > 3 and not line.startswith("#") and (words[1], words[3]) not in known:
                 worker.lingering[(words[1], words[3])] = None
         self._in_force, self._number = plan, entry.applied
-        await tell(worker, plan, self._verdicts)
+        self._all_told = await tell(worker, plan, self._verdicts)
         return True
 
     # Acting
@@ -290,6 +292,8 @@ class HaproxyEngine:
                 Problem(at.subject, (), "engine.bind", f"{why}; {remedy}") for at, why in taken.items()
             )
         number = await asyncio.to_thread(self._generations.write, plan)
+        loaded = (self._worker.generation,) if self._worker is not None else ()
+        await asyncio.to_thread(self._generations.prune, loaded)
         complaint = ""
         if check:
             complaint = await check_configuration(
@@ -326,7 +330,8 @@ class HaproxyEngine:
         except NotAtRunTime as reason:
             return await self._reload(worker, plan, (f"not possible at run time: {reason}",))
         await self._put_in_force(worker, plan, number)
-        return Outcome("runtime", tuple(describe(operation) for operation in operations), generation=number)
+        done = dict.fromkeys(describe(operation) for operation in operations)
+        return Outcome("runtime", tuple(done), generation=number)
 
     async def _reload(self, worker: Worker, plan: Plan, reasons: tuple[str, ...]) -> Outcome:
         """Replaces the worker by one that loads the plan; the old one finishes what it has."""
@@ -349,14 +354,16 @@ class HaproxyEngine:
         asyncio.get_running_loop().remove_reader(worker.pidfd)
         self._finishing.append(worker)
         self._take(successor)
+        self._in_force, self._number = None, number
         await self._settle(successor, plan, number)
         return Outcome("reload", reasons, generation=number)
 
     async def _ask_for_reload(self) -> str:
-        """What the master says to `reload`; when it ends on the way, its successor loads the new generation anyway.
+        """What the master says to `reload`; if it ends on the way, the next one loads the new generation.
 
-        The master's socket comes up a little later than the worker's after a start, and one that is just executing
-        itself anew may drop a connection (2.8.25); a question that changes nothing shows that it listens.
+        The master's socket comes up a little later than the worker's after a start, and one that is just
+        executing itself anew may drop a connection (2.8.25); a question that changes nothing shows that it
+        listens.
         """
         since = time.monotonic()
         while True:
@@ -432,7 +439,7 @@ class HaproxyEngine:
 
     async def _settle(self, worker: Worker, plan: Plan, number: int) -> None:
         """Completes a worker that has just loaded a plan: verdicts first, then the nodes held back."""
-        await tell(worker, plan, self._verdicts)
+        self._all_told = await tell(worker, plan, self._verdicts)
         held = self._held(plan)
         await worker.talk.ask_all([f"set server {backend}/{server} state ready" for backend, server in held])
         await self._put_in_force(worker, plan, number)
@@ -446,7 +453,6 @@ class HaproxyEngine:
         write_entry(self._ledger, Entry(worker.identity, number, tuple(sorted(worker.dynamic))))
         nodes = {(section.pool, server.node) for section in plan.sections for server in section.servers}
         self._verdicts = {node: verdict for node, verdict in self._verdicts.items() if node in nodes}
-        await asyncio.to_thread(self._generations.prune, (worker.generation,))
         self._states_are_old = True
 
     def _held(self, plan: Plan) -> frozenset[Key]:
@@ -478,5 +484,7 @@ class HaproxyEngine:
             worker.forget()
         if self._worker is not None and self._worker.lingering:
             await delete_lingering(self._worker)
+        if self._worker is not None and self._in_force is not None and not self._all_told:
+            self._all_told = await tell(self._worker, self._in_force, self._verdicts)
         if self._worker is not None and self._in_force is not None and self._states_are_old:
             await self._save_states(self._worker, self._in_force)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from pointsman.compiler.plan import Plan, Server
-from pointsman.engine.haproxy.socket import EngineUnreachable
 from pointsman.engine.haproxy.worker import Key, Worker
 
 
@@ -25,8 +24,8 @@ def judged_servers(plan: Plan, dynamic: set[Key]) -> Iterator[tuple[Key, tuple[s
                 yield key, (section.pool, server.node), server
 
 
-async def tell(worker: Worker, plan: Plan, verdicts: Mapping[tuple[str, str], tuple[bool, str]]) -> None:
-    """Gives the worker the verdicts it has not been given. Raises EngineUnreachable.
+async def tell(worker: Worker, plan: Plan, verdicts: Mapping[tuple[str, str], tuple[bool, str]]) -> bool:
+    """Gives the worker the verdicts it has not been given; whether it took all. Raises EngineUnreachable.
 
     A node that our monitors saw down and see up again is up at once, also where traffic found it dead meanwhile:
     without that it would wait for the next passive trial.
@@ -43,6 +42,4 @@ async def tell(worker: Worker, plan: Plan, verdicts: Mapping[tuple[str, str], tu
     for (key, up, _), answer in zip(news, answers, strict=True):
         if not answer:
             worker.told[key] = up
-    refused = sorted({answer for answer in answers if answer})
-    if refused:
-        raise EngineUnreachable(f"verdicts were not taken: {'; '.join(refused)}")
+    return not any(answers)

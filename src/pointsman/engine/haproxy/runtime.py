@@ -145,6 +145,7 @@ async def _add(worker: Worker, backend: str, server: Server, up: bool) -> None:
                 commands.append(_Command(f"set server {name} state ready"))
             await _do(worker, commands)
             del worker.lingering[key]
+            worker.fixed.discard(key)
             return
         await delete_lingering(worker)
         if key in worker.lingering:
@@ -244,6 +245,6 @@ def _map_lines(version: str, path: str, entries: Sequence[tuple[str, str]]) -> I
 
 
 def _forget(worker: Worker, key: Key) -> None:
-    worker.lingering.pop(key, None)
+    del worker.lingering[key]
     worker.dynamic.discard(key)
     worker.told.pop(key, None)
