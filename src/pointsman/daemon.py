@@ -23,14 +23,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pointsman import __version__
-from pointsman.cli.banner import DEMO, banner, demo_words
+from pointsman.cli.banner import banner, demo_words
 from pointsman.cli.run import RunOptions
 from pointsman.compiler.facts import EngineFacts, Facts
 from pointsman.compiler.plan import Plan
 from pointsman.control.apply import ApplyLoop
 from pointsman.control.configuration import Configuration
 from pointsman.control.control import Control, Identity
-from pointsman.control.first_start import demo_ports, furnish
+from pointsman.control.first_start import DEMO, demo_ports, furnish
 from pointsman.control.journal import events_of
 from pointsman.control.live import Live
 from pointsman.control.resolve import REFRESH, Resolver, names_in

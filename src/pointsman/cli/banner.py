@@ -9,15 +9,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pointsman import __version__
+from pointsman.control.first_start import DEMO
 from pointsman.identity.certificate import InstanceCertificate
 from pointsman.identity.user import FirstPassword
 from pointsman.schema.condition import Condition, Standing
-from pointsman.schema.problem import ObjectId
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.virtual_server import VirtualServer
-
-DEMO = ObjectId("virtual_servers", "demo")
-"""The demo's virtual server."""
 
 
 def banner(

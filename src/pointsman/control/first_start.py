@@ -17,8 +17,8 @@ from pointsman.store import Author, Change, Put, Store
 
 PRODUCT = Author("", "", "product")
 """The author of what the product does by itself."""
-DEMO = "demo"
-"""The name of the demo's virtual server and of its pool."""
+DEMO = ObjectId("virtual_servers", "demo")
+"""The demo's virtual server."""
 DEMO_PORT = 8080
 _WANTED_NODE_PORTS = (8081, 8082, 8083)
 
@@ -77,8 +77,8 @@ def _demo(ports: tuple[int, ...]) -> list[Change]:
         "basic": {
             "enabled": True,
             "port": DEMO_PORT,
-            "pool": DEMO,
+            "pool": DEMO.name,
             "note": f"Try it: curl http://127.0.0.1:{DEMO_PORT}/",
         }
     }
-    return [Put(ObjectId("pools", DEMO), pool), Put(ObjectId("virtual_servers", DEMO), service)]
+    return [Put(ObjectId("pools", DEMO.name), pool), Put(DEMO, service)]
