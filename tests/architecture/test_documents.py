@@ -63,7 +63,7 @@ def event_tags() -> Iterator[str]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "Event" and len(node.args) > 2:
                 yield from (
-                    part.value
+                    str(part.value)
                     for part in ast.walk(node.args[1])
                     if isinstance(part, ast.Constant) and str(part.value).isalpha()
                 )
