@@ -16,6 +16,7 @@ from typing import Protocol
 
 from pointsman.compiler.compile import compile_plan
 from pointsman.compiler.facts import Facts
+from pointsman.compiler.memory import Memory
 from pointsman.compiler.plan import Listener, Plan
 from pointsman.engine.outcome import Outcome
 from pointsman.schema.condition import Condition, Standing
@@ -72,6 +73,7 @@ class ApplyLoop:
         self._facts = facts
         self._on_plan = on_plan
         self._on_event = on_event
+        self._memory = Memory()
         self._wanted = asyncio.Event()
         self._reasons: list[str] = []
         self._refused: dict[ObjectId, str] = {}
@@ -138,7 +140,7 @@ class ApplyLoop:
     async def _fit(self, snapshot: Snapshot, facts: Facts) -> tuple[Plan, Outcome, dict[ObjectId, str]]:
         refused: dict[ObjectId, str] = {}
         outcome = Outcome("refused", (), (), 0)
-        plan = compile_plan(snapshot, replace(facts, refused=refused))
+        plan = await self._compile(snapshot, replace(facts, refused=refused))
         for _ in range(ATTEMPTS):
             found: dict[ObjectId, str] = {}
             for listener, why in (await self._engine.probe(plan.listeners)).items():
@@ -154,8 +156,16 @@ class ApplyLoop:
             if not found.keys() - refused.keys():
                 break  # nothing more to leave out: the last good configuration stays
             refused |= found
-            plan = compile_plan(snapshot, replace(facts, refused=dict(refused)))
+            plan = await self._compile(snapshot, replace(facts, refused=dict(refused)))
         return plan, outcome, refused
+
+    async def _compile(self, snapshot: Snapshot, facts: Facts) -> Plan:
+        # In a thread, because thousands of new objects take seconds, and REST and monitors go on meanwhile.
+        return await asyncio.to_thread(compile_plan, snapshot, facts, self._memory)
+
+    def preview(self, snapshot: Snapshot, facts: Facts) -> Plan:
+        """The plan that a configuration would have; nothing comes of it."""
+        return compile_plan(snapshot, facts, self._memory.copy())
 
     def _record(
         self, snapshot: Snapshot, reasons: tuple[str, ...], outcome: Outcome, started: float, seconds: float
