@@ -8,6 +8,7 @@ import ssl
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from tests.certificates import self_signed
 from tests.engine.rig import Objects, Rig, request, service, until
 from tools.instance import free_port
@@ -185,7 +186,7 @@ async def test_a_worker_that_does_not_answer_in_time_is_found_later(
     _, worker = await rig.running()
     await rig.apply(both, "nothing", "reload")
     nodes = [origins[0]]
-    await rig.apply({**both, **{("pools", "app"): service(port, nodes)["pools", "app"]}}, "runtime")
+    await rig.apply({**both, ("pools", "app"): service(port, nodes)["pools", "app"]}, "runtime")
     assert await request(port, 20) == {"a": 20}
     assert worker
 
@@ -230,7 +231,7 @@ async def test_generations_do_not_pile_up(rig: Rig, origins: Origins) -> None:
         outcome = await rig.engine.apply(with_line(plan, "backend pool-app", Line(f"nonsense {number}")))
         assert outcome.act == "refused"
     names = {path.name for path in (rig.home / "engine").iterdir()}
-    assert {"current", "gen-1"} < names
+    assert {"current", "gen-1"} <= names
     assert len(names) <= 5, names
     for path in (rig.home / "engine" / "gen-1").rglob("*"):
         assert path.stat().st_mode & 0o077 == 0, path
