@@ -239,6 +239,9 @@ GARBAGE = [
     b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\n",
     b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
     b"PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n",
+    b"PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\nGET / HT",
+    b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+    b"PUT / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     b"PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     os.urandom(200).replace(b"\x16", b"x") + b"\r\n\r\n",
 ]
@@ -253,6 +256,8 @@ async def test_what_is_not_http_gets_our_json(tmp_path: Path, data: bytes) -> No
         error = json.loads(body)
         assert error["error_id"] == "http.bad_request"
         assert error["error_text"]
+        assert "bytearray" not in error["error_text"]
+        assert headers["connection"] == "close", "what follows could be part of the body"
         assert (await running.ask(GET))[0] == 200
 
 

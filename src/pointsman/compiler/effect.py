@@ -110,13 +110,10 @@ def acts(resource_type: str, section: str, name: str) -> bool:
 
 
 def _set_keys(kind: ResourceType, resource: Resource) -> list[Key]:
-    """Each key that was set at all (whatever to)."""
-    return [
-        key
-        for key in kind.keys
-        if key.section in resource.model_fields_set
-        and key.attribute in getattr(resource, key.section).model_fields_set
-    ]
+    """The keys that were set at all (whatever to), sorted by section and name."""
+    written = {section: getattr(resource, section).model_fields_set for section in resource.model_fields_set}
+    found = [key for key in kind.keys if key.attribute in written.get(key.section, ())]
+    return sorted(found, key=lambda key: (key.section, key.name))
 
 
 def _without_effect(resource_type: str, key: Key, value: object) -> list[tuple[str, ...]]:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pointsman.compiler.check import check
-from pointsman.control.error import Conflict, Forbidden, InUse, NotFound
+from pointsman.control.error import CannotStore, Conflict, Forbidden, InUse, NotFound
 from pointsman.control.merge import canonical, merge
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.reference import references
@@ -22,7 +22,17 @@ from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
 from pointsman.schema.resource import Kind, ResourceType
 from pointsman.schema.snapshot import AnyResource, Snapshot
 from pointsman.schema.validate import Invalid, build
-from pointsman.store import Author, Change, Delete, Put, Rename, Store, Transaction, changes_between
+from pointsman.store import (
+    Author,
+    Change,
+    Delete,
+    NotStored,
+    Put,
+    Rename,
+    Store,
+    Transaction,
+    changes_between,
+)
 
 
 @dataclass(frozen=True)
@@ -176,7 +186,10 @@ class Configuration:
                         candidate[renamed] = candidate.pop(identity)
         if problems := check(Snapshot(candidate), touched):
             raise Invalid(problems)
-        transaction = await self._store.commit(changes, actor, reason)
+        try:
+            transaction = await self._store.commit(changes, actor, reason)
+        except NotStored as error:
+            raise CannotStore(str(error)) from error
         if transaction is None:
             return
         self.snapshot = self._publish()

@@ -177,6 +177,10 @@ class Connection:
         if event.http_version not in (b"1.0", b"1.1"):
             await self._refuse(error_answer(505, "http.bad_request", "only HTTP/1.0 and 1.1 are spoken", {}))
             return None
+        if _is_ambiguous(event):
+            text = "the length of the body is given in two ways, or in one that HTTP/1.0 has not; send one"
+            await self._refuse(error_answer(400, "http.bad_request", text, {}))
+            return None
         return event
 
     async def _refuse(self, answer: Answer) -> None:
@@ -340,15 +344,23 @@ def _scope(request: h11.Request, peer: Peer) -> Scope:
     return scope
 
 
+def _is_ambiguous(request: h11.Request) -> bool:
+    """Whether a proxy on the way could see the body end elsewhere than we do (RFC 9112, 6.1): what follows would be
+    another client's request to one side, and part of this one to the other.
+    """
+    names = {name for name, _ in request.headers}
+    return b"transfer-encoding" in names and (b"content-length" in names or request.http_version == b"1.0")
+
+
 def _late(what: str) -> Answer:
     return error_answer(408, "http.timeout", f"{what} did not arrive in time", {})
 
 
 def _malformed(error: h11.RemoteProtocolError) -> Answer:
     status = error.error_status_hint or 400
-    text = (
-        "the headers are too large; send less" if status == 431 else f"this is not an HTTP request: {error}"
-    )
+    # h11 quotes what it did not understand as Python would; the sender knows what it sent.
+    what = str(error).partition(": bytearray(")[0]
+    text = "the headers are too large; send less" if status == 431 else f"this is not an HTTP request: {what}"
     return error_answer(status, "http.bad_request", text, {})
 
 

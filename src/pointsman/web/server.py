@@ -38,6 +38,11 @@ ANY = ""
 
 _TLS_HANDSHAKE = b"\x16"
 _BACKLOG = 512
+_REMEDIES = {
+    errno.EADDRINUSE: "another program has it: stop that program or choose another port",
+    errno.EACCES: "ports below 1024 need root: choose another port",
+    errno.EADDRNOTAVAIL: "this machine has no such address: choose one that it has",
+}
 _SHORTAGE = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -93,9 +98,8 @@ class Server:
             for made in bound:
                 made.close()
             where = f"{host or 'every address'}, port {port}"
-            raise CannotListen(
-                f"cannot listen on {where}: {error.strerror or error}; free the port or choose another"
-            ) from error
+            remedy = _REMEDIES.get(error.errno or 0, "choose another address or port")
+            raise CannotListen(f"cannot listen on {where}: {error.strerror or error}; {remedy}") from error
         self._listeners += [_Listener(made, app, plain_on_loopback, body_limit) for made in bound]
         return port
 
