@@ -300,7 +300,7 @@ class HaproxyEngine:
     async def _probe(self, listeners: Iterable[Listener]) -> Mapping[Listener, str]:
         bound: frozenset[tuple[str, int]] = frozenset()
         if self._worker is not None and not self._worker.ended():
-            bound = self._generations.listeners(self._number)
+            bound = await asyncio.to_thread(self._generations.listeners, self._number)
         return await asyncio.to_thread(refused_binds, tuple(listeners), bound)
 
     def _refuse(self, problems: tuple[Problem, ...]) -> Outcome:
@@ -459,11 +459,11 @@ class HaproxyEngine:
 
     async def _save_states(self, worker: Worker, plan: Plan, held: Collection[Key] = ()) -> None:
         """Writes the nodes' health for the next worker to load."""
+        self._states_are_old = False
         table = await worker.talk.ask("show servers state")
         new = self._states.with_name("servers.state.new")
-        new.write_text(carry_states(table, plan, held))
+        new.write_text(await asyncio.to_thread(carry_states, table, plan, held))
         new.rename(self._states)
-        self._states_are_old = False
 
     async def _tidy(self) -> None:
         """Reads the last counters of finished workers, deletes servers without connections, saves health."""
