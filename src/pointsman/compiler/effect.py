@@ -104,11 +104,9 @@ def remark_on_keys(snapshot: Snapshot, memory: Memory, remarks: Remarks) -> None
 
 
 def _remark_on_object(identity: ObjectId, kind: ResourceType, resource: Resource, remarks: Remarks) -> None:
-    index = kind.key_index
-    for section, name, value in _set_keys(resource):
-        key = index[(section, name)]
-        for path in _without_effect(identity.type, key, value):
-            guards = name in GUARDS.get(identity.type, {}).get(section, ())
+    for key in _set_keys(kind, resource):
+        for path in _without_effect(identity.type, key, key.read(resource)):
+            guards = key.name in GUARDS.get(identity.type, {}).get(key.section, ())
             say = remarks.warn if guards else remarks.notice
             say(identity, "not_acted_on", _message(key, path, guards), *path)
 
@@ -118,15 +116,11 @@ def acts(resource_type: str, section: str, name: str) -> bool:
     return any(name in table.get(resource_type, {}).get(section, ()) for table in (COMPILED, ELSEWHERE))
 
 
-def _set_keys(resource: Resource) -> list[tuple[str, str, object]]:
-    """Section, name and value of each key that was set at all (whatever to)."""
-    found: list[tuple[str, str, object]] = []
-    for section_name in sorted(resource.model_fields_set):
-        section = getattr(resource, section_name)
-        found.extend(
-            (section_name, name, getattr(section, name)) for name in sorted(section.model_fields_set)
-        )
-    return found
+def _set_keys(kind: ResourceType, resource: Resource) -> list[Key]:
+    """The keys that were set at all (whatever to), sorted by section and name."""
+    written = {section: getattr(resource, section).model_fields_set for section in resource.model_fields_set}
+    found = [key for key in kind.keys if key.attribute in written.get(key.section, ())]
+    return sorted(found, key=lambda key: (key.section, key.name))
 
 
 def _without_effect(resource_type: str, key: Key, value: object) -> list[tuple[str, ...]]:
@@ -142,7 +136,7 @@ def _without_effect(resource_type: str, key: Key, value: object) -> list[tuple[s
         (key.section, key.name, str(getattr(row, key.row_key)), column.name)
         for row in value
         for column in key.columns
-        if column not in cells and _plain(getattr(row, column.name)) != column.default
+        if column not in cells and _plain(getattr(row, column.attribute)) != column.default
     ]
 
 

@@ -1,6 +1,7 @@
 """The product's statistics tree, filled from what the data plane counts and what the configuration says.
 
-Invariant: an object of the configuration has every counter that its type declares; what nothing counts yet is zero.
+Invariant: an object of the configuration, and the traffic manager itself, have every counter that their type declares;
+what nothing counts yet is zero.
 Nothing is computed before it is asked for.
 """
 
@@ -12,9 +13,9 @@ from dataclasses import dataclass
 
 from pointsman.control.status import Figures
 from pointsman.schema.address import split_node
-from pointsman.schema.counter import STATISTICS_BY_PATH, CounterKind
+from pointsman.schema.counter import STATISTIC_TYPES, STATISTICS_BY_PATH, CounterKind
 from pointsman.schema.health import NodeHealth, NodeState
-from pointsman.schema.pool import Pool
+from pointsman.schema.pool import NodeRow, Pool
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.virtual_server import VirtualServer
 from pointsman.telemetry.counters import Counters
@@ -24,6 +25,7 @@ from pointsman.telemetry.machine import Machine
 Key = tuple[str, str]
 """Statistics type and object name."""
 
+_SINGLE = tuple(leaf.path for leaf in STATISTIC_TYPES if not leaf.per_object)
 _NODE_TYPES = ("nodes/node", "nodes/node_inet46")
 _PROTOCOLS = {
     "ssl": "sslforwarding",
@@ -52,25 +54,25 @@ _BEST_FIRST = (NodeState.ALIVE, NodeState.DRAINING, NodeState.UNKNOWN, NodeState
 
 @dataclass(frozen=True)
 class _Index:
-    """What leads from a name to its objects in one snapshot: `pool_nodes` from "pool-node" to (pool, node), `pools_of`
-    from a node to its pools; `used` are the pools that virtual servers send traffic to.
+    """What leads from a name to its objects in one snapshot: `pool_nodes` from "pool-node" to pool and row, `rows_of`
+    from a node to all its rows with their pools; `used` are the pools that virtual servers send traffic to.
     """
 
     snapshot: Snapshot
-    pool_nodes: Mapping[str, tuple[str, str]]
-    pools_of: Mapping[str, Sequence[str]]
+    pool_nodes: Mapping[str, tuple[str, NodeRow]]
+    rows_of: Mapping[str, Sequence[tuple[str, NodeRow]]]
     used: frozenset[str]
 
 
 def _index_of(snapshot: Snapshot) -> _Index:
-    pool_nodes: dict[str, tuple[str, str]] = {}
-    pools_of: dict[str, list[str]] = {}
+    pool_nodes: dict[str, tuple[str, NodeRow]] = {}
+    rows_of: dict[str, list[tuple[str, NodeRow]]] = {}
     for name, pool in snapshot.all("pools", Pool):
         for row in pool.basic.nodes_table:
-            pool_nodes.setdefault(f"{name}-{row.node}", (name, row.node))
-            pools_of.setdefault(row.node, []).append(name)
+            pool_nodes.setdefault(f"{name}-{row.node}", (name, row))
+            rows_of.setdefault(row.node, []).append((name, row))
     used = frozenset(server.basic.pool for _, server in snapshot.all("virtual_servers", VirtualServer))
-    return _Index(snapshot, pool_nodes, pools_of, used)
+    return _Index(snapshot, pool_nodes, rows_of, used)
 
 
 class Statistics(Mapping[Key, Figures]):
@@ -112,7 +114,8 @@ class Statistics(Mapping[Key, Figures]):
 
     def __iter__(self) -> Iterator[Key]:
         snapshot = self._snapshot()
-        yield "globals", ""
+        for kind in _SINGLE:
+            yield kind, ""
         for name, _ in snapshot.all("virtual_servers", VirtualServer):
             yield "virtual_servers", name
         for name, _ in snapshot.all("pools", Pool):
@@ -120,7 +123,7 @@ class Statistics(Mapping[Key, Figures]):
         index = self._index()
         for name in index.pool_nodes:
             yield "nodes/per_pool_node", name
-        for node in sorted(index.pools_of):
+        for node in sorted(index.rows_of):
             for kind in _NODE_TYPES:
                 yield kind, node
 
@@ -130,6 +133,8 @@ class Statistics(Mapping[Key, Figures]):
         match kind:
             case "globals" if not name:
                 return _complete(kind, self._globals())
+            case _ if not name and kind in _SINGLE:
+                return _complete(kind, {})
             case "virtual_servers":
                 server = snapshot.get(kind, name, VirtualServer)
                 if server is not None:
@@ -140,34 +145,33 @@ class Statistics(Mapping[Key, Figures]):
                     return _complete(kind, self._pool(name, pool))
             case "nodes/per_pool_node":
                 if (place := self._index().pool_nodes.get(name)) is not None:
-                    return self.pool_node(*place)
+                    return self._pool_node(*place)
             case "nodes/node" | "nodes/node_inet46":
-                pools = self._index().pools_of.get(name, ())
-                if pools:
-                    state = min((self._state(pool, name) for pool in pools), key=_BEST_FIRST.index)
+                if rows := self._index().rows_of.get(name, ()):
+                    state = min((self._state(pool, row) for pool, row in rows), key=_BEST_FIRST.index)
                     shown: dict[str, int | str] = {
                         **self._counters.node(name),
                         "state": _STATES[state],
-                        "failures": sum(self._failures(pool, name) for pool in pools),
+                        "failures": sum(self._failures(pool, name) for pool, _ in rows),
                         "port": split_node(name)[1],
                     }
                     return _complete(kind, shown)
         raise KeyError(key)
 
-    def pool_node(self, pool: str, node: str) -> Figures:
-        """Counters of a node in one pool; the caller knows that it is there."""
-        state = _STATES[self._state(pool, node)]
+    def _pool_node(self, pool: str, row: NodeRow) -> Figures:
         shown: dict[str, int | str] = {
-            **self._counters.pool_node(pool, node),
-            "state": state,
-            "failures": self._failures(pool, node),
-            "node_port": split_node(node)[1],
+            **self._counters.pool_node(pool, row.node),
+            "state": _STATES[self._state(pool, row)],
+            "failures": self._failures(pool, row.node),
+            "node_port": split_node(row.node)[1],
         }
         return _complete("nodes/per_pool_node", shown)
 
-    def _state(self, pool: str, node: str) -> NodeState:
-        seen = self._health().get((pool, node))
-        return seen.state if seen is not None else NodeState.UNKNOWN
+    def _state(self, pool: str, row: NodeRow) -> NodeState:
+        seen = self._health().get((pool, row.node))
+        state = seen.state if seen is not None else NodeState.UNKNOWN
+        # What the administrator set is true at once, also in a pool that nothing uses.
+        return NodeState.DRAINING if row.state == "draining" and state is not NodeState.DEAD else state
 
     def _virtual_server(self, name: str, server: VirtualServer) -> Figures:
         protocol = server.basic.protocol

@@ -78,6 +78,14 @@ class Generations:
         """
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         number = max(self._numbers(), default=0) + 1
+        try:
+            self._write(plan, number)
+        except BaseException:
+            self.remove(number)
+            raise
+        return number
+
+    def _write(self, plan: Plan, number: int) -> None:
         directory = self.path(number)
         directory.mkdir(mode=0o700)
         former = self.path(self.current())
@@ -108,7 +116,10 @@ class Generations:
         else:
             for target in (*fresh, *{file.parent for file in fresh}):
                 _sync(target)
-        return number
+
+    def remove(self, number: int) -> None:
+        """Deletes a generation that never came into force."""
+        shutil.rmtree(self.path(number), ignore_errors=True)
 
     def point(self, number: int) -> None:
         """Makes `current` lead to a generation, or to nothing with 0; on disk when it returns."""
