@@ -136,9 +136,12 @@ class Counters:
         # Figures read while the worker counts may be out of step with each other: none is taken back.
         held = tuple(map(max, base, found))
         self._kinds[key] = sample.kind
-        if held != self._bases.get(row):
+        known = self._bases.get(row)
+        if held != known:
             self._bases[row] = held
-            self._unsaved_bases.add(row)
+            # A base of nothing is what an unknown row has anyway: a reload of thousands of rows stores none of them.
+            if known is not None or any(held):
+                self._unsaved_bases.add(row)
         if held != base or key not in self._totals:
             if key not in self._totals:
                 self._know(key)
