@@ -321,7 +321,7 @@ class HaproxyEngine:
     async def _probe(self, listeners: Iterable[Listener]) -> Mapping[Listener, str]:
         bound: frozenset[tuple[str, int]] = frozenset()
         if self._worker is not None and not self._worker.ended():
-            bound = self._generations.listeners(self._number)
+            bound = await asyncio.to_thread(self._generations.listeners, self._number)
         return await asyncio.to_thread(refused_binds, tuple(listeners), bound)
 
     def _refuse(self, problems: tuple[Problem, ...]) -> Outcome:
@@ -464,7 +464,8 @@ class HaproxyEngine:
         self._states_are_old = False
         try:
             table = await worker.talk.ask("show servers state")
-            write_states(self._states, carry_states(table, plan, dead_servers(plan, self._verdicts)))
+            dead = dead_servers(plan, self._verdicts)
+            write_states(self._states, await asyncio.to_thread(carry_states, table, plan, dead))
         except BaseException:
             self._states_are_old = True
             raise
