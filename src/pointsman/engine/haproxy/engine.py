@@ -410,7 +410,7 @@ class HaproxyEngine:
             await asyncio.to_thread(self._generations.point, former)
             if former == 0:
                 self._supervisor.withdraw()
-            return self._refuse(refusals(self._log_since(log_start), plan))
+            return self._refuse(refusals(self._supervisor.log_since(log_start), plan))
         if self._worker is not None:
             self._drop(self._worker)
         self._take(worker)
@@ -437,19 +437,11 @@ class HaproxyEngine:
                 if (
                     log_start is not None
                     and waited > _HOPELESS_SECONDS
-                    and "[ALERT]" in self._log_since(log_start)
+                    and "[ALERT]" in self._supervisor.log_since(log_start)
                 ):
                     return None
             await asyncio.sleep(0.01)
         return None
-
-    def _log_since(self, start: int) -> str:
-        try:
-            with self._supervisor.log.open("rb") as log:
-                log.seek(start)
-                return log.read(1 << 20).decode(errors="replace")
-        except OSError:
-            return ""
 
     # After an act
 

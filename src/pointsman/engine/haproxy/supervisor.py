@@ -56,6 +56,15 @@ class Supervisor:
             return 0
         return pid if int(start) == content.get("start") else 0
 
+    def log_since(self, start: int) -> str:
+        """What the engine wrote to its log from a position on, the first MiB of it."""
+        try:
+            with self.log.open("rb") as log:
+                log.seek(start)
+                return log.read(1 << 20).decode(errors="replace")
+        except OSError:
+            return ""
+
     def _read(self) -> list[dict[str, object]]:
         try:
             return list(json.loads(self._engines.read_text())["engines"])
