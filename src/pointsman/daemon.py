@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pointsman import __version__
+from pointsman.cli.banner import banner, demo_words
 from pointsman.cli.run import RunOptions
 from pointsman.compiler.compile import compile_plan
 from pointsman.compiler.facts import EngineFacts, Facts
@@ -31,7 +32,7 @@ from pointsman.compiler.plan import Plan
 from pointsman.control.apply import ApplyLoop
 from pointsman.control.configuration import Configuration
 from pointsman.control.control import Control, Identity
-from pointsman.control.first_start import DEMO_PORT, demo_ports, furnish
+from pointsman.control.first_start import DEMO, demo_ports, furnish
 from pointsman.control.journal import events_of
 from pointsman.control.live import Live
 from pointsman.control.resolve import REFRESH, Resolver, names_in
@@ -43,7 +44,7 @@ from pointsman.identity.certificate import CertificateRefused, InstanceCertifica
 from pointsman.identity.machine import machine_addresses
 from pointsman.identity.password import UsersFileError
 from pointsman.identity.private_file import write_private
-from pointsman.identity.user import FirstPassword, PasswordRefused, Users
+from pointsman.identity.user import PasswordRefused, Users
 from pointsman.licence.key import Refused
 from pointsman.licence.local import self_issue
 from pointsman.monitors.ping import icmp_socket
@@ -68,6 +69,9 @@ from pointsman.web.ui.app import make_app as make_page
 
 UI_PORT = 9090
 LAUNCHER_PERIOD = 0.3
+_PORT_FLAGS = {"rest": "rest-port", "ui": "ui-port", "cluster": "control-port"}
+ENGINE_FAILED = "zxtmswerror"
+"""The tag of events that tell of an engine which ended."""
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 # compared with, not bound
 _log = logging.getLogger("pointsman")
 
@@ -122,6 +126,8 @@ class _Daemon:
 
     def _on_event(self, event: Event) -> None:
         self._record(event)
+        if event.tag == ENGINE_FAILED and self._state == "running":
+            self._loop.poke("the engine ended")
 
     def _health(self) -> str:
         if self._state != "running":
@@ -346,12 +352,15 @@ class _Daemon:
         last = self._last_ports()
 
         def listen(app: App, name: str, where: Sequence[str], flag: int | None, stored: int) -> int:
-            plain = app is api
+            plain, option = app is api, f"--{_PORT_FLAGS[name]}"
             if flag == 0 and name in last:
                 # A control plane that was restarted keeps the ports that its clients know.
                 with contextlib.suppress(CannotListen):
                     return server.listen(app, where, last[name], plain_on_loopback=plain)
-            return server.listen(app, where, stored if flag is None else flag, plain_on_loopback=plain)
+            try:
+                return server.listen(app, where, stored if flag is None else flag, plain_on_loopback=plain)
+            except CannotListen as error:
+                raise CannotListen(f"{error} ({option}, --listen)") from None
 
         places = _Places(
             rest=listen(api, "rest", rest_hosts, options.rest_port, rest_port),
@@ -382,14 +391,15 @@ class _Daemon:
     def _announce(self, places: _Places) -> None:
         with contextlib.suppress(OSError):
             (self._home / "run" / "control.ready").touch(mode=0o600)
-        rest, page = places.url(places.rest), places.url(places.ui) + "/"
-        print(_banner(rest, page, self._certificate, self._home, self._first), flush=True)
-        print(f"  licence         {self._licence.sentence}", flush=True)
-        if self._options.demo:
-            print(
-                f"\nTry it:           curl http://127.0.0.1:{DEMO_PORT}/\nStop it:          Ctrl-C\n",
-                flush=True,
+        if self._first.ignored:
+            _log.warning(
+                "--password-file is ignored: the password was set at the first start; change it in the product"
             )
+        urls = places.url(places.rest), places.url(places.ui) + "/"
+        print(banner(*urls, self._certificate, self._home, self._first, self._licence.sentence), flush=True)
+        if self._options.demo:
+            conditions = self._control.conditions(DEMO)
+            print(demo_words(self._configuration.snapshot, conditions, self._home), flush=True)
 
     def _write_ready(self, places: _Places) -> None:
         if self._options.ready_file is None:
@@ -451,25 +461,3 @@ def _first_line(path: Path | None) -> str | None:
         return None
     with path.open(encoding="utf-8") as stream:
         return stream.readline().rstrip("\r\n")
-
-
-def _banner(rest: str, page: str, certificate: InstanceCertificate, home: Path, first: FirstPassword) -> str:
-    if first.generated:
-        password = f"{first.generated}   (kept in {home / 'admin-password'} until it is changed)"
-    elif (home / "admin-password").exists():
-        password = f"see {home / 'admin-password'}"
-    else:
-        password = "as given at the first start"  # noqa: S105 # a sentence
-    if first.ignored:
-        _log.warning(
-            "--password-file is ignored: the password was set at the first start; change it in the product"
-        )
-    return f"""
-Pointsman {__version__} is running.
-
-  page            {page}
-  REST API        {rest}/api/tm/8.3   (plain http works from this machine)
-  user            admin
-  password        {password}
-  SHA-1           {certificate.sha1}
-  SHA-256         {certificate.sha256}"""

@@ -36,14 +36,12 @@ STATUS_HOPELESS = (1, 2, STATUS_HOME_IN_USE)
 """Statuses that end the launcher too when the control plane was never ready: bad flags, a home in use."""
 
 LOCK_VARIABLE = "POINTSMAN_CONTROL_LOCK"
-"""Environment variable with the number of the inherited, locked descriptor of HOME/run/control.lock."""
+"""Environment variable: the number of the inherited, locked descriptor of HOME/run/control.lock."""
 
-# Seconds before the first, second, ... start after an end.
-CONTROL_DELAYS = (0.0, 0.2, 0.5, 1.0, 2.0)
-# The sockets of a worker that is still dying are free a few ms later.
-ENGINE_DELAYS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
-STEADY_SECONDS = 5.0
-"""A process that lived this long starts again without delay."""
+# Seconds that a process must have lived to start again at once, and the delays before its starts otherwise. The
+# sockets of an engine's worker that is still dying are free a few ms later.
+CONTROL_PACE = (10.0, (0.0, 0.2, 0.5, 1.0, 2.0))
+ENGINE_PACE = (1.0, (0.0, 0.02, 0.05, 0.1, 0.2, 0.5))
 STOP_SECONDS = 8.0
 POLL_SECONDS = 0.4
 LOG_BYTES = 8 << 20
@@ -89,12 +87,13 @@ def executable(pid: int) -> str:
 
 
 def holders(path: Path) -> set[int]:
-    """Processes that have `path` (absolute, no links) open, as far as they can be seen."""
+    """Processes that hold the lock on `path` (absolute, no links), not those that merely have it open."""
     found = set()
-    for directory in Path("/proc").glob("[0-9]*/fd"):
+    for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if any(entry.readlink() == path for entry in directory.iterdir()):
-                found.add(int(directory.parent.name))
+            for entry in (process / "fd").iterdir():
+                if entry.readlink() == path and "FLOCK" in (process / "fdinfo" / entry.name).read_text():
+                    found.add(int(process.name))
     return found
 
 
@@ -170,18 +169,23 @@ class Service:
 
     @property
     def kind(self) -> str:
+        """What the journal calls it: "engine" or "control"."""
         return "engine" if self.master_socket else "control"
 
     def plan_start(self, lived: float) -> None:
         """Sets when to start next, after a process that lived `lived` seconds."""
-        delays = ENGINE_DELAYS if self.master_socket else CONTROL_DELAYS
-        self.failures = 1 if lived >= STEADY_SECONDS else self.failures + 1
+        steady, delays = ENGINE_PACE if self.master_socket else CONTROL_PACE
+        self.failures = 1 if lived >= steady else self.failures + 1
         self.start_at = time.monotonic() + delays[min(self.failures, len(delays)) - 1]
 
     def send(self, number: int) -> None:
         """Sends a signal if it runs."""
         if self.running is not None:
             self.running.send(number)
+
+    def can_be_told(self) -> bool:
+        """Whether a signal will be heeded: HAProxy (2.8) loses one that comes before its master's socket is up."""
+        return not self.master_socket or ask(self.master_socket, "show proc")[0] != ""
 
     def is_idle(self) -> bool:
         """Whether a stopping engine has no request or client in work; false when it does not answer.
@@ -214,7 +218,6 @@ class Launcher:
 
     def run(self) -> int:
         """Keeps everything running until it is told to stop; returns the launcher's exit status."""
-        self._record()
         self._read_engines()
         self._adopt_control()
         while not self._stops:
@@ -252,8 +255,6 @@ class Launcher:
         poll.poll(max(0.0, seconds) * 1000)
         with contextlib.suppress(BlockingIOError):
             os.read(self._wakeup, 512)
-
-    # Starting
 
     def _start(self, service: Service) -> None:
         try:
@@ -329,8 +330,6 @@ class Launcher:
             if service.running is None:
                 self._adopt_engine(service)
 
-    # Adoption
-
     def _adopt_control(self) -> None:
         """Takes over a control plane that outlived its launcher; ends it if it was started in another way."""
         lock = claim(self._run / "control.lock")
@@ -379,8 +378,6 @@ class Launcher:
             self._record()
             self._note("engine-adopted", service, f"pid {pid}")
 
-    # Ends
-
     def _note_ends(self, services: Iterable[Service]) -> int | None:
         """Notes which of `services` ended and plans their next start; the control plane's exit status."""
         control_status = None
@@ -403,19 +400,21 @@ class Launcher:
         """Ends processes in order: no new work, 8 s to finish, then TERM and KILL; a further signal kills."""
         stops_before = self._stops
         until = time.monotonic() + STOP_SECONDS
+        told: set[str] = set()
 
         def remain() -> bool:
             self._note_ends(services)
             return any(service.running for service in services)
 
-        for service in services:
-            # HAProxy's master passes USR1 on: listeners close within milliseconds, what runs is finished.
-            service.send(signal.SIGUSR1 if service.master_socket else signal.SIGTERM)
         while remain() and time.monotonic() < until and self._stops == stops_before:
-            self._wait(services, 0.1)
             for service in services:
-                if service.running is not None and service.master_socket and service.is_idle():
+                if service.name not in told and service.can_be_told():
+                    # HAProxy's master passes USR1 on: listeners close at once, what runs is finished.
+                    service.send(signal.SIGUSR1 if service.master_socket else signal.SIGTERM)
+                    told.add(service.name)
+                elif service.running is not None and service.master_socket and service.is_idle():
                     service.send(signal.SIGTERM)
+            self._wait(services, 0.05)
         if remain() and self._stops == stops_before:
             for service in services:
                 service.send(signal.SIGTERM)
@@ -424,8 +423,6 @@ class Launcher:
             for service in services:
                 service.send(signal.SIGKILL)
             self._wait(services, 0.1)
-
-    # Files
 
     def _read_json(self, name: str) -> dict[str, Any]:
         try:
@@ -467,7 +464,8 @@ class Launcher:
 
 def command(home: Path, control: Sequence[str]) -> list[str]:
     """The command line that `pointsman run` turns into: a launcher for `home` and its control plane."""
-    return [sys.executable, "-m", "pointsman.launcher", "--home", str(home), "--", *control]
+    # -P: the directory one happens to be in must not provide modules.
+    return [sys.executable, "-P", "-m", "pointsman.launcher", "--home", str(home), "--", *control]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -482,9 +480,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run.mkdir(parents=True, exist_ok=True)
         lock = claim(run / "launcher.lock")
     except OSError as error:
-        print(
-            f"pointsman: cannot use {run}: {error}; make it writable or name another --home", file=sys.stderr
-        )
+        print(f"pointsman: {run}: {error}; make it writable or name another --home", file=sys.stderr)
         return STATUS_HOME_IN_USE
     if lock is None:
         print(

@@ -203,6 +203,38 @@ async def test_what_cannot_be_done_at_run_time_is_done_by_a_reload(rig: Rig, ori
     assert await request(port, 10)
 
 
+async def test_maps_change_without_a_reload(rig: Rig, origins: Origins) -> None:
+    port = free_port()
+    answer = "http-request return status 200 content-type text/plain lf-string %[path,map_str(m.map,none)]"
+    plan = with_line(rig.compile(service(port, origins)), "frontend vs-web", Line(answer))
+    await rig.apply(replace(plan, maps={"m.map": (("/a", "old"),)}), "start")
+
+    async def found(path: str) -> set[str]:
+        return set((await Load(port, clients=1, path=path, limit=1).run(5)).answered)
+
+    assert await found("/a") == {"old"}
+    many = tuple((f"/{number}", f"the value of entry {number}") for number in range(2000))
+    await rig.apply(replace(plan, maps={"m.map": (*many, ("/a", "new"))}), "runtime")
+    assert await found("/a") == {"new"}
+    assert await found("/1999") == {"the value of entry 1999"}
+    await rig.apply(replace(plan, maps={"m.map": ()}), "runtime")
+    assert await found("/a") == {"none"}
+
+
+async def test_generations_do_not_pile_up(rig: Rig, origins: Origins) -> None:
+    port = free_port()
+    plan = rig.compile(service(port, origins))
+    await rig.apply(plan, "start")
+    for number in range(5):
+        outcome = await rig.engine.apply(with_line(plan, "backend pool-app", Line(f"nonsense {number}")))
+        assert outcome.act == "refused"
+    names = {path.name for path in (rig.home / "engine").iterdir()}
+    assert {"current", "gen-1"} < names
+    assert len(names) <= 5, names
+    for path in (rig.home / "engine" / "gen-1").rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
 async def test_a_port_in_use_disturbs_nothing(rig: Rig, origins: Origins) -> None:
     port = free_port()
     objects = service(port, origins)
@@ -268,3 +300,19 @@ async def test_a_first_configuration_that_cannot_start_leaves_nothing_behind(
     assert rig.processes() == (0, 0)
     await rig.apply(plan, "start")
     assert await request(port, 10)
+
+
+async def test_an_option_that_needs_quotes_is_never_sent_to_the_socket(rig: Rig, origins: Origins) -> None:
+    a, b, _ = origins
+    port = free_port()
+    name = "n;disable frontend internal"
+    authority = {("ssl/cas", "ca"): {"content": self_signed("ca.example")[0].encode()}}
+    tls = {"enable": True, "strict_verify": True, "common_name_match": [name]}
+    await rig.apply({**service(port, [a], ssl=tls), **authority}, "start")
+    # The socket would take the semicolon for the end of a command.
+    reasons = await rig.apply({**service(port, [a, b], ssl=tls), **authority}, "reload")
+    assert any("cannot be given at run time" in reason for reason in reasons), reasons
+    assert "STOP" not in await rig.runtime("show stat internal 1 -1")
+    plain = {**tls, "common_name_match": ["n.example"]}
+    await rig.apply({**service(port, [a], ssl=plain), **authority}, "reload")
+    await rig.apply({**service(port, [a, b], ssl=plain), **authority}, "runtime")

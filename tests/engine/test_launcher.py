@@ -126,14 +126,16 @@ class Slow:
         self.node = ""
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while head := await reader.readuntil(b"\r\n\r\n"):
-            if b"/slow" in head:
-                self.asked.set()
-                await self.answer.wait()
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-            if b"/slow" in head:
-                writer.close()
-                return
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                if b"/slow" in head:
+                    self.asked.set()
+                    await self.answer.wait()
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return
+        finally:
+            writer.close()
 
 
 async def test_stopping_finishes_what_runs_and_refuses_what_is_new(rig: Rig) -> None:

@@ -73,14 +73,17 @@ class Configuration:
         return tuple(sorted(i.name for i in self._store.objects if i.type == type_path))
 
     def users_of(self, identity: ObjectId) -> tuple[ObjectId, ...]:
-        """The objects that refer to this one."""
+        """The objects that need this one; loose references do not count."""
         return tuple(
             sorted(
                 other
                 for other, settings in self._store.objects.items()
                 if other != identity
                 and other.type in BY_PATH
-                and any(use.target == identity for use in references(BY_PATH[other.type], settings))
+                and any(
+                    use.target == identity and not use.loose
+                    for use in references(BY_PATH[other.type], settings)
+                )
             )
         )
 
@@ -109,8 +112,10 @@ class Configuration:
             if base is not None and self._store.changed_at(identity) > base:
                 raise Conflict(identity, self._store.changed_at(identity))
             merged = dict(settings) if replace or stored is None else merge(kind, stored, settings)
-            change = Put(identity, canonical(kind, build(kind, identity.name, merged)))
-            await self._commit((change,), actor, reason)
+            wanted = canonical(kind, build(kind, identity.name, merged))
+            # A singleton nobody has changed is not stored, and stays so when it is sent back as it was read.
+            if wanted or created or stored is not None:
+                await self._commit((Put(identity, wanted),), actor, reason)
             return Edited(created, self._store.revision)
 
     async def delete(self, actor: Author, identity: ObjectId, *, reason: str = "") -> None:

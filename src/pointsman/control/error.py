@@ -1,4 +1,7 @@
-"""Why a use case could not be carried out, as exceptions that every surface translates into its own words."""
+"""Why a use case could not be carried out, as exceptions that every surface translates into its own words.
+
+Invariant: the text names the object and the remedy, and holds nothing secret.
+"""
 
 from __future__ import annotations
 

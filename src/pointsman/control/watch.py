@@ -71,6 +71,7 @@ class Watch:
         self._told: dict[tuple[str, str], tuple[bool, str]] = {}
         self._turned = asyncio.Event()
         self._queue: list[Event] = []
+        self._started = time.time()
         self._launcher_heard = (0, 0)
 
     def on_event(self, event: Event) -> None:
@@ -175,7 +176,7 @@ class Watch:
         if identity == self._launcher_heard:
             return taken  # it could not be deleted
         self._launcher_heard = identity
-        self._queue += [event for line in lines if (event := launcher_event(line)) is not None]
+        self._queue += [event for line in lines if (event := launcher_event(line, self._started)) is not None]
         return taken
 
 
@@ -189,12 +190,19 @@ _KINDS: Mapping[str, tuple[Severity, str]] = {
 }
 
 
-def launcher_event(line: str) -> Event | None:
-    """The event that a line of the launcher's file tells of; None when it is none (a torn line after a crash)."""
+def launcher_event(line: str, since: float) -> Event | None:
+    """The event that a line of the launcher's file tells of; None when it is none (a torn line after a crash).
+
+    What became of an engine is told by the engine's own watch while the control plane runs, which is `since` that Unix
+    time; the launcher's word counts for the time before.
+    """
     try:
         record = json.loads(line)
+        at = float(record["time"])
         what, name, detail = str(record["what"]), str(record.get("name", "")), str(record.get("detail", ""))
     except (ValueError, KeyError, TypeError):
+        return None
+    if what in ("engine-exited", "engine-started") and at >= since:
         return None
     severity, sentence = _KINDS.get(what, (Severity.INFO, what + " {name}"))
     sentence = sentence.replace("{name}", name)

@@ -7,7 +7,6 @@ Invariants: what is in force is read from the worker and proven, never assumed, 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -75,6 +74,7 @@ class HaproxyEngine:
         self._statuses = 0
         self._states_are_old = False
         self._given_up = False
+        self._all_told = True
         self._disk_failed = ""
 
     # The surface
@@ -106,7 +106,7 @@ class HaproxyEngine:
                         await self._tidy()
                     self._disk_failed = ""
                 except EngineUnreachable:
-                    self._woken.set()  # it ended between two questions
+                    continue  # its end wakes us
                 except OSError as error:
                     self._say_disk_failed(error)
 
@@ -163,8 +163,10 @@ class HaproxyEngine:
             if self._worker is None or self._in_force is None:
                 return
             self._states_are_old = True
-            with contextlib.suppress(EngineUnreachable):
-                await tell(self._worker, self._in_force, self._verdicts)
+            try:
+                self._all_told = await tell(self._worker, self._in_force, self._verdicts)
+            except EngineUnreachable:
+                self._all_told = False
             self._woken.set()
 
     async def probe(self, listeners: Iterable[Listener]) -> Mapping[Listener, str]:
@@ -216,7 +218,7 @@ class HaproxyEngine:
         worker.forget()
 
     async def _present(self) -> Worker | None:
-        """The worker that serves now, or None. One that the launcher is starting is awaited, the first time."""
+        """The worker that serves now, or None; the first time, one that is being started is awaited."""
         former = self._worker
         if former is not None and not former.ended() and not former.talk.closed:
             return former
@@ -254,7 +256,7 @@ class HaproxyEngine:
     def _give_up(self) -> None:
         """Says once that an engine that served is gone and does not come back."""
         if self._worker is not None and not self._given_up:
-            reason = "the traffic engine (HAProxy) ended and does not start again; see log/haproxy.log for what it says"
+            reason = "the traffic engine (HAProxy) ended and does not start again; log/haproxy.log says why"
             self._on_event(Event("general", "zxtmswerror", Severity.FATAL, None, reason))
         self._given_up = True
 
@@ -305,6 +307,8 @@ class HaproxyEngine:
                 Problem(at.subject, (), "engine.bind", f"{why}; {remedy}") for at, why in taken.items()
             )
         number = await asyncio.to_thread(self._generations.write, plan)
+        loaded = (self._worker.generation,) if self._worker is not None else ()
+        await asyncio.to_thread(self._generations.prune, loaded)
         complaint = ""
         if check:
             complaint = await check_configuration(
@@ -343,7 +347,8 @@ class HaproxyEngine:
         except NotAtRunTime as reason:
             return await self._reload(worker, plan, (f"not possible at run time: {reason}",))
         await self._put_in_force(worker, plan, number)
-        return Outcome("runtime", tuple(describe(operation) for operation in operations), generation=number)
+        done = dict.fromkeys(describe(operation) for operation in operations)
+        return Outcome("runtime", tuple(done), generation=number)
 
     async def _reload(self, worker: Worker, plan: Plan, reasons: tuple[str, ...]) -> Outcome:
         """Replaces the worker by one that loads the plan; the old one finishes what it has."""
@@ -370,14 +375,16 @@ class HaproxyEngine:
         asyncio.get_running_loop().remove_reader(worker.pidfd)
         self._finishing.append(worker)
         self._take(successor)
+        self._in_force, self._number = None, number
         await self._settle(successor, plan, number)
         return Outcome("reload", reasons, generation=number)
 
     async def _ask_for_reload(self) -> str:
-        """What the master says to `reload`; when it ends on the way, its successor loads the new generation anyway.
+        """What the master says to `reload`; if it ends on the way, the next one loads the new generation.
 
-        The master's socket comes up a little later than the worker's after a start, and one that is just executing
-        itself anew may drop a connection (2.8.25); a question that changes nothing shows that it listens.
+        The master's socket comes up a little later than the worker's after a start, and one that is just
+        executing itself anew may drop a connection (2.8.25); a question that changes nothing shows that it
+        listens.
         """
         since = time.monotonic()
         while True:
@@ -453,7 +460,7 @@ class HaproxyEngine:
 
     async def _judge_and_release(self, worker: Worker, plan: Plan) -> None:
         """Gives a worker the verdicts, then the nodes that it held back since it loaded."""
-        await tell(worker, plan, self._verdicts)
+        self._all_told = await tell(worker, plan, self._verdicts)
         held = held_back(await worker.talk.ask("show servers state"), plan)
         await worker.talk.ask_all([f"set server {backend}/{server} state ready" for backend, server in held])
 
@@ -465,7 +472,6 @@ class HaproxyEngine:
         write_entry(self._ledger, Entry(worker.identity, number, tuple(sorted(worker.dynamic))))
         nodes = {(section.pool, server.node) for section in plan.sections for server in section.servers}
         self._verdicts = {node: verdict for node, verdict in self._verdicts.items() if node in nodes}
-        await asyncio.to_thread(self._generations.prune, (worker.generation,))
         self._states_are_old = True
 
     async def _save_states(self, worker: Worker, plan: Plan) -> None:
@@ -491,5 +497,7 @@ class HaproxyEngine:
             worker.forget()
         if self._worker is not None and self._worker.lingering:
             await delete_lingering(self._worker)
+        if self._worker is not None and self._in_force is not None and not self._all_told:
+            self._all_told = await tell(self._worker, self._in_force, self._verdicts)
         if self._worker is not None and self._in_force is not None and self._states_are_old:
             await self._save_states(self._worker, self._in_force)

@@ -5,10 +5,9 @@ Invariant: a worker is told a verdict once; a worker that is new is told all of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from pointsman.compiler.plan import Plan, Server
-from pointsman.engine.haproxy.socket import EngineUnreachable
 from pointsman.engine.haproxy.worker import Key, Worker
 from pointsman.engine.outcome import Verdicts
 
@@ -35,8 +34,8 @@ def dead_servers(plan: Plan, verdicts: Verdicts) -> frozenset[Key]:
     )
 
 
-async def tell(worker: Worker, plan: Plan, verdicts: Mapping[tuple[str, str], tuple[bool, str]]) -> None:
-    """Gives the worker the verdicts it has not been given. Raises EngineUnreachable.
+async def tell(worker: Worker, plan: Plan, verdicts: Verdicts) -> bool:
+    """Gives the worker the verdicts it has not been given; whether it took all. Raises EngineUnreachable.
 
     A node that our monitors saw down and see up again is up at once, also where traffic found it dead meanwhile:
     without that it would wait for the next passive trial.
@@ -53,6 +52,4 @@ async def tell(worker: Worker, plan: Plan, verdicts: Mapping[tuple[str, str], tu
     for (key, up, _), answer in zip(news, answers, strict=True):
         if not answer:
             worker.told[key] = up
-    refused = sorted({answer for answer in answers if answer})
-    if refused:
-        raise EngineUnreachable(f"verdicts were not taken: {'; '.join(refused)}")
+    return not any(answers)
