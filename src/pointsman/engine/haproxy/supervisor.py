@@ -12,10 +12,15 @@ import signal
 from pathlib import Path
 
 ENGINE = "haproxy"
+_SOCKET_BYTES = 97
+"""Longest path of a socket in HAProxy, which adds ten bytes to it while it binds (the kernel takes 107)."""
 
 
 class Supervisor:
-    """The launcher of one home, which may not be there (a control plane run by hand, a test)."""
+    """The launcher of one home, which may not be there (a control plane run by hand, a test).
+
+    Raises ValueError when the home's path is too long for a socket.
+    """
 
     def __init__(self, home: Path, binary: Path) -> None:
         run = home / "run"
@@ -24,6 +29,8 @@ class Supervisor:
         self.log = home / "log" / "haproxy.log"
         configuration = home / "engine" / "current" / "haproxy.cfg"
         master = run / "haproxy-master.sock"
+        if len(str(master).encode()) > _SOCKET_BYTES:
+            raise ValueError(f"the path of {home} is too long for its sockets; choose a shorter --home")
         self._entry: dict[str, object] = {
             "name": ENGINE,
             "argv": [str(binary), "-W", "-S", f"{master},mode,600", "-f", str(configuration)],
