@@ -15,6 +15,7 @@ import os
 import platform
 import signal
 import socket
+import sqlite3
 import ssl
 import sys
 import time
@@ -144,7 +145,12 @@ class _Daemon:
         if self._options.ready_file is not None:
             self._options.ready_file.unlink(missing_ok=True)
         async with contextlib.AsyncExitStack() as stack:
-            await self._open(stack)
+            try:
+                await self._open(stack)
+            except (StoreError, sqlite3.Error, OSError) as error:
+                raise CannotStart(
+                    f"cannot use {self._home}: {error}; free space or repair the disk", 1
+                ) from None
             await self._serve()
 
     async def _open(self, stack: contextlib.AsyncExitStack) -> None:
@@ -158,10 +164,6 @@ class _Daemon:
             raise CannotStart(str(error), 4) from None
         except (StoreError, NoBinary) as error:
             raise CannotStart(str(error), 1) from None
-        except OSError as error:
-            raise CannotStart(
-                f"{home / 'store'}: {error.strerror}; free space or repair the disk", 1
-            ) from None
         stack.push_async_callback(self._store.close)
         self._identity = self._identify()
         try:
@@ -198,7 +200,7 @@ class _Daemon:
         self._events = EventLog(self._database, self._home / "log" / "events.log")
 
     def _wire(self, stack: contextlib.AsyncExitStack) -> None:
-        self._resolver = Resolver()
+        self._resolver = Resolver(self._home / "run" / "names.json")
         stack.callback(self._resolver.close)
         self._live = Live()
         self._watch = Watch(
@@ -375,7 +377,8 @@ class _Daemon:
             host=host,
         )
         ports = {"rest": places.rest, "ui": places.ui, "cluster": places.cluster}
-        write_private(self._home / "run" / "ports.json", json.dumps(ports).encode())
+        with contextlib.suppress(OSError):  # a full disk: a restart may then take other ports than 0 gave
+            write_private(self._home / "run" / "ports.json", json.dumps(ports).encode())
         server.listen_unix(
             make_local(self._control), self._home / "run" / "control.sock", body_limit=LOCAL_BODY_LIMIT
         )
@@ -394,8 +397,8 @@ class _Daemon:
         return self._certificate.context
 
     def _announce(self, places: _Places) -> None:
-        (self._home / "run" / "control.ready").touch(mode=0o600)
-        self._write_ready(places)
+        with contextlib.suppress(OSError):
+            (self._home / "run" / "control.ready").touch(mode=0o600)
         if self._first.ignored:
             _log.warning(
                 "--password-file is ignored: the password was set at the first start; change it in the product"
@@ -428,14 +431,14 @@ class _Daemon:
             return os.getppid()
 
     async def _follow_launcher(self, places: _Places) -> None:
-        """Writes the ready file anew for a launcher that took over from one that was killed."""
-        known = self._launcher()
+        """Writes the ready file, and anew for a launcher that took over from one that was killed."""
+        known = 0
         while True:
-            await asyncio.sleep(LAUNCHER_PERIOD)
             if (now := self._launcher()) != known:
                 with contextlib.suppress(OSError):  # a full disk: it is tried again
                     self._write_ready(places)
                     known = now
+            await asyncio.sleep(LAUNCHER_PERIOD)
 
     def _withdraw(self) -> None:
         if self._options.ready_file is not None:

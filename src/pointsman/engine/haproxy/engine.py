@@ -42,8 +42,6 @@ _RETURN_SECONDS = 3.0
 _START_SECONDS = 15.0
 _HOPELESS_SECONDS = 1.0
 """After this long an engine that still complains about its configuration at every start will not come up."""
-_SOCKET_BYTES = 97
-"""Longest path of a socket in HAProxy, which adds ten bytes to it while it binds (the kernel takes 107)."""
 
 
 class HaproxyEngine:
@@ -55,8 +53,6 @@ class HaproxyEngine:
 
     def __init__(self, home: Path, binary: Path, on_event: Callable[[Event], None]) -> None:
         self._run = home / "run"
-        if len(str(self._run / "haproxy-master.sock").encode()) > _SOCKET_BYTES:
-            raise ValueError(f"the path of {home} is too long for its sockets; choose a shorter --home")
         self._binary = binary
         self._on_event = on_event
         self._generations = Generations(home / "engine")
