@@ -23,13 +23,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pointsman import __version__
+from pointsman.cli.banner import banner, demo_words
 from pointsman.cli.run import RunOptions
+from pointsman.compiler.compile import compile_plan
 from pointsman.compiler.facts import EngineFacts, Facts
 from pointsman.compiler.plan import Plan
 from pointsman.control.apply import ApplyLoop
 from pointsman.control.configuration import Configuration
 from pointsman.control.control import Control, Identity
-from pointsman.control.first_start import DEMO_PORT, demo_ports, furnish
+from pointsman.control.first_start import DEMO, demo_ports, furnish
 from pointsman.control.journal import events_of
 from pointsman.control.live import Live
 from pointsman.control.resolve import REFRESH, Resolver, names_in
@@ -38,10 +40,10 @@ from pointsman.control.watch import Watch
 from pointsman.engine.haproxy.binary import NoBinary, engine_facts, find_binary
 from pointsman.engine.haproxy.engine import HaproxyEngine
 from pointsman.identity.certificate import CertificateRefused, InstanceCertificate
-from pointsman.identity.machine import machine_addresses
+from pointsman.identity.machine import can_become, machine_addresses
 from pointsman.identity.password import UsersFileError
 from pointsman.identity.private_file import write_private
-from pointsman.identity.user import FirstPassword, PasswordRefused, Users
+from pointsman.identity.user import PasswordRefused, Users
 from pointsman.licence.key import Refused
 from pointsman.licence.local import self_issue
 from pointsman.monitors.ping import icmp_socket
@@ -66,6 +68,11 @@ from pointsman.web.ui.app import make_app as make_page
 
 UI_PORT = 9090
 LAUNCHER_PERIOD = 0.3
+NOBODY = 65_534
+"""The Unix user and group without rights of its own, by Linux's convention. A worker that became it can neither be read
+nor traced by others of the same number: the kernel forbids that after a change of user.
+"""
+_PORT_FLAGS = {"rest": "rest-port", "ui": "ui-port", "cluster": "control-port"}
 ENGINE_FAILED = "zxtmswerror"
 """The tag of events that tell of an engine which ended."""
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 # compared with, not bound
@@ -117,6 +124,7 @@ class _Daemon:
         self._state = "starting"
         self._ipv6 = _has_ipv6()
         self._can_ping = _can_ping()
+        self._worker_user = NOBODY if can_become(NOBODY) else 0
         self._early: list[Event] = []
         self._record: Callable[[Event], None] = self._early.append
 
@@ -149,8 +157,12 @@ class _Daemon:
             self._store = await Store.open(home / "store", BY_PATH)
         except StoreInUse as error:
             raise CannotStart(str(error), 4) from None
-        except (StoreError, NoBinary, OSError) as error:
+        except (StoreError, NoBinary) as error:
             raise CannotStart(str(error), 1) from None
+        except OSError as error:
+            raise CannotStart(
+                f"{home / 'store'}: {error.strerror}; free space or repair the disk", 1
+            ) from None
         stack.push_async_callback(self._store.close)
         self._identity = self._identify()
         try:
@@ -277,7 +289,7 @@ class _Daemon:
             run_directory=str(self._home / "run"),
             addresses=self._resolver.known(names_in(snapshot)),
             demo_ports=self._demo,
-            root=os.geteuid() == 0,
+            worker_user=self._worker_user,
             ipv6=self._ipv6,
             can_ping=self._can_ping,
             serving=frozenset(
@@ -306,6 +318,8 @@ class _Daemon:
                     group.create_task(self._watch.run()),
                     group.create_task(self._keep_names_fresh()),
                 ]
+                snapshot = self._configuration.snapshot
+                await self._watch.remind(compile_plan(snapshot, await self._facts(snapshot)))
                 await self._loop.apply(("start",))
                 tasks.append(group.create_task(self._loop.run()))
                 self._state = "running"
@@ -341,12 +355,15 @@ class _Daemon:
         last = self._last_ports()
 
         def listen(app: App, name: str, where: Sequence[str], flag: int | None, stored: int) -> int:
-            plain = app is api
+            plain, option = app is api, f"--{_PORT_FLAGS[name]}"
             if flag == 0 and name in last:
                 # A control plane that was restarted keeps the ports that its clients know.
                 with contextlib.suppress(CannotListen):
                     return server.listen(app, where, last[name], plain_on_loopback=plain)
-            return server.listen(app, where, stored if flag is None else flag, plain_on_loopback=plain)
+            try:
+                return server.listen(app, where, stored if flag is None else flag, plain_on_loopback=plain)
+            except CannotListen as error:
+                raise CannotListen(f"{error} ({option}, --listen)") from None
 
         places = _Places(
             rest=listen(api, "rest", rest_hosts, options.rest_port, rest_port),
@@ -375,15 +392,16 @@ class _Daemon:
 
     def _announce(self, places: _Places) -> None:
         (self._home / "run" / "control.ready").touch(mode=0o600)
-        rest, page = places.url(places.rest), places.url(places.ui) + "/"
         self._write_ready(places)
-        print(_banner(rest, page, self._certificate, self._home, self._first), flush=True)
-        print(f"  licence         {self._licence.sentence}", flush=True)
-        if self._options.demo:
-            print(
-                f"\nTry it:           curl http://127.0.0.1:{DEMO_PORT}/\nStop it:          Ctrl-C\n",
-                flush=True,
+        if self._first.ignored:
+            _log.warning(
+                "--password-file is ignored: the password was set at the first start; change it in the product"
             )
+        urls = places.url(places.rest), places.url(places.ui) + "/"
+        print(banner(*urls, self._certificate, self._home, self._first, self._licence.sentence), flush=True)
+        if self._options.demo:
+            conditions = self._control.conditions(DEMO)
+            print(demo_words(self._configuration.snapshot, conditions, self._home), flush=True)
 
     def _write_ready(self, places: _Places) -> None:
         if self._options.ready_file is None:
@@ -412,12 +430,14 @@ class _Daemon:
         while True:
             await asyncio.sleep(LAUNCHER_PERIOD)
             if (now := self._launcher()) != known:
-                known = now
-                self._write_ready(places)
+                with contextlib.suppress(OSError):  # a full disk: it is tried again
+                    self._write_ready(places)
+                    known = now
 
     def _withdraw(self) -> None:
         if self._options.ready_file is not None:
-            self._options.ready_file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self._options.ready_file.unlink(missing_ok=True)
 
 
 def _has_ipv6() -> bool:
@@ -443,25 +463,3 @@ def _first_line(path: Path | None) -> str | None:
         return None
     with path.open(encoding="utf-8") as stream:
         return stream.readline().rstrip("\r\n")
-
-
-def _banner(rest: str, page: str, certificate: InstanceCertificate, home: Path, first: FirstPassword) -> str:
-    if first.generated:
-        password = f"{first.generated}   (kept in {home / 'admin-password'} until it is changed)"
-    elif (home / "admin-password").exists():
-        password = f"see {home / 'admin-password'}"
-    else:
-        password = "as given at the first start"  # noqa: S105 # a sentence
-    if first.ignored:
-        _log.warning(
-            "--password-file is ignored: the password was set at the first start; change it in the product"
-        )
-    return f"""
-Pointsman {__version__} is running.
-
-  page            {page}
-  REST API        {rest}/api/tm/8.3   (plain http works from this machine)
-  user            admin
-  password        {password}
-  SHA-1           {certificate.sha1}
-  SHA-256         {certificate.sha256}"""

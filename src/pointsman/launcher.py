@@ -169,6 +169,7 @@ class Service:
 
     @property
     def kind(self) -> str:
+        """What the journal calls it: "engine" or "control"."""
         return "engine" if self.master_socket else "control"
 
     def plan_start(self, lived: float) -> None:
@@ -463,7 +464,8 @@ class Launcher:
 
 def command(home: Path, control: Sequence[str]) -> list[str]:
     """The command line that `pointsman run` turns into: a launcher for `home` and its control plane."""
-    return [sys.executable, "-m", "pointsman.launcher", "--home", str(home), "--", *control]
+    # -P: the directory one happens to be in must not provide modules.
+    return [sys.executable, "-P", "-m", "pointsman.launcher", "--home", str(home), "--", *control]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -478,9 +480,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run.mkdir(parents=True, exist_ok=True)
         lock = claim(run / "launcher.lock")
     except OSError as error:
-        print(
-            f"pointsman: cannot use {run}: {error}; make it writable or name another --home", file=sys.stderr
-        )
+        print(f"pointsman: {run}: {error}; make it writable or name another --home", file=sys.stderr)
         return STATUS_HOME_IN_USE
     if lock is None:
         print(

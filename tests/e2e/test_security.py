@@ -17,6 +17,9 @@ from tests.certificates import self_signed
 from tests.e2e.test_traffic import in_force
 from tools.instance import SOURCE, Instance, free_port, wait_for
 
+from pointsman.daemon import NOBODY
+from pointsman.identity.machine import can_become
+
 
 @contextmanager
 def recording_node() -> Iterator[tuple[int, list[bytes]]]:
@@ -178,3 +181,30 @@ def test_a_column_named_like_a_word_of_python_stops_nothing(instance: Instance) 
     wait_for("in force", lambda: in_force(instance))
     found = instance.get(f"status/local_tm/conditions/traffic_managers/{name}")["conditions"]
     assert any("appliance.if" in condition["message"] for condition in found), found
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_the_worker_is_not_root_and_cannot_read_the_home(instance: Instance) -> None:
+    if not can_become(NOBODY):
+        pytest.skip("this machine does not permit to give up root")
+    port = free_port()
+    assert instance.put("pools", "p", {"basic": {"nodes_table": [{"node": "127.0.0.1:1"}]}})[0] == 201
+    assert (
+        instance.put("virtual_servers", "v", {"basic": {"enabled": True, "port": port, "pool": "p"}})[0]
+        == 201
+    )
+    wait_for("in force", lambda: in_force(instance))
+
+    def users() -> list[set[str]]:
+        found = []
+        for pid in instance.processes()["haproxy"]:
+            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+            found.append(
+                {word for line in lines if line.startswith(("Uid:", "Gid:")) for word in line.split()[1:]}
+            )
+        return found
+
+    # The master stays root: it opens the ports and certificates of the workers to come, and speaks to nobody.
+    wait_for("the former worker has ended", lambda: len(users()) == 2)
+    assert sorted(users(), key=sorted) == [{"0"}, {str(NOBODY)}]
+    assert b"503" in ask(port, b"")

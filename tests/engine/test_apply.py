@@ -165,6 +165,29 @@ async def test_a_refused_line_is_mapped_to_its_object(rig: Rig, origins: Origins
     assert outcome.generation == 1
     assert await request(port, 10)
     await rig.apply(plan, "nothing")
+    kept = sorted(path.name for path in (rig.home / "engine").glob("gen-*"))
+    assert kept == ["gen-1"], "what was refused is not kept"
+
+
+async def test_a_worker_that_does_not_answer_in_time_is_found_later(
+    rig: Rig, origins: Origins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    await rig.apply(service(port, origins), "start")
+    other = free_port()
+    both = {
+        **service(port, origins),
+        ("virtual_servers", "more"): service(other, [])["virtual_servers", "web"],
+    }
+    with monkeypatch.context() as patch:
+        patch.setattr("pointsman.engine.haproxy.engine._RETURN_SECONDS", 0.0)
+        await rig.apply(both, "refused")
+    _, worker = await rig.running()
+    await rig.apply(both, "nothing", "reload")
+    nodes = [origins[0]]
+    await rig.apply({**both, ("pools", "app"): service(port, nodes)["pools", "app"]}, "runtime")
+    assert await request(port, 20) == {"a": 20}
+    assert worker
 
 
 async def test_what_cannot_be_done_at_run_time_is_done_by_a_reload(rig: Rig, origins: Origins) -> None:

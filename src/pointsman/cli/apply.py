@@ -1,4 +1,7 @@
-"""`pointsman apply`: brings documents into force on a running instance and says what that did."""
+"""`pointsman apply`: brings documents into force on a running instance and says what that did.
+
+Invariant: exit status 0 is said only when the change is in force; documents with a fault change nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`pointsman check`: everything that can be said of documents without an instance."""
+"""`pointsman check`: everything that can be said of documents without an instance.
+
+Invariant: nothing outside a temporary directory is written, no host name is looked up and no address bound.
+"""
 
 from __future__ import annotations
 

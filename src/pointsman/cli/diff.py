@@ -1,4 +1,7 @@
-"""`pointsman diff`: what documents would change, in objects and in the generated engine configuration."""
+"""`pointsman diff`: what documents would change, in objects and in the generated engine configuration.
+
+Invariant: nothing is changed, here or on the instance.
+"""
 
 from __future__ import annotations
 

@@ -41,12 +41,15 @@ class LocalInstance:
         self._socket = home.resolve() / "run" / "control.sock"
 
     def status(self) -> Json:
+        """See `Instance`; complete, with figures and reasons."""
         return self._ask("GET", "/status", None)
 
     def diff(self, objects: Objects, *, replace: bool) -> Json:
+        """See `Instance`; with the engine's difference."""
         return self._ask("POST", "/diff", {"objects": encode_objects(objects), "replace": replace})
 
     def apply(self, objects: Objects, *, replace: bool, reason: str) -> Json:
+        """See `Instance`; one transaction."""
         body = {
             "objects": encode_objects(objects),
             "replace": replace,
@@ -69,8 +72,9 @@ class LocalInstance:
         except httpx.TimeoutException:
             raise Unreachable(f"the instance at {self._socket} does not answer; see its log") from None
         except (httpx.TransportError, OSError) as error:
+            cause = getattr(error, "strerror", None) or error
             raise Unreachable(
-                f"no instance answers at {self._socket} ({error}); start it with `pointsman run` or name its --home"
+                f"no instance answers at {self._socket} ({cause}); start it with `pointsman run` or name its --home"
             ) from None
         except ValueError:
             raise Unreachable(f"what answers at {self._socket} is not Pointsman; check --home") from None

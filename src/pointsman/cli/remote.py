@@ -53,6 +53,7 @@ class RemoteInstance:
         self._client.close()
 
     def status(self) -> Json:
+        """See `Instance`; as far as REST tells: without nodes' reasons, figures and authors."""
         state = self._get(f"{API}/status/local_tm/state")["state"]
         information = self._get(f"{API}/status/local_tm/information")["information"]
         remarks = self._get(f"{API}/status/local_tm/conditions")
@@ -76,6 +77,7 @@ class RemoteInstance:
         }
 
     def diff(self, objects: Objects, *, replace: bool) -> Json:
+        """See `Instance`; without the engine's difference. Raises `Rejected` for `replace`."""
         _refuse_replace(replace)
         before: dict[ObjectId, Mapping[str, Any]] = {}
         after: dict[ObjectId, Mapping[str, Any]] = {}
@@ -88,6 +90,7 @@ class RemoteInstance:
         return {"changes": encode_changes(compare(before, after, BY_PATH))}
 
     def apply(self, objects: Objects, *, replace: bool, reason: str) -> Json:
+        """See `Instance`; object by object, what is referred to first. Raises `Rejected` for `replace`."""
         changes = self.diff(objects, replace=replace)["changes"]
         changed = {ObjectId(c["subject"]["type"], c["subject"]["name"]) for c in changes}
         order = {kind.path: position for position, kind in enumerate(_referred_to_first())}

@@ -1,4 +1,7 @@
-"""How faults, changes, conditions and engine differences look, the same in every command."""
+"""How faults, changes, conditions and engine differences look, the same in every command.
+
+Invariant: what comes from documents or an instance is shown through `screen`, which cleans it.
+"""
 
 from __future__ import annotations
 

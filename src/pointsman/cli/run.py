@@ -17,6 +17,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
+from pointsman import launcher
 from pointsman.cli.outcome import Exit
 
 SOCKET_PATH_LIMIT = 97
@@ -166,10 +167,8 @@ def run(**flags: Any) -> int:
         return Exit.INVALID
     if options.ready_file is not None:
         options.ready_file.unlink(missing_ok=True)  # of a run that was killed
-    # -P: the directory one happens to be in must not provide modules.
-    python = [sys.executable, "-P", "-m"]
-    launcher = [*python, "pointsman.launcher", "--home", str(options.home), "--"]
-    return _become([*launcher, *python, "pointsman", "daemon", *options.arguments()])
+    control = [sys.executable, "-P", "-m", "pointsman", "daemon", *options.arguments()]
+    return _become(launcher.command(options.home, control))
 
 
 def _become(words: list[str]) -> NoReturn:

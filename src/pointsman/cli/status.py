@@ -1,4 +1,7 @@
-"""`pointsman status`: one screen that says what serves, what does not, why, since when and who changed it."""
+"""`pointsman status`: one screen that says what serves, what does not, why, since when and who changed it.
+
+Invariant: nothing is changed; what the instance leaves out is shown as empty, never as zero.
+"""
 
 from __future__ import annotations
 

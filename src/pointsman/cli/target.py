@@ -1,4 +1,8 @@
-"""Which instance a command talks to, from its flags."""
+"""Which instance a command talks to, from its flags.
+
+Invariant: flags that do not fit together are refused before anybody is asked anything; a password is taken from a
+file, never from the command line.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Faults that the configuration alone decides and that span more than one key: refused before anything is stored.
 
-Pure. What only this machine can decide (a port in use, a name that does not resolve) is not here: that becomes a
-condition on the stored object.
+Pure. Invariant: the answer depends on the configuration alone. What only this machine can decide (a port in use, a
+name that does not resolve) is not here: that becomes a condition on the stored object.
 """
 
 from __future__ import annotations

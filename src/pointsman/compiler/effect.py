@@ -7,10 +7,13 @@ ignored in silence. A key enters these tables in the change that gives it its ef
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from pydantic import BaseModel
 
+from pointsman.compiler.memory import Memory
 from pointsman.compiler.remark import Remarks
+from pointsman.schema.problem import ObjectId
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.resource import FileResource, Key, Kind, Resource, ResourceType
 from pointsman.schema.snapshot import Snapshot
@@ -90,18 +93,22 @@ GUARDS: Mapping[str, Keys] = {
 _RULES = frozenset({"request_rules", "response_rules", "completion_rules"})
 
 
-def remark_on_keys(snapshot: Snapshot, remarks: Remarks) -> None:
+def remark_on_keys(snapshot: Snapshot, memory: Memory, remarks: Remarks) -> None:
     """Adds a condition for each key of each object that is set and has no effect yet."""
-    for identity in sorted(snapshot.objects):
-        resource = snapshot.objects[identity]
+    for identity, resource in snapshot.objects.items():
         kind = BY_PATH.get(identity.type)
         if kind is None or kind.kind is Kind.FILE or isinstance(resource, FileResource):
             continue
-        for key in _set_keys(kind, resource):
-            for path in _without_effect(identity.type, key, key.read(resource)):
-                guards = key.name in GUARDS.get(identity.type, {}).get(key.section, ())
-                say = remarks.warn if guards else remarks.notice
-                say(identity, "not_acted_on", _message(key, path, guards), *path)
+        make = partial(_remark_on_object, identity, kind, resource)
+        memory.recall(f"keys of {identity.type}", identity.name, (resource,), make, remarks)
+
+
+def _remark_on_object(identity: ObjectId, kind: ResourceType, resource: Resource, remarks: Remarks) -> None:
+    for key in _set_keys(kind, resource):
+        for path in _without_effect(identity.type, key, key.read(resource)):
+            guards = key.name in GUARDS.get(identity.type, {}).get(key.section, ())
+            say = remarks.warn if guards else remarks.notice
+            say(identity, "not_acted_on", _message(key, path, guards), *path)
 
 
 def acts(resource_type: str, section: str, name: str) -> bool:

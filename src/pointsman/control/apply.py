@@ -17,6 +17,7 @@ from typing import Protocol
 
 from pointsman.compiler.compile import compile_plan
 from pointsman.compiler.facts import Facts
+from pointsman.compiler.memory import Memory
 from pointsman.compiler.plan import Listener, Plan
 from pointsman.engine.outcome import Outcome
 from pointsman.schema.condition import Condition, Standing
@@ -75,6 +76,7 @@ class ApplyLoop:
         self._facts = facts
         self._on_plan = on_plan
         self._on_event = on_event
+        self._memory = Memory()
         self._wanted = asyncio.Event()
         self._reasons: list[str] = []
         self._refused: dict[ObjectId, str] = {}
@@ -141,7 +143,7 @@ class ApplyLoop:
     async def _fit(self, snapshot: Snapshot, facts: Facts) -> tuple[Plan, Outcome, dict[ObjectId, str]]:
         refused: dict[ObjectId, str] = {}
         outcome = Outcome("refused", (), (), 0)
-        plan = self._compiled(snapshot, replace(facts, refused=refused))
+        plan = await self._compiled(snapshot, replace(facts, refused=refused))
         for _ in range(ATTEMPTS):
             if isinstance(plan, Outcome):
                 return Plan(()), plan, dict(self._refused)
@@ -159,16 +161,17 @@ class ApplyLoop:
             if not found.keys() - refused.keys():
                 break  # nothing more to leave out: the last good configuration stays
             refused |= found
-            plan = self._compiled(snapshot, replace(facts, refused=dict(refused)))
+            plan = await self._compiled(snapshot, replace(facts, refused=dict(refused)))
         return (plan, outcome, refused) if isinstance(plan, Plan) else (Plan(()), plan, dict(self._refused))
 
-    def _compiled(self, snapshot: Snapshot, facts: Facts) -> Plan | Outcome:
+    async def _compiled(self, snapshot: Snapshot, facts: Facts) -> Plan | Outcome:
         """The plan, or the outcome of an apply whose configuration met a fault of ours.
 
         The configuration is stored: a fault that ended the process would end each of its successors as well.
         """
         try:
-            return compile_plan(snapshot, facts)
+            # In a thread, because thousands of new objects take seconds, and REST and monitors go on meanwhile.
+            return await asyncio.to_thread(compile_plan, snapshot, facts, self._memory)
         except Exception as error:
             text = (
                 f"this configuration met a fault of the program ({type(error).__name__}; its log has the details); "
@@ -178,6 +181,10 @@ class ApplyLoop:
             if problem not in self.stuck:
                 _log.exception("revision %d cannot be compiled", snapshot.revision)
             return Outcome("refused", (), (problem,), 0)
+
+    def preview(self, snapshot: Snapshot, facts: Facts) -> Plan:
+        """The plan that a configuration would have; nothing comes of it."""
+        return compile_plan(snapshot, facts, self._memory.copy())
 
     def _record(
         self, snapshot: Snapshot, reasons: tuple[str, ...], outcome: Outcome, started: float, seconds: float

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pointsman.compiler.compile import compile_plan
 from pointsman.compiler.facts import Facts
 from pointsman.compiler.plan import Plan
 from pointsman.control.apply import Applied, ApplyLoop
@@ -168,7 +167,7 @@ class Control:
                     if identity in objects:
                         objects[ObjectId(identity.type, name)] = objects.pop(identity)
         snapshot = Snapshot(objects, self.revision)
-        return compile_plan(snapshot, self._facts(snapshot))
+        return self._loop.preview(snapshot, self._facts(snapshot))
 
     async def status(self) -> Status:
         """Services, pools and nodes as they are now, with who last changed each node."""

@@ -1,4 +1,7 @@
-"""Why a use case could not be carried out, as exceptions that every surface translates into its own words."""
+"""Why a use case could not be carried out, as exceptions that every surface translates into its own words.
+
+Invariant: the text names the object and the remedy, and holds nothing secret.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,10 @@ class InUse(ControlError):
         super().__init__(f"{identity} is used by {shown}; change what uses it first")
         self.identity = identity
         self.users = users
+
+
+class CannotStore(ControlError):
+    """The change did not reach the disk, and nothing of it is in force."""
 
 
 class Conflict(ControlError):

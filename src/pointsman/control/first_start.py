@@ -17,6 +17,8 @@ from pointsman.store import Author, Change, Put, Store
 
 PRODUCT = Author("", "", "product")
 """The author of what the product does by itself."""
+DEMO = ObjectId("virtual_servers", "demo")
+"""The demo's virtual server."""
 DEMO_PORT = 8080
 _WANTED_NODE_PORTS = (8081, 8082, 8083)
 
@@ -75,8 +77,8 @@ def _demo(ports: tuple[int, ...]) -> list[Change]:
         "basic": {
             "enabled": True,
             "port": DEMO_PORT,
-            "pool": "demo",
-            "note": "Try it: curl http://127.0.0.1:8080/",
+            "pool": DEMO.name,
+            "note": f"Try it: curl http://127.0.0.1:{DEMO_PORT}/",
         }
     }
-    return [Put(ObjectId("pools", "demo"), pool), Put(ObjectId("virtual_servers", "demo"), service)]
+    return [Put(ObjectId("pools", DEMO.name), pool), Put(DEMO, service)]

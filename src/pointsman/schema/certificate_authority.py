@@ -1,4 +1,7 @@
-"""Certificate authorities that client and node certificates are checked against."""
+"""Certificate authorities that client and node certificates are checked against.
+
+Invariant: the content is kept to the byte; what it must hold is `compiler.check`'s to say.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Things that happened, as values: the vocabulary shared by engine, monitors, control and the event log.
 
-Tags are the product's own (`nodefail`, `poolok`, ...), so that existing alert mappings keep their meaning.
+Invariant: tags are the product's own (`nodefail`, `poolok`, ...), so that existing alert mappings keep their meaning.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Extra files: any content that rules and error pages use by name."""
+"""Extra files: any content that rules and error pages use by name.
+
+Invariant: the content is kept to the byte.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The health of nodes as values: what one monitor found, and what a node is as a whole."""
+"""The health of nodes as values: what one monitor found, and what a node is as a whole.
+
+Invariant: a value says what was found once and never changes; news is a new value.
+"""
 
 from __future__ import annotations
 

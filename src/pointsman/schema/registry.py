@@ -1,4 +1,7 @@
-"""The explicit list of resource types: REST routes, forms, documents and the store all follow it."""
+"""The explicit list of resource types: REST routes, forms, documents and the store all follow it.
+
+Invariant: a type that is not in the list does not exist for any of them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Rules: TrafficScript text that virtual servers run on requests, responses and connections."""
+"""Rules: TrafficScript text that virtual servers run on requests, responses and connections.
+
+Invariant: the content is kept to the byte.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""SSL server certificates with their private keys."""
+"""SSL server certificates with their private keys.
+
+Invariant: certificate and key change together, as one value, so that no reader sees a pair that does not match.
+"""
 
 from __future__ import annotations
 

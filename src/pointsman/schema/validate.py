@@ -92,6 +92,9 @@ def build(kind: ResourceType, name: str, settings: Settings | Mapping[str, Any])
     identity = ObjectId(kind.path, name)
     if kind.kind is not Kind.SINGLETON:
         check_name(identity)
+        if name in kind.reserved:
+            message = f'the name "{name}" has a meaning of its own; choose another'
+            raise Invalid((Problem(identity, (), "name.invalid", message),))
     if kind.kind is not Kind.FILE:
         # A section that must be there is looked into even when absent, so that each missing key is named.
         fields = kind.model.model_fields

@@ -1,4 +1,7 @@
-"""What answers on the cluster port while this traffic manager is not in a cluster."""
+"""What answers on the cluster port while this traffic manager is not in a cluster.
+
+Invariant: nothing is told but health, and nothing can be changed.
+"""
 
 from __future__ import annotations
 

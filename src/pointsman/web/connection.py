@@ -75,10 +75,12 @@ class Connection:
         self._reader = reader
         self._writer = writer
         self._app = app
-        self._peer = peer
+        self.peer = peer
         self.limits = limits
         self.http = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.header_bytes)
         self.draining = False
+        self.resting_since: float | None = None
+        """When the wait for another request began, in the loop's time; None while there is one."""
         self.method = b""
         self._idle = True
         self._ended = False
@@ -89,6 +91,10 @@ class Connection:
         if self._idle:
             self._writer.close()
 
+    def cut(self) -> None:
+        """Ends the connection at once."""
+        self._writer.transport.abort()
+
     async def serve(self) -> None:
         """Serves requests until either side is done. Raises `OSError` when the connection breaks."""
         first = True
@@ -97,7 +103,7 @@ class Connection:
             if request is None:
                 return
             first = False
-            exchange = _Exchange(self, request, self._peer)
+            exchange = _Exchange(self, request, self.peer)
             if not await exchange.run(self._app) or self.draining or not await self._settle():
                 return
             self.http.start_next_cycle()
@@ -149,12 +155,15 @@ class Connection:
         try:
             self._idle = True
             if not first and not self.http.trailing_data[0]:
+                self.resting_since = asyncio.get_running_loop().time()
                 async with asyncio.timeout(self.limits.idle_seconds):
                     await self._read()
             self._idle = first
+            self.resting_since = None
             async with asyncio.timeout(self.limits.header_seconds):
                 event = await self.event()
         except TimeoutError:
+            self.resting_since = None
             if self.http.trailing_data[0]:
                 await self._refuse(_late("the request"))
             return None

@@ -1,4 +1,7 @@
-"""`/healthz`: whether this instance works, for balancers and containers, without a login."""
+"""`/healthz`: whether this instance works, for balancers and containers, without a login.
+
+Invariant: the answer is one word that says nothing about the configuration.
+"""
 
 from __future__ import annotations
 

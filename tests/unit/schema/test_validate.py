@@ -294,3 +294,10 @@ def test_sets_lose_repeated_elements_and_lists_do_not() -> None:
 )
 def test_huge_objects_are_refused_with_bounded_faults(settings: Any) -> None:
     assert 1 <= len(problems(POOL, settings)) <= PROBLEM_LIMIT
+
+
+@pytest.mark.parametrize("name", ["discard", "builtin_dns"])
+def test_a_pool_cannot_have_a_name_that_means_something_else(name: str) -> None:
+    with pytest.raises(Invalid, match="a meaning of its own"):
+        build(POOL, name, {})
+    assert build(MONITOR, name, {})

@@ -1,6 +1,6 @@
 """Answers that every part of the tree gives: listings of children, and refusals of paths and methods.
 
-Pure.
+Pure. Invariant: every refusal has the product's error shape.
 """
 
 from __future__ import annotations
