@@ -121,10 +121,10 @@ def test_secrets_are_nowhere_in_clear(instance: Instance) -> None:
         for part in ("cmdline", "environ"):
             assert not holds(Path(f"/proc/{pid}/{part}").read_bytes()), (pid, part)
     for branch in ("history", "events", "applies", "conditions", "state", "information"):
-        path = f"/api/tm/8.3/status/local_tm/{branch}?limit=1000"
-        assert not holds(str(instance.rest("GET", path)).encode()), branch
-    for path in ("ssl/server_keys/k", "global_settings"):
-        assert not holds(str(instance.get(f"config/active/{path}")).encode()), path
+        target = f"/api/tm/8.3/status/local_tm/{branch}?limit=1000"
+        assert not holds(str(instance.rest("GET", target)).encode()), branch
+    for place in ("ssl/server_keys/k", "global_settings"):
+        assert not holds(str(instance.get(f"config/active/{place}")).encode()), place
 
 
 def test_a_document_shows_no_secret_on_the_screen(instance: Instance, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import ssl
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from tests.certificates import self_signed
 from tests.engine.rig import Objects, Rig, request, service, until
 from tools.instance import free_port
