@@ -31,6 +31,19 @@ class Supervisor:
             "master_socket": str(master),
         }
 
+    def log_size(self) -> int:
+        """Bytes in the engine's log; the place from which `log_since` reads what comes."""
+        return self.log.stat().st_size if self.log.exists() else 0
+
+    def log_since(self, start: int) -> str:
+        """What the engine wrote from byte `start` on, 1 MiB at most; "" when that cannot be read."""
+        try:
+            with self.log.open("rb") as log:
+                log.seek(start)
+                return log.read(1 << 20).decode(errors="replace")
+        except OSError:
+            return ""
+
     def is_asked(self) -> bool:
         """Whether the launcher has been asked to run the engine."""
         return self._entry in self._read()
