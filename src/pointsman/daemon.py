@@ -42,7 +42,7 @@ from pointsman.control.watch import Watch
 from pointsman.engine.haproxy.binary import NoBinary, engine_facts, find_binary
 from pointsman.engine.haproxy.engine import HaproxyEngine
 from pointsman.identity.certificate import CertificateRefused, InstanceCertificate
-from pointsman.identity.machine import machine_addresses
+from pointsman.identity.machine import can_become, machine_addresses
 from pointsman.identity.password import UsersFileError
 from pointsman.identity.private_file import write_private
 from pointsman.identity.user import PasswordRefused, Users
@@ -70,6 +70,10 @@ from pointsman.web.ui.app import make_app as make_page
 
 UI_PORT = 9090
 LAUNCHER_PERIOD = 0.3
+NOBODY = 65_534
+"""The Unix user and group without rights of its own, by Linux's convention. A worker that became it can neither be read
+nor traced by others of the same number: the kernel forbids that after a change of user.
+"""
 _PORT_FLAGS = {"rest": "rest-port", "ui": "ui-port", "cluster": "control-port"}
 ENGINE_FAILED = "zxtmswerror"
 """The tag of events that tell of an engine which ended."""
@@ -125,6 +129,7 @@ class _Daemon:
         self._state = "starting"
         self._ipv6 = _has_ipv6()
         self._can_ping = _can_ping()
+        self._worker_user = NOBODY if can_become(NOBODY) else 0
         self._early: list[Event] = []
         self._record: Callable[[Event], None] = self._early.append
 
@@ -294,7 +299,7 @@ class _Daemon:
             run_directory=str(self._home / "run"),
             addresses=self._resolver.known(names),
             demo_ports=self._demo,
-            root=os.geteuid() == 0,
+            worker_user=self._worker_user,
             ipv6=self._ipv6,
             can_ping=self._can_ping,
             serving=frozenset(
