@@ -62,3 +62,25 @@ async def test_conditions_and_diff_change_nothing(tmp_path: Path) -> None:
             assert (await client.get("/conditions")).json()["conditions"] == []
             assert (await client.get("/status")).json()["level"] == "ok"
             assert (await client.get("/apply")).status_code == 405
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        b'"reason": "\\ud800"',
+        b'"reason": "' + b"x" * 100_000 + b'"',
+        b'"wait": "soon"',
+        b'"wait": ' + b"9" * 5000,
+    ],
+)
+async def test_strange_reasons_and_times_are_refused(tmp_path: Path, extra: bytes) -> None:
+    async with running(tmp_path) as manager:
+        transport = httpx.ASGITransport(make_app(manager.control), client=("local:ann", 0))
+        async with httpx.AsyncClient(transport=transport, base_url="http://local") as client:
+            objects = b'{"objects": [{"type": "pools", "name": "p", "settings": {"basic": {"note": "x"}}}], '
+            answer = await client.post("/apply", content=objects + extra + b"}")
+            assert answer.status_code == 400
+            assert [problem["code"] for problem in answer.json()["problems"]] == ["request.invalid"]
+            assert manager.control.settings(POOL) is None
+            answer = await client.post("/apply", content=objects + b'"wait": NaN}')
+            assert answer.status_code == 200

@@ -36,6 +36,7 @@ from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.validate import Invalid, build
+from pointsman.schema.value import LINE_LIMIT
 from pointsman.store import Author, Change, Put
 
 BODY_LIMIT = 128 * 1024 * 1024
@@ -189,10 +190,12 @@ async def _read(request: Request) -> _Wish:
         data = json.loads(body)
         match data:
             case {"objects": objects}:
-                wait = min(max(float(data.get("wait", 0)), 0.0), LONGEST_WAIT)
-                return _Wish(
-                    decode_objects(objects), data.get("replace") is True, str(data.get("reason", "")), wait
-                )
+                wait = min(max(0.0, float(data.get("wait", 0))), LONGEST_WAIT)  # in this order NaN becomes 0
+                reason = str(data.get("reason", ""))
+                reason.encode()  # half a surrogate pair is a ValueError too
+                if len(reason) > LINE_LIMIT:
+                    raise ValueError(f"the reason has more than {LINE_LIMIT} characters")
+                return _Wish(decode_objects(objects), data.get("replace") is True, reason, wait)
         raise ValueError("objects are missing")
     except (ValueError, TypeError, RecursionError) as error:
         raise _invalid(f"the request is not what /apply and /diff take ({error}); use the command") from None
