@@ -15,7 +15,6 @@ from typing import Any
 
 from pointsman.cli.instance import LocalInstance
 from pointsman.schema.problem import ObjectId
-
 from tools.instance import Instance, free_port, wait_for
 from tools.measure import resources, show
 from tools.traffic import Load, Origin

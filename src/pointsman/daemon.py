@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -41,7 +42,7 @@ from pointsman.control.watch import Watch
 from pointsman.engine.haproxy.binary import NoBinary, engine_facts, find_binary
 from pointsman.engine.haproxy.engine import HaproxyEngine
 from pointsman.identity.certificate import CertificateRefused, InstanceCertificate
-from pointsman.identity.machine import machine_addresses
+from pointsman.identity.machine import can_become, machine_addresses
 from pointsman.identity.password import UsersFileError
 from pointsman.identity.private_file import write_private
 from pointsman.identity.user import PasswordRefused, Users
@@ -69,6 +70,10 @@ from pointsman.web.ui.app import make_app as make_page
 
 UI_PORT = 9090
 LAUNCHER_PERIOD = 0.3
+NOBODY = 65_534
+"""The Unix user and group without rights of its own, by Linux's convention. A worker that became it can neither be read
+nor traced by others of the same number: the kernel forbids that after a change of user.
+"""
 _PORT_FLAGS = {"rest": "rest-port", "ui": "ui-port", "cluster": "control-port"}
 ENGINE_FAILED = "zxtmswerror"
 """The tag of events that tell of an engine which ended."""
@@ -103,6 +108,9 @@ def main(options: RunOptions) -> int:
     """Runs the control plane until it is told to stop; returns the exit status."""
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s: %(message)s", level=logging.INFO)
     os.umask(0o077)
+    # The configuration lives long and has no cycles: with Python's usual thresholds a third of the time for thousands
+    # of objects went into looking for some.
+    gc.set_threshold(50_000, 20, 20)
     try:
         asyncio.run(_Daemon(options).run())
     except CannotStart as error:
@@ -121,6 +129,7 @@ class _Daemon:
         self._state = "starting"
         self._ipv6 = _has_ipv6()
         self._can_ping = _can_ping()
+        self._worker_user = NOBODY if can_become(NOBODY) else 0
         self._early: list[Event] = []
         self._record: Callable[[Event], None] = self._early.append
 
@@ -275,18 +284,22 @@ class _Daemon:
     # Facts
 
     async def _facts(self, snapshot: Snapshot) -> Facts:
-        await self._resolver.addresses(names_in(snapshot))
-        return self._known_facts(snapshot)
+        names = names_in(snapshot)
+        await self._resolver.addresses(names)
+        return self._facts_with(names)
 
     def _known_facts(self, snapshot: Snapshot) -> Facts:
+        return self._facts_with(names_in(snapshot))
+
+    def _facts_with(self, names: frozenset[str]) -> Facts:
         listeners = self._loop.plan.listeners if self._loop.plan is not None else ()
         return Facts(
             engine=self._engine_facts,
             traffic_manager=self._identity.name,
             run_directory=str(self._home / "run"),
-            addresses=self._resolver.known(names_in(snapshot)),
+            addresses=self._resolver.known(names),
             demo_ports=self._demo,
-            root=os.geteuid() == 0,
+            worker_user=self._worker_user,
             ipv6=self._ipv6,
             can_ping=self._can_ping,
             serving=frozenset(

@@ -14,6 +14,7 @@ import json
 import socket
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 
 from pointsman.schema.monitor import Monitor
@@ -42,6 +43,7 @@ def names_in(snapshot: Snapshot) -> frozenset[str]:
     return frozenset(name for name in found if name and not _is_address(name))
 
 
+@lru_cache(maxsize=65_536)
 def _is_address(text: str) -> bool:
     try:
         ipaddress.ip_address(text)

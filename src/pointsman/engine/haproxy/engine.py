@@ -30,7 +30,7 @@ from pointsman.engine.haproxy.probe import refused_binds
 from pointsman.engine.haproxy.runtime import NotAtRunTime, delete_lingering, describe, perform
 from pointsman.engine.haproxy.socket import EngineUnreachable, ask_master
 from pointsman.engine.haproxy.supervisor import Supervisor
-from pointsman.engine.haproxy.worker import Worker
+from pointsman.engine.haproxy.worker import Worker, await_generation
 from pointsman.engine.outcome import Outcome, Verdicts
 from pointsman.schema.event import Event, Severity
 from pointsman.schema.problem import Problem
@@ -317,7 +317,7 @@ class HaproxyEngine:
     async def _probe(self, listeners: Iterable[Listener]) -> Mapping[Listener, str]:
         bound: frozenset[tuple[str, int]] = frozenset()
         if self._worker is not None and not self._worker.ended():
-            bound = self._generations.listeners(self._number)
+            bound = await asyncio.to_thread(self._generations.listeners, self._number)
         return await asyncio.to_thread(refused_binds, tuple(listeners), bound)
 
     def _refuse(self, problems: tuple[Problem, ...]) -> Outcome:
@@ -358,7 +358,9 @@ class HaproxyEngine:
         self._reloaded_at = time.monotonic()
         answer = await self._ask_for_reload()
         successor = (
-            None if answer.startswith("Success=0") else await self._await_generation(number, _RETURN_SECONDS)
+            None
+            if answer.startswith("Success=0")
+            else await await_generation(self._worker_socket, number, _RETURN_SECONDS)
         )
         if successor is None:
             await asyncio.to_thread(self._generations.point, former)
@@ -405,10 +407,18 @@ class HaproxyEngine:
         )
         former = self._number
         await asyncio.to_thread(self._generations.point, number)
-        log = self._supervisor.log
-        log_start = log.stat().st_size if log.exists() else 0
+        log_start = self._supervisor.log_size()
         self._supervisor.ask()
-        worker = await self._await_generation(number, _START_SECONDS, log_start)
+        begun = time.monotonic()
+        worker = await await_generation(
+            self._worker_socket,
+            number,
+            _START_SECONDS,
+            lambda: (
+                time.monotonic() - begun > _HOPELESS_SECONDS
+                and "[ALERT]" in self._supervisor.log_since(log_start)
+            ),
+        )
         if worker is None:
             await asyncio.to_thread(self._generations.point, former)
             if former == 0:
@@ -420,31 +430,6 @@ class HaproxyEngine:
         self._given_up = False
         await self._settle(worker, plan, number)
         return Outcome("start", ("the engine was not running",), generation=number)
-
-    async def _await_generation(
-        self, number: int, seconds: float, log_start: int | None = None
-    ) -> Worker | None:
-        """The worker that serves a generation, as soon as it answers; None when there is none in time.
-
-        With `log_start` it also gives up when the engine's log shows that it does not start with this
-        configuration.
-        """
-        since = time.monotonic()
-        while (waited := time.monotonic() - since) < seconds:
-            try:
-                worker = await Worker.meet(self._worker_socket)
-                if worker.generation == number:
-                    return worker
-                worker.forget()
-            except EngineUnreachable:
-                if (
-                    log_start is not None
-                    and waited > _HOPELESS_SECONDS
-                    and "[ALERT]" in self._supervisor.log_since(log_start)
-                ):
-                    return None
-            await asyncio.sleep(0.01)
-        return None
 
     # After an act
 
@@ -475,7 +460,8 @@ class HaproxyEngine:
         self._states_are_old = False
         try:
             table = await worker.talk.ask("show servers state")
-            write_states(self._states, carry_states(table, plan, dead_servers(plan, self._verdicts)))
+            dead = dead_servers(plan, self._verdicts)
+            write_states(self._states, await asyncio.to_thread(carry_states, table, plan, dead))
         except BaseException:
             self._states_are_old = True
             raise

@@ -38,6 +38,10 @@ class Supervisor:
             "master_socket": str(master),
         }
 
+    def log_size(self) -> int:
+        """Bytes in the engine's log; the place from which `log_since` reads what comes."""
+        return self.log.stat().st_size if self.log.exists() else 0
+
     def is_asked(self) -> bool:
         """Whether the launcher has been asked to run the engine."""
         return self._entry in self._read()
