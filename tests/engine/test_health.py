@@ -40,7 +40,9 @@ async def test_a_dead_node_stays_out_over_reloads(rig: Rig, origins: Origins) ->
     a, b, _ = origins
     port = free_port()
     monitor = {
-        ("monitors", "m"): {"basic": {"type": "connect", "back_off": False, "delay": 1, "failures": 1}}
+        ("monitors", "m"): {
+            "basic": {"type": "connect", "back_off": False, "delay": 2, "timeout": 1, "failures": 1}
+        }
     }
     objects = {**service(port, [a, b], basic={"monitors": ["m"]}), **monitor}
     await rig.apply(objects, "start")
@@ -130,7 +132,9 @@ async def test_priority_lists_follow_deaths(rig: Rig, origins: Origins, own_moni
     rows = [{"node": origin.node, "priority": priority} for origin, priority in ((a, 3), (b, 2), (c, 1))]
     lists = {"load_balancing": {"priority_enabled": True, "priority_nodes": 1}}
     monitor = {
-        ("monitors", "m"): {"basic": {"type": "connect", "back_off": False, "delay": 1, "failures": 1}}
+        ("monitors", "m"): {
+            "basic": {"type": "connect", "back_off": False, "delay": 2, "timeout": 1, "failures": 1}
+        }
     }
     if own_monitors:
         objects = {**service(port, rows, **JUDGED, **lists), **MONITORS}

@@ -131,7 +131,7 @@ def test_nodes_come_before_others_go() -> None:
         copy.deepcopy(objects) for objects in (BASE, nodes(ONE, {"node": "10.0.0.3:80", "state": "draining"}))
     )
     for objects in (before, after):
-        objects["monitors/up"] = {"basic": {"type": "connect", "back_off": False}}
+        objects["monitors/up"] = {"basic": {"type": "connect", "back_off": False, "delay": 6}}
         objects["pools/app"]["basic"]["monitors"] = ["up"]
     step_found = difference(plan(before), plan(after))
     assert isinstance(step_found, AtRunTime)

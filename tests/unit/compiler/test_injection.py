@@ -62,11 +62,11 @@ def base() -> dict[str, Any]:
         "ssl/server_keys/k": {"basic": {"public": public, "private": private}},
         "ssl/cas/ca": {"content": public.encode()},
         "monitors/m": {
-            "basic": {"type": "http", "back_off": False, "use_ssl": True},
+            "basic": {"type": "http", "back_off": False, "delay": 6, "use_ssl": True},
             "http": {"host_header": "h.example"},
         },
         "monitors/t": {
-            "basic": {"type": "tcp_transaction", "back_off": False},
+            "basic": {"type": "tcp_transaction", "back_off": False, "delay": 6},
             "tcp": {"write_string": "a", "response_regex": "b", "close_string": "c"},
         },
         "pools/p": {"basic": pool, "ssl": tls},

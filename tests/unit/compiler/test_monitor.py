@@ -19,18 +19,21 @@ def monitor(settings: dict[str, Any]) -> Monitor:
 
 
 def http(**keys: Any) -> dict[str, Any]:
-    return {"basic": {"type": "http", "back_off": False}, "http": {"host_header": "www.example", **keys}}
+    return {
+        "basic": {"type": "http", "back_off": False, "delay": 6},
+        "http": {"host_header": "www.example", **keys},
+    }
 
 
 def tcp(**keys: Any) -> dict[str, Any]:
-    return {"basic": {"type": "tcp_transaction", "back_off": False}, "tcp": keys}
+    return {"basic": {"type": "tcp_transaction", "back_off": False, "delay": 6}, "tcp": keys}
 
 
 @pytest.mark.parametrize(
     "settings",
     [
-        {"basic": {"type": "connect", "back_off": False}},
-        {"basic": {"type": "connect", "back_off": False, "use_ssl": True}},
+        {"basic": {"type": "connect", "back_off": False, "delay": 6}},
+        {"basic": {"type": "connect", "back_off": False, "delay": 6, "use_ssl": True}},
         http(),
         http(path="/a?b=c&d=%20'\"#", status_regex=r"^(200|204)$"),
         tcp(),
@@ -48,10 +51,20 @@ def test_plain_monitors_are_the_engines(settings: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"basic": {"type": "ping", "back_off": False}},
-        {"basic": {"type": "connect"}},
-        {"basic": {"type": "connect", "back_off": False, "verbose": True}},
-        {"basic": {"type": "connect", "back_off": False, "scope": "poolwide", "machine": "a.example:1"}},
+        {"basic": {"type": "ping", "back_off": False, "delay": 6}},
+        {"basic": {"type": "connect", "delay": 6}},
+        {"basic": {"type": "connect", "back_off": False}},
+        {"basic": {"type": "connect", "back_off": False, "delay": 5, "timeout": 3}},
+        {"basic": {"type": "connect", "back_off": False, "delay": 6, "verbose": True}},
+        {
+            "basic": {
+                "type": "connect",
+                "back_off": False,
+                "delay": 6,
+                "scope": "poolwide",
+                "machine": "a.example:1",
+            }
+        },
         http(host_header=""),
         http(host_header="www.example evil"),
         http(path="no-slash"),

@@ -40,6 +40,8 @@ def runs_natively(monitor: Monitor) -> bool:
     basic = monitor.basic
     if basic.back_off or basic.scope != "pernode" or basic.verbose:
         return False
+    if 2 * basic.timeout > basic.delay:
+        return False  # a node that hangs would be found late: see `server_options`
     match basic.type:
         case "connect":
             return True
@@ -121,7 +123,11 @@ def server_options(pool: Pool, watch: Watch) -> tuple[str, ...]:
     )
     if watch.native is not None:
         basic = watch.native[1].basic
-        options += ("check", "inter", f"{basic.delay}s", "fall", str(basic.failures), "rise", "1")
+        # HAProxy counts an interval from the end of a check (2.8). Once one has timed out the next begins `delay` after
+        # that one began; after a refusal it comes sooner.
+        again = f"{basic.delay - basic.timeout}s"
+        options += ("check", "inter", f"{basic.delay}s", "fastinter", again)
+        options += ("fall", str(basic.failures), "rise", "1")
         options += _check_encryption(pool, watch.native[1])
         if pool.basic.passive_monitoring:
             options += passive
