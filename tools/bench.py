@@ -15,7 +15,6 @@ import tempfile
 from pathlib import Path
 
 from pointsman.engine.haproxy.binary import find_binary
-
 from tools.instance import Instance, free_port, wait_for
 from tools.measure import answers, call, put, settled, show, web
 from tools.traffic import Load, Origin

@@ -12,6 +12,7 @@ import socket
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+from pointsman.schema.address import split_end_point, split_node
 from pointsman.schema.monitor import Monitor
 from pointsman.schema.pool import Pool
 from pointsman.schema.snapshot import Snapshot
@@ -21,20 +22,15 @@ PATIENCE = 2.0
 REFRESH = 30.0
 
 
-def host_of(node: str) -> str:
-    """The host part of "host:port", "[address]:port" or a host alone."""
-    return (node.rpartition(":")[0] or node).strip("[]")
-
-
 def names_in(snapshot: Snapshot) -> frozenset[str]:
     """Host names (not addresses) that the configuration mentions where an address is needed."""
     found: set[str] = set()
     for _, pool in snapshot.all("pools", Pool):
-        found.update(host_of(row.node) for row in pool.basic.nodes_table)
+        found.update(split_node(row.node)[0] for row in pool.basic.nodes_table)
     for _, server in snapshot.all("virtual_servers", VirtualServer):
         found.update(server.basic.listen_on_hosts)
     for _, monitor in snapshot.all("monitors", Monitor):
-        found.add(host_of(monitor.basic.machine))
+        found.add(split_end_point(monitor.basic.machine)[0])
     return frozenset(name for name in found if name and not _is_address(name))
 
 
