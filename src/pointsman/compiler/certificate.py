@@ -24,10 +24,13 @@ _SHORTEST_RSA_KEY = 2048
 
 
 class Unusable(ValueError):
-    """A certificate or key that cannot be served; the text says why and what to do, `key` which of the two it is."""
+    """A certificate or key that cannot be served: `predicate` says why and what to do, `key` ("public", "private") of
+    which of the two. As text both together, for what names the certificate already.
+    """
 
-    def __init__(self, text: str, key: str = "public") -> None:
-        super().__init__(text)
+    def __init__(self, predicate: str, key: str = "public") -> None:
+        super().__init__(f"the private key {predicate}" if key == "private" else predicate)
+        self.predicate = predicate
         self.key = key
 
 
@@ -36,11 +39,9 @@ def chain_and_key(public: str, private: str) -> bytes:
     # The arithmetic of an RSA key was proven when it was stored; to do so on every compile takes milliseconds a key.
     chain, key = _certificates(public), _private_key(private, proven=True)
     if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
-        raise Unusable(
-            "the private key is of a kind that TLS servers do not use; take RSA, ECDSA or Ed25519", "private"
-        )
+        raise Unusable("is of a kind that TLS servers do not use; take RSA, ECDSA or Ed25519", "private")
     if isinstance(key, rsa.RSAPrivateKey) and key.key_size < _SHORTEST_RSA_KEY:
-        raise Unusable(f"the key has {key.key_size} bits; take one of 2048 bits or more", "private")
+        raise Unusable(f"has {key.key_size} bits; take one of 2048 bits or more", "private")
     _compare(chain[0], key)
     key_text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in chain) + key_text
@@ -68,12 +69,12 @@ def _private_key(pem: str, *, proven: bool) -> PrivateKeyTypes:
         return load_pem_private_key(_as_bytes(pem), password=None, unsafe_skip_rsa_key_validation=proven)
     except TypeError:
         raise Unusable(
-            "the private key is protected by a passphrase; store it without one (openssl pkey -in FILE)",
+            "is protected by a passphrase; store it without one (openssl pkey -in FILE)",
             "private",
         ) from None
     except (ValueError, UnsupportedAlgorithm):
         raise Unusable(
-            "the private key is not a key in PEM; send the key that belongs to the certificate", "private"
+            "is not a key in PEM; send the key that belongs to the certificate", "private"
         ) from None
 
 
@@ -82,12 +83,10 @@ def _compare(certificate: x509.Certificate, key: PrivateKeyTypes) -> None:
     try:
         wanted = certificate.public_key().public_bytes(*form)
     except (ValueError, UnsupportedAlgorithm):
-        raise Unusable(
-            "the certificate's public key cannot be read; have the certificate issued anew"
-        ) from None
+        raise Unusable("has a public key that cannot be read; have it issued anew") from None
     if wanted != key.public_key().public_bytes(*form):
         raise Unusable(
-            "the private key does not belong to the certificate; send the two that were made together",
+            "does not belong to the certificate; send the two that were made together",
             "private",
         )
 

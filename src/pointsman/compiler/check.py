@@ -51,11 +51,11 @@ def _key_pair(identity: ObjectId, key: ServerKey) -> Iterator[Problem]:
     try:
         check_pair(key.basic.public, key.basic.private)
     except Unusable as fault:
-        yield Problem(identity, ("basic", fault.key), "certificate.invalid", str(fault))
+        yield Problem(identity, ("basic", fault.key), "certificate.invalid", fault.predicate)
 
 
 def _authority(identity: ObjectId, authority: CertificateAuthority) -> Iterator[Problem]:
     try:
         authority_certificates(authority.content)
     except Unusable as fault:
-        yield Problem(identity, (), "certificate.invalid", str(fault))
+        yield Problem(identity, (), "certificate.invalid", fault.predicate)
