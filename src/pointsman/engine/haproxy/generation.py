@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pointsman.compiler.plan import Plan
+from pointsman.private_file import sync
 
 CONFIGURATION = "haproxy.cfg"
 _MANIFEST = "manifest.json"
@@ -109,7 +110,7 @@ class Generations:
             os.sync()
         else:
             for target in (*fresh, *{file.parent for file in fresh}):
-                _sync(target)
+                sync(target)
         return number
 
     def point(self, number: int) -> None:
@@ -122,7 +123,7 @@ class Generations:
             new.unlink(missing_ok=True)
             new.symlink_to(f"gen-{number}")
             new.rename(link)
-        _sync(self.directory)
+        sync(self.directory)
 
     def digest(self, number: int) -> str:
         """The fingerprint recorded with a generation, "" when there is none."""
@@ -166,13 +167,5 @@ def _write(path: Path, content: bytes) -> None:
         view = memoryview(content)
         while view:
             view = view[os.write(descriptor, view) :]
-    finally:
-        os.close(descriptor)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)
