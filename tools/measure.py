@@ -1,5 +1,7 @@
 """Measures what the design promises on the machine it runs on, and prints one line per figure (`make measure`).
 
+With `--quick` fewer changes, with `--large` the figures of an instance with thousands of services instead.
+
 Invariant: figures are printed, never asserted; what failed is printed as a failure with its cause. Everything runs in
 temporary homes, on loopback, bounded in time.
 """
@@ -318,8 +320,20 @@ async def resources(instance: Instance) -> None:
         show(f"memory of {name} (proportional)", f"{total / 1024:.0f} MiB")
 
 
+async def large_figures() -> None:
+    """The control plane with many services; takes minutes."""
+    from tools.large import SIZES, large
+
+    with tempfile.TemporaryDirectory(prefix="pointsman-large-") as name:
+        for count in SIZES:
+            await large(Path(name), count)
+
+
 async def main() -> None:
     """Everything, in the order in which it is promised."""
+    if "--large" in sys.argv:
+        await large_figures()
+        return
     quick = "--quick" in sys.argv
     with tempfile.TemporaryDirectory(prefix="pointsman-measure-") as name:
         directory = Path(name)

@@ -120,8 +120,10 @@ class Load:
         path: str = "/",
         limit: int = 1_000_000,
         pause: float = 0.0,
+        address: str = "127.0.0.1",
     ) -> None:
         self._port = port
+        self._address = address
         self._clients = clients
         self._methods = methods
         self._per_connection = requests_per_connection
@@ -152,7 +154,7 @@ class Load:
         methods = itertools.cycle(self._methods[number % len(self._methods) :] + self._methods)
         while not self._stopping and self._left > 0:
             try:
-                reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+                reader, writer = await asyncio.open_connection(self._address, self._port)
             except OSError as error:
                 self._left -= 1
                 self.report.failed[f"connect: {type(error).__name__}"] += 1

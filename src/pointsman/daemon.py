@@ -25,6 +25,7 @@ from pathlib import Path
 from pointsman import __version__
 from pointsman.cli.banner import banner, demo_words
 from pointsman.cli.run import RunOptions
+from pointsman.compiler.compile import compile_plan
 from pointsman.compiler.facts import EngineFacts, Facts
 from pointsman.compiler.plan import Plan
 from pointsman.control.apply import ApplyLoop
@@ -151,8 +152,12 @@ class _Daemon:
             self._store = await Store.open(home / "store", BY_PATH)
         except StoreInUse as error:
             raise CannotStart(str(error), 4) from None
-        except (StoreError, NoBinary, OSError) as error:
+        except (StoreError, NoBinary) as error:
             raise CannotStart(str(error), 1) from None
+        except OSError as error:
+            raise CannotStart(
+                f"{home / 'store'}: {error.strerror}; free space or repair the disk", 1
+            ) from None
         stack.push_async_callback(self._store.close)
         self._identity = self._identify()
         try:
@@ -308,6 +313,8 @@ class _Daemon:
                     group.create_task(self._watch.run()),
                     group.create_task(self._keep_names_fresh()),
                 ]
+                snapshot = self._configuration.snapshot
+                await self._watch.remind(compile_plan(snapshot, await self._facts(snapshot)))
                 await self._loop.apply(("start",))
                 tasks.append(group.create_task(self._loop.run()))
                 self._state = "running"
@@ -418,12 +425,14 @@ class _Daemon:
         while True:
             await asyncio.sleep(LAUNCHER_PERIOD)
             if (now := self._launcher()) != known:
-                known = now
-                self._write_ready(places)
+                with contextlib.suppress(OSError):  # a full disk: it is tried again
+                    self._write_ready(places)
+                    known = now
 
     def _withdraw(self) -> None:
         if self._options.ready_file is not None:
-            self._options.ready_file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self._options.ready_file.unlink(missing_ok=True)
 
 
 def _has_ipv6() -> bool:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.e2e.rest import CONFIG, Client
 from tools.instance import Instance
 from tools.traffic import Origin
 
@@ -15,6 +16,26 @@ def instance(tmp_path: Path) -> Iterator[Instance]:
     """A traffic manager with nothing configured."""
     with Instance(tmp_path / "home") as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """One traffic manager for all tests of a module."""
+    with Instance(tmp_path_factory.mktemp("shared") / "home") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(shared: Instance) -> Client:
+    """A REST client of the shared traffic manager."""
+    return Client(shared)
+
+
+@pytest.fixture(scope="module")
+def member(client: Client) -> str:
+    """The name of the shared traffic manager in its own configuration."""
+    (name,) = client.names(f"{CONFIG}/traffic_managers")
+    return name
 
 
 @pytest.fixture

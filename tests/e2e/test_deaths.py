@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.e2e.test_traffic import Origins, in_force, request, service
+from tests.e2e.test_traffic import Origins, failed_nodes, in_force, request, service
 from tools.instance import SOURCE, Instance, free_port, wait_for
 from tools.traffic import Load
 
@@ -129,3 +129,47 @@ async def test_a_restart_keeps_configuration_and_stops_cleanly(tmp_path: Path, o
         assert not (instance.home / "ready.json").exists()
         await asyncio.to_thread(instance.start)
         assert set(await request(port, 30)) == {"a", "b", "c"}
+
+
+async def test_a_dead_node_gets_nothing_after_any_restart(tmp_path: Path, origins: Origins) -> None:
+    """It accepts connections, so that only our own monitor knows."""
+    port = free_port()
+    sick = origins[1]
+    monitor = {
+        "basic": {"type": "http", "delay": 1, "timeout": 1, "failures": 1},
+        "http": {"path": "/check", "body_regex": "a|c"},
+    }
+    pool = {"basic": {"monitors": ["well"]}}
+    with Instance(tmp_path / "home") as instance:
+        assert (await asyncio.to_thread(instance.put, "monitors", "well", monitor))[0] == 201
+        await asyncio.to_thread(service, instance, port, [{"node": origin.node} for origin in origins])
+        assert (await asyncio.to_thread(instance.put, "pools", "app", pool))[0] == 200
+        await asyncio.to_thread(wait_for, "the node is named", lambda: failed_nodes(instance))
+        processes = await asyncio.to_thread(settled, instance)
+        before = sick.requests
+        load = Load(port, clients=2, methods=("GET",))
+
+        async def goes_on() -> None:
+            answered = load.report.answered.total()
+            await asyncio.to_thread(
+                wait_for, "traffic flows", lambda: load.report.answered.total() > answered + 300
+            )
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(load.run(60))
+            await goes_on()
+            os.kill(processes["haproxy"][1], signal.SIGKILL)
+            await goes_on()
+            os.kill(processes["control"][0], signal.SIGKILL)
+            await asyncio.to_thread(
+                wait_for,
+                "a new control plane",
+                lambda: instance.processes()["control"] not in ([], processes["control"]),
+            )
+            await goes_on()
+            await asyncio.to_thread(instance.stop)
+            await asyncio.to_thread(instance.start)
+            await goes_on()
+            load.stop()
+        assert sick.requests == before
+        assert await asyncio.to_thread(failed_nodes, instance)

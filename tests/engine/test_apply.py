@@ -8,6 +8,7 @@ import ssl
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from tests.certificates import self_signed
 from tests.engine.rig import Objects, Rig, request, service, until
 from tools.instance import free_port
@@ -165,6 +166,29 @@ async def test_a_refused_line_is_mapped_to_its_object(rig: Rig, origins: Origins
     assert outcome.generation == 1
     assert await request(port, 10)
     await rig.apply(plan, "nothing")
+    kept = sorted(path.name for path in (rig.home / "engine").glob("gen-*"))
+    assert kept == ["gen-1"], "what was refused is not kept"
+
+
+async def test_a_worker_that_does_not_answer_in_time_is_found_later(
+    rig: Rig, origins: Origins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    await rig.apply(service(port, origins), "start")
+    other = free_port()
+    both = {
+        **service(port, origins),
+        ("virtual_servers", "more"): service(other, [])["virtual_servers", "web"],
+    }
+    with monkeypatch.context() as patch:
+        patch.setattr("pointsman.engine.haproxy.engine._RETURN_SECONDS", 0.0)
+        await rig.apply(both, "refused")
+    _, worker = await rig.running()
+    await rig.apply(both, "nothing", "reload")
+    nodes = [origins[0]]
+    await rig.apply({**both, ("pools", "app"): service(port, nodes)["pools", "app"]}, "runtime")
+    assert await request(port, 20) == {"a": 20}
+    assert worker
 
 
 async def test_what_cannot_be_done_at_run_time_is_done_by_a_reload(rig: Rig, origins: Origins) -> None:
@@ -278,3 +302,19 @@ async def test_a_first_configuration_that_cannot_start_leaves_nothing_behind(
     assert rig.processes() == (0, 0)
     await rig.apply(plan, "start")
     assert await request(port, 10)
+
+
+async def test_an_option_that_needs_quotes_is_never_sent_to_the_socket(rig: Rig, origins: Origins) -> None:
+    a, b, _ = origins
+    port = free_port()
+    name = "n;disable frontend internal"
+    authority = {("ssl/cas", "ca"): {"content": self_signed("ca.example")[0].encode()}}
+    tls = {"enable": True, "strict_verify": True, "common_name_match": [name]}
+    await rig.apply({**service(port, [a], ssl=tls), **authority}, "start")
+    # The socket would take the semicolon for the end of a command.
+    reasons = await rig.apply({**service(port, [a, b], ssl=tls), **authority}, "reload")
+    assert any("cannot be given at run time" in reason for reason in reasons), reasons
+    assert "STOP" not in await rig.runtime("show stat internal 1 -1")
+    plain = {**tls, "common_name_match": ["n.example"]}
+    await rig.apply({**service(port, [a], ssl=plain), **authority}, "reload")
+    await rig.apply({**service(port, [a, b], ssl=plain), **authority}, "runtime")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.engine.rig import Objects, Rig, request, service, until
+from tests.engine.rig import Objects, Rig, request, service, started, until
 from tools.instance import free_port
 from tools.traffic import Load, Origin
 
@@ -165,3 +166,84 @@ async def test_priority_lists_follow_deaths(rig: Rig, origins: Origins, own_moni
     await only(b)
     await live(a)
     await only(a)
+
+
+@pytest.mark.parametrize("reading", [True, False])
+async def test_a_judged_node_stays_out_over_the_engines_death(
+    rig: Rig, origins: Origins, reading: bool
+) -> None:
+    """The new engine is not told before it serves, and not at all while the control plane is dead."""
+    b = origins[1]
+    port = free_port()
+    await rig.apply(judged(port, origins), "start")
+    await verdict(rig, b, False)
+    saved = rig.run / "servers.state"
+    await until("the verdict is saved", lambda: saved.exists() and is_held(saved, b))
+    before = b.requests
+    _, worker = await rig.running()
+    if not reading:
+        await rig.engine.close()
+    load = Load(port, clients=4, methods=("GET",))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(load.run(60))
+        os.kill(worker, signal.SIGKILL)
+        await until("the engine is back", lambda: rig.processes()[1] not in (0, worker))
+        answered = load.report.answered.total()
+        await until("it serves", lambda: load.report.answered.total() > answered + 500)
+        load.stop()
+    assert b.requests == before
+    if reading:
+        await until("the event is there", lambda: rig.events)
+        await rig.apply(judged(port, origins), "nothing")
+        assert set(await request(port, 30)) == {"a", "c"}
+        await verdict(rig, b, True)
+        assert set(await request(port, 30)) == {"a", "b", "c"}
+
+
+async def test_a_node_known_to_be_dead_is_held_back_at_a_start(home: Path, origins: Origins) -> None:
+    b = origins[1]
+    port = free_port()
+    async with started(Rig(home)) as rig:
+        await rig.apply(judged(port, origins), "start")
+        await verdict(rig, b, False)
+        saved = rig.run / "servers.state"
+        await until("the verdict is saved", lambda: saved.exists() and is_held(saved, b))
+        before = b.requests
+    load = Load(port, clients=8, methods=("GET",))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(load.run(60))
+        async with started(Rig(home)) as rig:
+            await verdict(rig, b, False)
+            await rig.apply(judged(port, origins), "start", "reload", "nothing")
+            await until("it serves", lambda: load.report.answered.total() > 500)
+            load.stop()
+            assert b.requests == before
+            await verdict(rig, b, True)
+            assert set(await request(port, 30)) == {"a", "b", "c"}
+
+
+async def test_a_verdict_that_turns_during_a_reload_leaves_no_node_behind(rig: Rig, origins: Origins) -> None:
+    b = origins[1]
+    port = free_port()
+    objects = judged(port, origins)
+    await rig.apply(objects, "start")
+    await verdict(rig, b, False)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(rig.apply(changed(objects, free_port(), 1), "reload"))
+        group.create_task(turn_while_reloading(rig, b))
+    assert set(await request(port, 30)) == {"a", "b", "c"}
+
+
+async def turn_while_reloading(rig: Rig, origin: Origin) -> None:
+    """Says that a node is up as soon as the file for the new worker says that it is dead."""
+    states = rig.run / "servers.state"
+    former = states.stat().st_mtime_ns
+    await until("the file is written", lambda: states.stat().st_mtime_ns != former)
+    assert is_held(states, origin)
+    await verdict(rig, origin, True)
+
+
+def is_held(states: Path, origin: Origin) -> bool:
+    """Whether the saved states keep a node out from the start: forced maintenance."""
+    rows = (line.split(" ") for line in states.read_text().splitlines())
+    return any(len(row) > 18 and row[18] == str(origin.port) and row[6] == "1" for row in rows)

@@ -239,6 +239,9 @@ GARBAGE = [
     b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\n",
     b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
     b"PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n",
+    b"PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\nGET / HT",
+    b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+    b"PUT / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     b"PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     os.urandom(200).replace(b"\x16", b"x") + b"\r\n\r\n",
 ]
@@ -253,6 +256,8 @@ async def test_what_is_not_http_gets_our_json(tmp_path: Path, data: bytes) -> No
         error = json.loads(body)
         assert error["error_id"] == "http.bad_request"
         assert error["error_text"]
+        assert "bytearray" not in error["error_text"]
+        assert headers["connection"] == "close", "what follows could be part of the body"
         assert (await running.ask(GET))[0] == 200
 
 
@@ -364,13 +369,32 @@ async def test_an_application_that_fails_gives_500_without_details(tmp_path: Pat
             assert b"secret" not in body and b"Traceback" not in body
 
 
+@pytest.mark.parametrize("limits", [Limits(connections_per_source=5), Limits(connections=5)])
+@pytest.mark.parametrize("tls", [False, True])
+async def test_connections_nobody_closes_give_way_to_new_ones(
+    tmp_path: Path, limits: Limits, tls: bool
+) -> None:
+    async with serving(tmp_path, limits=limits) as running:
+        held = []
+        for _ in range(30):
+            reader, writer = await running.open(tls=tls)
+            writer.write(GET)
+            assert (await answer(reader))[0] == 200
+            held.append((reader, writer))
+        reader, writer = held[-1]
+        writer.write(GET)
+        assert (await answer(reader))[0] == 200
+        for _, writer in held:
+            writer.close()
+
+
 async def test_connections_are_capped_altogether_and_come_free_again(tmp_path: Path) -> None:
     limits = Limits(connections_per_source=5)
     async with serving(tmp_path, limits=limits) as running:
         held = [await running.open() for _ in range(5)]
-        for reader, writer in held:
-            writer.write(GET)
-            await answer(reader)
+        for _, writer in held:
+            writer.write(GET[:5])
+            await writer.drain()
         reader, writer = await running.open()
         writer.write(GET)
         with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):

@@ -1,13 +1,15 @@
 """Turns a configuration and the state of the world into a plan for the engine.
 
-Pure: no I/O, no clock, no memory. Invariant: every snapshot compiles; an object that cannot be served is left out or
-served in part, and a condition on it says so, while everything else serves.
+Pure: no I/O, no clock; a memory of earlier results makes it quicker and changes nothing. Invariant: every snapshot
+compiles; an object that cannot be served is left out or served in part, and a condition on it says so, while everything
+else serves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from pointsman.compiler.effect import remark_on_keys
 from pointsman.compiler.facts import Facts
@@ -19,13 +21,15 @@ from pointsman.compiler.haproxy import (
     node_tls,
     pool,
     timeout,
+    tls,
     virtual_server,
 )
 from pointsman.compiler.haproxy.route import chain
 from pointsman.compiler.haproxy.virtual_server import DISCARD, Service
+from pointsman.compiler.memory import Memory
 from pointsman.compiler.monitor import Watch, watch
 from pointsman.compiler.node import Node, nodes_of
-from pointsman.compiler.plan import Plan
+from pointsman.compiler.plan import ConfigSection, Plan
 from pointsman.compiler.remark import Remarks
 from pointsman.schema.global_settings import GlobalSettings
 from pointsman.schema.monitor import Monitor
@@ -46,10 +50,15 @@ class _Ready:
     span: tuple[str, str] | None
 
 
-def compile_plan(snapshot: Snapshot, facts: Facts) -> Plan:
-    """The plan for `snapshot` on a machine of which `facts` are known."""
+def compile_plan(snapshot: Snapshot, facts: Facts, memory: Memory | None = None) -> Plan:
+    """The plan for `snapshot` on a machine of which `facts` are known.
+
+    `memory` holds the results of the compile before this one, for what did not change, and then those of this one.
+    """
     remarks = Remarks()
-    remark_on_keys(snapshot, remarks)
+    memory = memory or Memory()
+    facts = replace(facts, addresses=memory.settled("addresses", facts.addresses))
+    remark_on_keys(snapshot, memory, remarks)
     for identity, reason in facts.refused.items():
         if identity in snapshot.objects:
             remarks.reject(identity, "refused", reason)
@@ -57,14 +66,17 @@ def compile_plan(snapshot: Snapshot, facts: Facts) -> Plan:
     authorities = node_tls.authorities(snapshot, facts, remarks)
 
     pools = dict(snapshot.all("pools", Pool))
-    ready = _ready_pools(pools, settings, bool(authorities), snapshot, facts, remarks)
+    ready = _ready_pools(pools, settings, bool(authorities), snapshot, facts, memory, remarks)
     _remark_on_references(snapshot, pools, ready, remarks)
 
     own_listeners = demo.demo_listeners(facts.demo_ports)
-    services = virtual_server.admit(snapshot, facts, own_listeners, remarks)
+    keys = tls.loaded_keys(snapshot, facts, memory)
+    services = virtual_server.admit(snapshot, facts, keys, own_listeners, memory, remarks)
     chains = {service.name: chain(service.server.basic.pool, pools, ready) for service in services}
     backends = {
-        pool_name: pool.backends(pool_name, entry.pool, entry.nodes, entry.watch, idle, entry.span, remarks)
+        pool_name: memory.recall(
+            "backends", pool_name, (entry, idle), partial(_backends, pool_name, entry, idle), remarks
+        )
         for pool_name, idle in _idle_seconds(services, chains).items()
         for entry in (ready[pool_name],)
     }
@@ -76,7 +88,8 @@ def compile_plan(snapshot: Snapshot, facts: Facts) -> Plan:
     for service in services:
         path = chains[service.name]
         offered = tuple(backends[pool_name].choices[service.mode] for pool_name in path)
-        sections.append(virtual_server.frontend(service, path, offered))
+        frontend = partial(_frontend, service, path, offered)
+        sections.append(memory.recall("frontend", service.name, (service, path, offered), frontend, remarks))
         proxies[name.frontend(service.name)] = Proxy(ObjectId("virtual_servers", service.name), Role.LISTENER)
         if service.termination is not None:
             certificates |= service.termination.certificates
@@ -88,6 +101,7 @@ def compile_plan(snapshot: Snapshot, facts: Facts) -> Plan:
     files = dict(demo.demo_files(facts.demo_ports))
     if any(ready[pool_name].span and ready[pool_name].pool.ssl.strict_verify for pool_name in backends):
         files[node_tls.AUTHORITIES_PATH] = authorities
+    memory.turn()
     return Plan(
         sections=tuple(sections),
         certificates=certificates,
@@ -100,12 +114,23 @@ def compile_plan(snapshot: Snapshot, facts: Facts) -> Plan:
     )
 
 
+def _backends(pool_name: str, entry: _Ready, idle: Mapping[str, int], remarks: Remarks) -> pool.Backends:
+    return pool.backends(pool_name, entry.pool, entry.nodes, entry.watch, idle, entry.span, remarks)
+
+
+def _frontend(
+    service: Service, path: tuple[str, ...], offered: tuple[tuple[pool.Choice, ...], ...], _: Remarks
+) -> ConfigSection:
+    return virtual_server.frontend(service, path, offered)
+
+
 def _ready_pools(
     pools: Mapping[str, Pool],
     settings: GlobalSettings,
     has_authorities: bool,
     snapshot: Snapshot,
     facts: Facts,
+    memory: Memory,
     remarks: Remarks,
 ) -> dict[str, _Ready]:
     catalogue = {
@@ -117,15 +142,31 @@ def _ready_pools(
     for pool_name, entry in pools.items():
         if ObjectId("pools", pool_name) in facts.refused:
             continue
-        span = None
-        if entry.ssl.enable:
-            span = node_tls.version_span(pool_name, entry, settings, has_authorities, remarks)
-            if span is None:
-                continue
-        nodes = nodes_of(pool_name, entry, facts.addresses, remarks)
-        watched = watch(pool_name, entry, nodes, catalogue, facts, monitor.runs_natively, remarks)
-        ready[pool_name] = _Ready(entry, nodes, watched, span)
+        monitors = {named: catalogue[named] for named in entry.basic.monitors if named in catalogue}
+        make = partial(_ready_pool, pool_name, entry, settings, has_authorities, monitors, facts)
+        inputs = (entry, settings, has_authorities, monitors, facts.addresses, facts.can_ping)
+        if (found := memory.recall("pool", pool_name, inputs, make, remarks)) is not None:
+            ready[pool_name] = found
     return ready
+
+
+def _ready_pool(
+    pool_name: str,
+    entry: Pool,
+    settings: GlobalSettings,
+    has_authorities: bool,
+    catalogue: Mapping[str, Monitor],
+    facts: Facts,
+    remarks: Remarks,
+) -> _Ready | None:
+    span = None
+    if entry.ssl.enable:
+        span = node_tls.version_span(pool_name, entry, settings, has_authorities, remarks)
+        if span is None:
+            return None
+    nodes = nodes_of(pool_name, entry, facts.addresses, remarks)
+    watched = watch(pool_name, entry, nodes, catalogue, facts, monitor.runs_natively, remarks)
+    return _Ready(entry, nodes, watched, span)
 
 
 def _remark_on_references(

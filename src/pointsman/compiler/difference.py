@@ -123,17 +123,19 @@ def difference(old: Plan, new: Plan) -> Step:
 def _section_reasons(old: Plan, new: Plan) -> Iterator[str]:
     before = {section.header.text: section for section in old.sections}
     after = {section.header.text: section for section in new.sections}
-    subjects_before = {_subject(old, header) for header in before}
-    subjects_after = {_subject(new, header) for header in after}
     for header, section in after.items():
-        subject = _subject(new, header)
-        if header not in before:
+        if header in before and _needs_reload(before[header], section):
+            yield f"{_subject(new, header)}: changed"
+    added, removed = after.keys() - before.keys(), before.keys() - after.keys()
+    if added or removed:
+        subjects_before = {_subject(old, header) for header in before}
+        subjects_after = {_subject(new, header) for header in after}
+        for header in (header for header in after if header in added):
+            subject = _subject(new, header)
             yield f"{subject}: {'changed' if subject in subjects_before else 'new'}"
-        elif _needs_reload(before[header], section):
-            yield f"{subject}: changed"
-    for header in (header for header in before if header not in after):
-        subject = _subject(old, header)
-        yield f"{subject}: {'changed' if subject in subjects_after else 'removed'}"
+        for header in (header for header in before if header in removed):
+            subject = _subject(old, header)
+            yield f"{subject}: {'changed' if subject in subjects_after else 'removed'}"
 
 
 def _subject(plan: Plan, header: str) -> str:
@@ -151,6 +153,8 @@ def object_in_words(subject: ObjectId) -> str:
 
 
 def _needs_reload(old: ConfigSection, new: ConfigSection) -> bool:
+    if old is new:
+        return False  # what did not change is taken over from the plan before
     if _fixed_text(old) != _fixed_text(new):
         return True
     before = {server.name: server for server in old.servers}
@@ -214,7 +218,11 @@ def _certificate_additions(old: Plan, new: Plan) -> Iterator[Operation]:
 def _server_operations(old: Plan, new: Plan) -> Iterator[Operation]:
     """Nodes are added first and removed last, so that a pool is never without those it keeps."""
     before = {section.backend: section for section in old.sections if section.backend}
-    pairs = [(before[section.backend], section) for section in new.sections if section.backend]
+    pairs = [
+        (before[section.backend], section)
+        for section in new.sections
+        if section.backend and before[section.backend] is not section
+    ]
     for past, present in pairs:
         known = {server.name for server in past.servers}
         yield from (

@@ -7,12 +7,15 @@ ignored in silence. A key enters these tables in the change that gives it its ef
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from pydantic import BaseModel
 
+from pointsman.compiler.memory import Memory
 from pointsman.compiler.remark import Remarks
+from pointsman.schema.problem import ObjectId
 from pointsman.schema.registry import BY_PATH
-from pointsman.schema.resource import FileResource, Key, Kind, Resource
+from pointsman.schema.resource import FileResource, Key, Kind, Resource, ResourceType
 from pointsman.schema.snapshot import Snapshot
 
 Keys = Mapping[str, frozenset[str]]
@@ -90,20 +93,22 @@ GUARDS: Mapping[str, Keys] = {
 _RULES = frozenset({"request_rules", "response_rules", "completion_rules"})
 
 
-def remark_on_keys(snapshot: Snapshot, remarks: Remarks) -> None:
+def remark_on_keys(snapshot: Snapshot, memory: Memory, remarks: Remarks) -> None:
     """Adds a condition for each key of each object that is set and has no effect yet."""
-    for identity in sorted(snapshot.objects):
-        resource = snapshot.objects[identity]
+    for identity, resource in snapshot.objects.items():
         kind = BY_PATH.get(identity.type)
         if kind is None or kind.kind is Kind.FILE or isinstance(resource, FileResource):
             continue
-        index = kind.key_index
-        for section, name, value in _set_keys(resource):
-            key = index[(section, name)]
-            for path in _without_effect(identity.type, key, value):
-                guards = name in GUARDS.get(identity.type, {}).get(section, ())
-                say = remarks.warn if guards else remarks.notice
-                say(identity, "not_acted_on", _message(key, path, guards), *path)
+        make = partial(_remark_on_object, identity, kind, resource)
+        memory.recall(f"keys of {identity.type}", identity.name, (resource,), make, remarks)
+
+
+def _remark_on_object(identity: ObjectId, kind: ResourceType, resource: Resource, remarks: Remarks) -> None:
+    for key in _set_keys(kind, resource):
+        for path in _without_effect(identity.type, key, key.read(resource)):
+            guards = key.name in GUARDS.get(identity.type, {}).get(key.section, ())
+            say = remarks.warn if guards else remarks.notice
+            say(identity, "not_acted_on", _message(key, path, guards), *path)
 
 
 def acts(resource_type: str, section: str, name: str) -> bool:
@@ -111,15 +116,11 @@ def acts(resource_type: str, section: str, name: str) -> bool:
     return any(name in table.get(resource_type, {}).get(section, ()) for table in (COMPILED, ELSEWHERE))
 
 
-def _set_keys(resource: Resource) -> list[tuple[str, str, object]]:
-    """Section, name and value of each key that was set at all (whatever to)."""
-    found: list[tuple[str, str, object]] = []
-    for section_name in sorted(resource.model_fields_set):
-        section = getattr(resource, section_name)
-        found.extend(
-            (section_name, name, getattr(section, name)) for name in sorted(section.model_fields_set)
-        )
-    return found
+def _set_keys(kind: ResourceType, resource: Resource) -> list[Key]:
+    """The keys that were set at all (whatever to), sorted by section and name."""
+    written = {section: getattr(resource, section).model_fields_set for section in resource.model_fields_set}
+    found = [key for key in kind.keys if key.attribute in written.get(key.section, ())]
+    return sorted(found, key=lambda key: (key.section, key.name))
 
 
 def _without_effect(resource_type: str, key: Key, value: object) -> list[tuple[str, ...]]:
@@ -135,7 +136,7 @@ def _without_effect(resource_type: str, key: Key, value: object) -> list[tuple[s
         (key.section, key.name, str(getattr(row, key.row_key)), column.name)
         for row in value
         for column in key.columns
-        if column not in cells and _plain(getattr(row, column.name)) != column.default
+        if column not in cells and _plain(getattr(row, column.attribute)) != column.default
     ]
 
 

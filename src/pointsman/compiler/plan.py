@@ -6,8 +6,9 @@ give an equal plan). What can change at run time (servers, certificates, map ent
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from pointsman.schema.condition import Condition
@@ -67,6 +68,20 @@ class ConfigSection:
     """The proxy's name where the section is a backend with servers."""
     pool: str = ""
     """The pool a backend belongs to."""
+
+    @cached_property
+    def text(self) -> str:
+        """The section as it stands in the file, with the empty line after it."""
+        return "".join(f"{line.text}\n" for line in self.written())
+
+    def written(self) -> Iterator[Line]:
+        """Its lines as they stand in the file."""
+        yield self.header
+        for line in self.lines:
+            yield Line(f"    {line.text}", line.origin)
+        for server in self.servers:
+            yield Line(f"    {server_line(server)}", server.origin)
+        yield Line("")
 
 
 @dataclass(frozen=True)
@@ -133,17 +148,11 @@ class Plan:
 
     def lines(self) -> tuple[Line, ...]:
         """The configuration file, line by line (line n of the file is element n-1)."""
-        out: list[Line] = []
-        for section in self.sections:
-            out.append(section.header)
-            out.extend(Line(f"    {line.text}", line.origin) for line in section.lines)
-            out.extend(Line(f"    {server_line(server)}", server.origin) for server in section.servers)
-            out.append(Line(""))
-        return tuple(out)
+        return tuple(line for section in self.sections for line in section.written())
 
     def text(self) -> str:
         """The configuration file."""
-        return "".join(f"{line.text}\n" for line in self.lines())
+        return "".join(section.text for section in self.sections)
 
 
 def server_line(server: Server) -> str:

@@ -28,6 +28,14 @@ class Remarks:
         """Left out altogether."""
         self._found[Condition(subject, Standing.REJECTED, code, message, path)] = None
 
+    def found(self) -> tuple[Condition, ...]:
+        """All conditions in the order they were made."""
+        return tuple(self._found)
+
+    def repeat(self, said: tuple[Condition, ...]) -> None:
+        """Says again what was found before."""
+        self._found.update(dict.fromkeys(said))
+
     def conditions(self) -> tuple[Condition, ...]:
         """All conditions, by object."""
         return tuple(sorted(self._found, key=lambda condition: condition.subject))

@@ -8,6 +8,7 @@ tried again until it fits. When nothing can be applied the last good configurati
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -16,12 +17,15 @@ from typing import Protocol
 
 from pointsman.compiler.compile import compile_plan
 from pointsman.compiler.facts import Facts
+from pointsman.compiler.memory import Memory
 from pointsman.compiler.plan import Listener, Plan
 from pointsman.engine.outcome import Outcome
 from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.event import Event, Severity
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.snapshot import Snapshot
+
+_log = logging.getLogger(__name__)
 
 ATTEMPTS = 50
 """How many objects one apply may find to be left out before it gives up."""
@@ -72,6 +76,7 @@ class ApplyLoop:
         self._facts = facts
         self._on_plan = on_plan
         self._on_event = on_event
+        self._memory = Memory()
         self._wanted = asyncio.Event()
         self._reasons: list[str] = []
         self._refused: dict[ObjectId, str] = {}
@@ -138,8 +143,10 @@ class ApplyLoop:
     async def _fit(self, snapshot: Snapshot, facts: Facts) -> tuple[Plan, Outcome, dict[ObjectId, str]]:
         refused: dict[ObjectId, str] = {}
         outcome = Outcome("refused", (), (), 0)
-        plan = compile_plan(snapshot, replace(facts, refused=refused))
+        plan = await self._compiled(snapshot, replace(facts, refused=refused))
         for _ in range(ATTEMPTS):
+            if isinstance(plan, Outcome):
+                return Plan(()), plan, dict(self._refused)
             found: dict[ObjectId, str] = {}
             for listener, why in (await self._engine.probe(plan.listeners)).items():
                 if listener.subject is not None:
@@ -154,8 +161,30 @@ class ApplyLoop:
             if not found.keys() - refused.keys():
                 break  # nothing more to leave out: the last good configuration stays
             refused |= found
-            plan = compile_plan(snapshot, replace(facts, refused=dict(refused)))
-        return plan, outcome, refused
+            plan = await self._compiled(snapshot, replace(facts, refused=dict(refused)))
+        return (plan, outcome, refused) if isinstance(plan, Plan) else (Plan(()), plan, dict(self._refused))
+
+    async def _compiled(self, snapshot: Snapshot, facts: Facts) -> Plan | Outcome:
+        """The plan, or the outcome of an apply whose configuration met a fault of ours.
+
+        The configuration is stored: a fault that ended the process would end each of its successors as well.
+        """
+        try:
+            # In a thread, because thousands of new objects take seconds, and REST and monitors go on meanwhile.
+            return await asyncio.to_thread(compile_plan, snapshot, facts, self._memory)
+        except Exception as error:
+            text = (
+                f"this configuration met a fault of the program ({type(error).__name__}; its log has the details); "
+                "undo the last change and report it"
+            )
+            problem = Problem(None, (), "compiler.failed", text)
+            if problem not in self.stuck:
+                _log.exception("revision %d cannot be compiled", snapshot.revision)
+            return Outcome("refused", (), (problem,), 0)
+
+    def preview(self, snapshot: Snapshot, facts: Facts) -> Plan:
+        """The plan that a configuration would have; nothing comes of it."""
+        return compile_plan(snapshot, facts, self._memory.copy())
 
     def _record(
         self, snapshot: Snapshot, reasons: tuple[str, ...], outcome: Outcome, started: float, seconds: float

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pointsman.compiler.check import check
-from pointsman.control.error import Conflict, Forbidden, InUse, NotFound
+from pointsman.control.error import CannotStore, Conflict, Forbidden, InUse, NotFound
 from pointsman.control.merge import canonical, merge, with_changes
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.reference import references
@@ -22,7 +22,17 @@ from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
 from pointsman.schema.resource import Kind, ResourceType
 from pointsman.schema.snapshot import AnyResource, Snapshot
 from pointsman.schema.validate import Invalid, build
-from pointsman.store import Author, Change, Delete, Put, Rename, Store, Transaction, changes_between
+from pointsman.store import (
+    Author,
+    Change,
+    Delete,
+    NotStored,
+    Put,
+    Rename,
+    Store,
+    Transaction,
+    changes_between,
+)
 
 
 @dataclass(frozen=True)
@@ -63,14 +73,17 @@ class Configuration:
         return tuple(sorted(i.name for i in self._store.objects if i.type == type_path))
 
     def users_of(self, identity: ObjectId) -> tuple[ObjectId, ...]:
-        """The objects that refer to this one."""
+        """The objects that need this one; loose references do not count."""
         return tuple(
             sorted(
                 other
                 for other, settings in self._store.objects.items()
                 if other != identity
                 and other.type in BY_PATH
-                and any(use.target == identity for use in references(BY_PATH[other.type], settings))
+                and any(
+                    use.target == identity and not use.loose
+                    for use in references(BY_PATH[other.type], settings)
+                )
             )
         )
 
@@ -99,8 +112,10 @@ class Configuration:
             if base is not None and self._store.changed_at(identity) > base:
                 raise Conflict(identity, self._store.changed_at(identity))
             merged = dict(settings) if replace or stored is None else merge(kind, stored, settings)
-            change = Put(identity, canonical(kind, build(kind, identity.name, merged)))
-            await self._commit((change,), actor, reason)
+            wanted = canonical(kind, build(kind, identity.name, merged))
+            # A singleton nobody has changed is not stored, and stays so when it is sent back as it was read.
+            if wanted or created or stored is not None:
+                await self._commit((Put(identity, wanted),), actor, reason)
             return Edited(created, self._store.revision)
 
     async def delete(self, actor: Author, identity: ObjectId, *, reason: str = "") -> None:
@@ -159,7 +174,10 @@ class Configuration:
         candidate, touched = with_changes(self.snapshot.objects, changes)
         if problems := check(Snapshot(candidate), touched):
             raise Invalid(problems)
-        transaction = await self._store.commit(changes, actor, reason)
+        try:
+            transaction = await self._store.commit(changes, actor, reason)
+        except NotStored as error:
+            raise CannotStore(str(error)) from error
         if transaction is None:
             return
         self.snapshot = self._publish()

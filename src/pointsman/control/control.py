@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pointsman.compiler.compile import compile_plan
 from pointsman.compiler.facts import Facts
 from pointsman.compiler.plan import Plan
 from pointsman.control.apply import Applied, ApplyLoop
@@ -158,7 +157,7 @@ class Control:
         """The plan that the configuration would have with `changes`; raises `Invalid`. Nothing is stored."""
         objects, _ = with_changes(self.snapshot.objects, changes)
         snapshot = Snapshot(objects, self.revision)
-        return compile_plan(snapshot, self._facts(snapshot))
+        return self._loop.preview(snapshot, self._facts(snapshot))
 
     async def status(self) -> Status:
         """Services, pools and nodes as they are now, with who last changed each node."""

@@ -34,6 +34,10 @@ class InUse(ControlError):
         self.users = users
 
 
+class CannotStore(ControlError):
+    """The change did not reach the disk, and nothing of it is in force."""
+
+
 class Conflict(ControlError):
     """Somebody else changed the object since the caller read it."""
 

@@ -1,6 +1,7 @@
 """The product's statistics tree, filled from what the data plane counts and what the configuration says.
 
-Invariant: an object of the configuration has every counter that its type declares; what nothing counts yet is zero.
+Invariant: an object of the configuration, and the traffic manager itself, have every counter that their type declares;
+what nothing counts yet is zero.
 Nothing is computed before it is asked for.
 """
 
@@ -11,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 from pointsman.control.status import Figures
 from pointsman.schema.address import split_node
-from pointsman.schema.counter import STATISTICS_BY_PATH, CounterKind
+from pointsman.schema.counter import STATISTIC_TYPES, STATISTICS_BY_PATH, CounterKind
 from pointsman.schema.health import NodeHealth, NodeState
-from pointsman.schema.pool import Pool
+from pointsman.schema.pool import NodeRow, Pool
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.virtual_server import VirtualServer
 from pointsman.telemetry.counters import Counters
@@ -23,6 +24,7 @@ from pointsman.telemetry.machine import Machine
 Key = tuple[str, str]
 """Statistics type and object name."""
 
+_SINGLE = tuple(leaf.path for leaf in STATISTIC_TYPES if not leaf.per_object)
 _NODE_TYPES = ("nodes/node", "nodes/node_inet46")
 _PROTOCOLS = {
     "ssl": "sslforwarding",
@@ -80,7 +82,8 @@ class Statistics(Mapping[Key, Figures]):
 
     def __iter__(self) -> Iterator[Key]:
         snapshot = self._snapshot()
-        yield "globals", ""
+        for kind in _SINGLE:
+            yield kind, ""
         for name, _ in snapshot.all("virtual_servers", VirtualServer):
             yield "virtual_servers", name
         nodes: set[str] = set()
@@ -99,6 +102,8 @@ class Statistics(Mapping[Key, Figures]):
         match kind:
             case "globals" if not name:
                 return _complete(kind, self._globals())
+            case _ if not name and kind in _SINGLE:
+                return _complete(kind, {})
             case "virtual_servers":
                 server = snapshot.get(kind, name, VirtualServer)
                 if server is not None:
@@ -111,39 +116,41 @@ class Statistics(Mapping[Key, Figures]):
                 for pool_name, pool in snapshot.all("pools", Pool):
                     if name.startswith(f"{pool_name}-"):
                         node = name.removeprefix(f"{pool_name}-")
-                        if any(row.node == node for row in pool.basic.nodes_table):
-                            return self.pool_node(pool_name, node)
+                        for row in pool.basic.nodes_table:
+                            if row.node == node:
+                                return self._pool_node(pool_name, row)
             case "nodes/node" | "nodes/node_inet46":
-                pools = [
-                    pool_name
+                rows = [
+                    (pool_name, row)
                     for pool_name, pool in snapshot.all("pools", Pool)
-                    if any(row.node == name for row in pool.basic.nodes_table)
+                    for row in pool.basic.nodes_table
+                    if row.node == name
                 ]
-                if pools:
-                    state = min((self._state(pool, name) for pool in pools), key=_BEST_FIRST.index)
+                if rows:
+                    state = min((self._state(pool, row) for pool, row in rows), key=_BEST_FIRST.index)
                     shown: dict[str, int | str] = {
                         **self._counters.node(name),
                         "state": _STATES[state],
-                        "failures": sum(self._failures(pool, name) for pool in pools),
+                        "failures": sum(self._failures(pool, name) for pool, _ in rows),
                         "port": split_node(name)[1],
                     }
                     return _complete(kind, shown)
         raise KeyError(key)
 
-    def pool_node(self, pool: str, node: str) -> Figures:
-        """Counters of a node in one pool; the caller knows that it is there."""
-        state = _STATES[self._state(pool, node)]
+    def _pool_node(self, pool: str, row: NodeRow) -> Figures:
         shown: dict[str, int | str] = {
-            **self._counters.pool_node(pool, node),
-            "state": state,
-            "failures": self._failures(pool, node),
-            "node_port": split_node(node)[1],
+            **self._counters.pool_node(pool, row.node),
+            "state": _STATES[self._state(pool, row)],
+            "failures": self._failures(pool, row.node),
+            "node_port": split_node(row.node)[1],
         }
         return _complete("nodes/per_pool_node", shown)
 
-    def _state(self, pool: str, node: str) -> NodeState:
-        seen = self._health().get((pool, node))
-        return seen.state if seen is not None else NodeState.UNKNOWN
+    def _state(self, pool: str, row: NodeRow) -> NodeState:
+        seen = self._health().get((pool, row.node))
+        state = seen.state if seen is not None else NodeState.UNKNOWN
+        # What the administrator set is true at once, also in a pool that nothing uses.
+        return NodeState.DRAINING if row.state == "draining" and state is not NodeState.DEAD else state
 
     def _virtual_server(self, name: str, server: VirtualServer) -> Figures:
         protocol = server.basic.protocol

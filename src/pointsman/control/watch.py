@@ -64,6 +64,7 @@ class Watch:
         self._history = history
         self._event_log = event_log
         self._live = live
+        self._live.health = tracker.nodes  # as it was when last heard of
         self._launcher_events = launcher_events
         self._runner = MonitorRunner(self._on_verdict, remembered=remembered)
         self._plan: Plan | None = None
@@ -71,6 +72,7 @@ class Watch:
         self._turned = asyncio.Event()
         self._queue: list[Event] = []
         self._started = time.time()
+        self._launcher_heard = (0, 0)
 
     def on_event(self, event: Event) -> None:
         """Takes an event for the log; it is written within `PERIOD`."""
@@ -100,13 +102,17 @@ class Watch:
         while True:
             await self._turned.wait()
             self._turned.clear()
-            await self._engine.judge(self._judgement())
+            if self._plan is not None:
+                await self._engine.judge(self._judgement(self._plan))
 
-    def _judgement(self) -> dict[tuple[str, str], tuple[bool, str]]:
+    async def remind(self, plan: Plan) -> None:
+        """Tells the engine, before it gets its first plan, of nodes that were dead when last heard of."""
+        self._runner.set_checks(plan.checks)
+        await self._engine.judge(self._judgement(plan))
+
+    def _judgement(self, plan: Plan) -> dict[tuple[str, str], tuple[bool, str]]:
         """What the engine must be told anew: each judged node whose verdict differs from the last telling."""
-        if self._plan is None:
-            return {}
-        nodes = nodes_of(self._plan.proxies)
+        nodes = nodes_of(plan.proxies)
         combined = combine(self._runner.verdicts, self._runner.checks)
         wanted = {
             (pool, node): combined.get((pool, node), combined.get((pool, WHOLE_POOL), (True, "")))
@@ -124,8 +130,11 @@ class Watch:
             if plan is not None and (len(plan.proxies) <= OFTEN_LIMIT or begun >= slow_at):
                 slow_at = begun + SLOW_PERIOD
                 await self._read(plan)
-            self._take_launcher_events()
+            taken = self._take_launcher_events()
             await self._store()
+            if taken is not None:
+                with contextlib.suppress(OSError):
+                    taken.unlink()
             await asyncio.sleep(max(0.0, begun + PERIOD - time.monotonic()))
 
     async def _read(self, plan: Plan) -> None:
@@ -144,24 +153,31 @@ class Watch:
             checks = [(check.pool, check.node, check.monitor) for check in self._runner.checks]
             self._queue += self._tracker.judge(self._runner.verdicts, checks)
         events, self._queue = tuple(self._queue), []
-        along = [*self._tracker.pending(), *self._counters.pending(), *self._history.pending()]
-        if (events or along) and not await self._event_log.append(events, along):
+        along = [*self._tracker.pending(), *self._history.pending()]
+        figures = self._counters.pending()
+        if (events or along or figures) and not await self._event_log.append(events, along, figures):
             self._counters.not_saved()
 
-    def _take_launcher_events(self) -> None:
-        """Moves what the launcher wrote into the event log.
+    def _take_launcher_events(self) -> Path | None:
+        """Queues what the launcher wrote; the file to delete once that is stored, or None.
 
-        The file is set aside one period before it is read: by then the launcher has closed it.
+        The file is set aside one period before it is read: by then the launcher has closed it. On a disk that takes
+        no change it stays where it is, for later.
         """
         taken = self._launcher_events.with_suffix(".taken")
-        with contextlib.suppress(FileNotFoundError):
+        try:
+            if not taken.exists():
+                self._launcher_events.rename(taken)
+                return None
+            identity = taken.stat().st_ino, taken.stat().st_mtime_ns
             lines = taken.read_text(encoding="utf-8", errors="replace").splitlines()
-            self._queue += [
-                event for line in lines if (event := launcher_event(line, self._started)) is not None
-            ]
-            taken.unlink()
-        with contextlib.suppress(FileNotFoundError):
-            self._launcher_events.rename(taken)
+        except OSError:
+            return None
+        if identity == self._launcher_heard:
+            return taken  # it could not be deleted
+        self._launcher_heard = identity
+        self._queue += [event for line in lines if (event := launcher_event(line, self._started)) is not None]
+        return taken
 
 
 _KINDS: Mapping[str, tuple[Severity, str]] = {

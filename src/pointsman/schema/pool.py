@@ -29,6 +29,9 @@ from pointsman.schema.value import (
     Unordered,
 )
 
+SPECIAL_POOLS = ("discard", "builtin_dns")
+"""Names that mean something else where a pool is named: traffic is dropped, or answered by the traffic manager."""
+
 
 class NodeRow(Row):
     """One back-end server of a pool."""
@@ -73,7 +76,7 @@ class Basic(Section):
     """How many nodes may run into the connect or reply timeout for one request before it fails; 0 for no
     limit."""
 
-    monitors: Annotated[LineSet, Reference("monitors")] = ()
+    monitors: Annotated[LineSet, Reference("monitors", loose=True)] = ()
     """The monitors that watch the nodes; a node is up while all of them succeed."""
 
     node_close_with_rst: bool = False
@@ -409,4 +412,11 @@ class Pool(Resource):
     udp: Udp = Udp()
 
 
-POOL = ResourceType(path="pools", title="Pool", plural="Pools", kind=Kind.COLLECTION, model=Pool)
+POOL = ResourceType(
+    path="pools",
+    title="Pool",
+    plural="Pools",
+    kind=Kind.COLLECTION,
+    model=Pool,
+    reserved=frozenset(SPECIAL_POOLS),
+)

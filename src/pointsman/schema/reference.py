@@ -15,10 +15,14 @@ from pointsman.schema.resource import Key, ResourceType, ValueKind
 
 @dataclass(frozen=True)
 class Use:
-    """One mention of `target` at `path` (section, key and, in a table, row and column)."""
+    """One mention of `target` at `path` (section, key and, in a table, row and column).
+
+    `loose`: the mention does not keep the target from being deleted.
+    """
 
     path: tuple[str, ...]
     target: ObjectId
+    loose: bool = False
 
 
 def references(kind: ResourceType, settings: Mapping[str, Any]) -> Iterator[Use]:
@@ -45,4 +49,4 @@ def _uses(key: Key, path: tuple[str, ...], value: Any) -> Iterator[Use]:
     for name in value if isinstance(value, (list, tuple)) else (value,):
         target = key.reference.target(name)
         if target is not None:
-            yield Use(path, ObjectId(key.reference.type, target))
+            yield Use(path, ObjectId(key.reference.type, target), key.reference.loose)

@@ -114,7 +114,8 @@ class ResourceType:
 
     `path` is the REST path below `config/active`; `factory` are the objects that exist without being made, name ->
     settings; `together` are sections that change as a whole (a certificate and its key); `creatable` is false where
-    objects come into being by other means (a traffic manager joins the cluster).
+    objects come into being by other means (a traffic manager joins the cluster); `reserved` are names that no
+    object may have, because they mean something else where an object is named.
     """
 
     path: str
@@ -125,6 +126,7 @@ class ResourceType:
     factory: Mapping[str, Settings] = field(default_factory=dict)
     together: frozenset[str] = frozenset()
     creatable: bool = True
+    reserved: frozenset[str] = frozenset()
 
     @property
     def help(self) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeVar, cast
 
 from pointsman.schema.problem import ObjectId
@@ -26,8 +27,15 @@ class Snapshot:
 
     def all(self, type_path: str, model: type[R]) -> Iterator[tuple[str, R]]:
         """Name and object of each object of a type, in name order (so that output is deterministic)."""
-        for identity in sorted(i for i in self.objects if i.type == type_path):
+        for identity in self._by_type.get(type_path, ()):
             yield identity.name, cast(R, self.objects[identity])
+
+    @cached_property
+    def _by_type(self) -> Mapping[str, tuple[ObjectId, ...]]:
+        found: dict[str, list[ObjectId]] = {}
+        for identity in sorted(self.objects):
+            found.setdefault(identity.type, []).append(identity)
+        return {type_path: tuple(identities) for type_path, identities in found.items()}
 
     def get(self, type_path: str, name: str, model: type[R]) -> R | None:
         """One object, or None; a singleton's name is ""."""

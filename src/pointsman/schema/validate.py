@@ -1,4 +1,4 @@
-"""Turns plain data into resource objects, reporting every fault at once with its object and field.
+"""Turns plain data into resource objects, reporting every fault at once (up to a limit) with its object and field.
 
 Invariant: `build` either returns an object that satisfies its model, or raises `Invalid` with at least one
 `Problem`.
@@ -7,8 +7,9 @@ Invariant: `build` either returns an object that satisfies its model, or raises 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -17,8 +18,13 @@ from pydantic_core import ErrorDetails, core_schema
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.resource import Key, Kind, ResourceType, Settings, ValueKind
 from pointsman.schema.snapshot import AnyResource
+from pointsman.schema.value import LIST_LIMIT
 
 NAME_LIMIT = 255
+PROBLEM_LIMIT = 1000
+"""Faults of one object that are reported; nobody reads more, and each costs time and memory."""
+_NAMES_LIMIT = 1000
+"""Sections of an object, and keys of a section; the largest have a tenth of that."""
 
 _CODES = {
     "missing": "property.no_default",
@@ -86,20 +92,46 @@ def build(kind: ResourceType, name: str, settings: Settings | Mapping[str, Any])
     identity = ObjectId(kind.path, name)
     if kind.kind is not Kind.SINGLETON:
         check_name(identity)
+        if name in kind.reserved:
+            message = f'the name "{name}" has a meaning of its own; choose another'
+            raise Invalid((Problem(identity, (), "name.invalid", message),))
     if kind.kind is not Kind.FILE:
         # A section that must be there is looked into even when absent, so that each missing key is named.
         fields = kind.model.model_fields
         needed: dict[str, Any] = {section: {} for section, info in fields.items() if info.is_required()}
         settings = {**needed, **settings}
+        if problems := tuple(islice(_too_large(kind, identity, settings), PROBLEM_LIMIT)):
+            raise Invalid(problems)
     try:
         built = kind.model.model_validate(settings)
     except ValidationError as error:
-        details = error.errors(include_url=False)
+        details = error.errors(include_url=False)[:PROBLEM_LIMIT]
         problems = tuple(_problem(kind, identity, detail, settings) for detail in details)
         raise Invalid(problems) from None
     if kind.kind is not Kind.FILE and (twins := tuple(_repeated_rows(kind, identity, settings))):
         raise Invalid(twins)
     return built
+
+
+def _too_large(kind: ResourceType, identity: ObjectId, settings: Settings) -> Iterator[Problem]:
+    """What is so large that judging each part of it would hold up everything else.
+
+    The model knows the limit of a list as well, but counts only after it has looked at every element.
+    """
+    if len(settings) > _NAMES_LIMIT:
+        yield Problem(identity, (), "json.unknown_property", "has more sections than there are; remove some")
+        return
+    for section, keys in settings.items():
+        if not isinstance(keys, Mapping):
+            continue
+        if len(keys) > _NAMES_LIMIT:
+            message = "has more keys than there are; remove the unknown ones"
+            yield Problem(identity, (str(section),), "json.unknown_property", message)
+            continue
+        for name, value in keys.items():
+            if isinstance(value, list | tuple) and len(value) > LIST_LIMIT:
+                message = f"is too long; shorten it to {LIST_LIMIT} elements at most"
+                yield Problem(identity, (str(section), str(name)), "list.too_long", message)
 
 
 def normalise(key: Key, value: Any) -> Any:

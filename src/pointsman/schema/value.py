@@ -25,12 +25,14 @@ class Reference:
     """The value names an object of another type.
 
     `special` are names that need no object ("discard"). `off_mark` is a first character that switches an
-    entry of a list off and is no part of the name ("/" before a rule).
+    entry of a list off and is no part of the name ("/" before a rule). `loose` says that the named object may
+    be deleted all the same: a condition then tells that the name leads nowhere.
     """
 
     type: str
     special: tuple[str, ...] = ()
     off_mark: str = ""
+    loose: bool = False
 
     def target(self, value: str) -> str | None:
         """The name of the object that `value` refers to; None where it refers to none."""

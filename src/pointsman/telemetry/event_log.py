@@ -29,6 +29,8 @@ FILE_BYTES = 10_000_000
 FILES = 5
 """The text file is renamed to `.1` when it has this many bytes; this many old ones are kept."""
 PAGE_LIMIT = 1000
+WAITING_LIMIT = 10_000
+"""Events, and statements with them, that wait at most while the database takes nothing; the oldest go first."""
 _PRUNE_EVERY = 500
 _log = logging.getLogger(__name__)
 
@@ -77,28 +79,41 @@ class EventLog:
         self.seen = 0
         """Events appended since the start."""
         self.lost = 0
-        """Events that could not be stored (disk full); each is in the program's own log instead."""
+        """Events that could not be stored; each is in the program's own log instead."""
+        self._waiting: list[tuple[float, Event]] = []
+        self._waiting_along: list[Statement] = []
 
-    async def append(self, events: Sequence[Event], along: Sequence[Statement] = ()) -> bool:
-        """Stores events, oldest first, with the statements `along` in one transaction.
+    async def append(
+        self, events: Sequence[Event], along: Sequence[Statement] = (), figures: Sequence[Statement] = ()
+    ) -> bool:
+        """Stores events, oldest first, with the statements `along` and `figures` in one transaction.
 
-        False when the database refuses; then nothing is stored, and the events are counted as lost.
+        False when the database refuses; then nothing is stored. Where it may take them later (disk full), events and
+        `along` wait for the next call, while `figures` are given up: the caller knows newer ones by then.
         """
         now = self._clock()
         self.seen += len(events)
         self._since_prune += len(events)
+        batch = [*self._waiting, *((now, event) for event in events)]
+        statements = [*self._waiting_along, *along]
         prune = self._since_prune >= _PRUNE_EVERY
         if prune:
             self._since_prune = 0
         try:
-            await self._database.run(lambda connection: _store(connection, now, events, along, prune))
+            await self._database.run(
+                lambda connection: _store(connection, now, batch, [*statements, *figures], prune)
+            )
         except sqlite3.Error as error:
-            self.lost += len(events)
             for event in events:
                 _log.error("event not stored (%s): %s", error, text_line(event, now))
+            passing = isinstance(error, sqlite3.OperationalError)
+            self._waiting = batch[-WAITING_LIMIT:] if passing else []
+            self._waiting_along = statements[-WAITING_LIMIT:] if passing else []
+            self.lost += len(batch) - len(self._waiting)
             return False
-        if events:
-            lines = "".join(f"{text_line(event, now)}\n" for event in events)
+        self._waiting, self._waiting_along = [], []
+        if batch:
+            lines = "".join(f"{text_line(event, at)}\n" for at, event in batch)
             await asyncio.get_running_loop().run_in_executor(None, _write, self._file, lines)
         return True
 
@@ -150,7 +165,7 @@ def text_line(event: Event, at: float) -> str:
 def _store(
     connection: sqlite3.Connection,
     now: float,
-    events: Sequence[Event],
+    events: Sequence[tuple[float, Event]],
     along: Sequence[Statement],
     prune: bool,
 ) -> None:
@@ -161,7 +176,7 @@ def _store(
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
-                now,
+                at,
                 event.severity.value,
                 event.section,
                 event.tag,
@@ -171,7 +186,7 @@ def _store(
                 event.reason[:TEXT_LIMIT],
                 event.author,
             )
-            for event in events
+            for at, event in events
         ],
     )
     if prune:

@@ -75,10 +75,12 @@ class Connection:
         self._reader = reader
         self._writer = writer
         self._app = app
-        self._peer = peer
+        self.peer = peer
         self.limits = limits
         self.http = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.header_bytes)
         self.draining = False
+        self.resting_since: float | None = None
+        """When the wait for another request began, in the loop's time; None while there is one."""
         self.method = b""
         self._idle = True
         self._ended = False
@@ -89,6 +91,10 @@ class Connection:
         if self._idle:
             self._writer.close()
 
+    def cut(self) -> None:
+        """Ends the connection at once."""
+        self._writer.transport.abort()
+
     async def serve(self) -> None:
         """Serves requests until either side is done. Raises `OSError` when the connection breaks."""
         first = True
@@ -97,7 +103,7 @@ class Connection:
             if request is None:
                 return
             first = False
-            exchange = _Exchange(self, request, self._peer)
+            exchange = _Exchange(self, request, self.peer)
             if not await exchange.run(self._app) or self.draining or not await self._settle():
                 return
             self.http.start_next_cycle()
@@ -149,12 +155,15 @@ class Connection:
         try:
             self._idle = True
             if not first and not self.http.trailing_data[0]:
+                self.resting_since = asyncio.get_running_loop().time()
                 async with asyncio.timeout(self.limits.idle_seconds):
                     await self._read()
             self._idle = first
+            self.resting_since = None
             async with asyncio.timeout(self.limits.header_seconds):
                 event = await self.event()
         except TimeoutError:
+            self.resting_since = None
             if self.http.trailing_data[0]:
                 await self._refuse(_late("the request"))
             return None
@@ -167,6 +176,10 @@ class Connection:
             return None
         if event.http_version not in (b"1.0", b"1.1"):
             await self._refuse(error_answer(505, "http.bad_request", "only HTTP/1.0 and 1.1 are spoken", {}))
+            return None
+        if _is_ambiguous(event):
+            text = "the length of the body is given in two ways, or in one that HTTP/1.0 has not; send one"
+            await self._refuse(error_answer(400, "http.bad_request", text, {}))
             return None
         return event
 
@@ -331,15 +344,23 @@ def _scope(request: h11.Request, peer: Peer) -> Scope:
     return scope
 
 
+def _is_ambiguous(request: h11.Request) -> bool:
+    """Whether a proxy on the way could see the body end elsewhere than we do (RFC 9112, 6.1): what follows would be
+    another client's request to one side, and part of this one to the other.
+    """
+    names = {name for name, _ in request.headers}
+    return b"transfer-encoding" in names and (b"content-length" in names or request.http_version == b"1.0")
+
+
 def _late(what: str) -> Answer:
     return error_answer(408, "http.timeout", f"{what} did not arrive in time", {})
 
 
 def _malformed(error: h11.RemoteProtocolError) -> Answer:
     status = error.error_status_hint or 400
-    text = (
-        "the headers are too large; send less" if status == 431 else f"this is not an HTTP request: {error}"
-    )
+    # h11 quotes what it did not understand as Python would; the sender knows what it sent.
+    what = str(error).partition(": bytearray(")[0]
+    text = "the headers are too large; send less" if status == 431 else f"this is not an HTTP request: {what}"
     return error_answer(status, "http.bad_request", text, {})
 
 

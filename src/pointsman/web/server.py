@@ -14,6 +14,7 @@ import contextlib
 import errno
 import ipaddress
 import logging
+import math
 import os
 import pwd
 import socket
@@ -177,7 +178,7 @@ class Server:
                 await asyncio.sleep(1.0)
                 continue
             peer = _peer(listener.socket, accepted, address)
-            if peer is None or self._is_full(peer.host):
+            if peer is None or not self._has_room(peer.host):
                 accepted.close()
                 continue
             self._sources[peer.host] += 1
@@ -185,11 +186,29 @@ class Server:
             self._serving[task] = None
             task.add_done_callback(partial(self._forget, peer.host))
 
-    def _is_full(self, host: str) -> bool:
-        return (
-            len(self._serving) >= self._limits.connections
-            or self._sources[host] >= self._limits.connections_per_source
-        )
+    def _has_room(self, host: str) -> bool:
+        """Whether one more connection from `host` fits; one that rests between requests gives way to it.
+
+        Published clients open a connection for each request and close none.
+        """
+        if self._sources[host] >= self._limits.connections_per_source:
+            return self._end_rest(lambda peer: peer.host == host)
+        return len(self._serving) < self._limits.connections or self._end_rest(lambda peer: True)
+
+    def _end_rest(self, among: Callable[[Peer], bool]) -> bool:
+        """Ends the connection that has waited longest for another request; whether there was one."""
+        longest: Connection | None = None
+        since = math.inf
+        for connection in self._serving.values():
+            if connection is None or connection.resting_since is None or not among(connection.peer):
+                continue
+            if connection.resting_since < since:
+                longest, since = connection, connection.resting_since
+        if longest is None:
+            return False
+        longest.resting_since = None
+        longest.cut()
+        return True
 
     def _forget(self, host: str, task: asyncio.Task[None]) -> None:
         self._serving.pop(task, None)

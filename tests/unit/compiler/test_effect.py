@@ -212,6 +212,39 @@ def test_each_key_without_effect_is_named_when_it_is_set(kind: str) -> None:
         assert found[0].standing is (Standing.WARNING if guards else Standing.NOTICE)
 
 
+CELLS: dict[ValueKind, Any] = {
+    ValueKind.STRING: "x",
+    ValueKind.INTEGER: 1,
+    ValueKind.BOOLEAN: True,
+    ValueKind.LIST: [],
+}
+
+
+def test_each_table_without_effect_is_named_when_it_has_a_row() -> None:
+    for kind in BY_PATH.values():
+        base: dict[str, Any] = {"basic": {"port": 1, "pool": "p"}} if kind.path == "virtual_servers" else {}
+        for key in kind.keys:
+            if key.kind is not ValueKind.TABLE or acts(kind.path, key.section, key.name):
+                continue
+            row = {column.name: CELLS[column.kind] for column in key.columns if column.required}
+            settings = copy.deepcopy(base)
+            settings.setdefault(key.section, {})[key.name] = [row]
+            path = kind.path if kind.kind is Kind.SINGLETON else f"{kind.path}/x"
+            try:
+                objects = snapshot({path: settings})
+            except Invalid:
+                continue  # a cell with a form of its own, which cannot be guessed
+            columns = [c.name for c in key.columns if acts(kind.path, key.section, f"{key.name}.{c.name}")]
+            said = [c for c in compile_plan(objects, FACTS).conditions if "not yet acted on" in c.message]
+            assert bool(said) is not bool(columns), key.path
+
+
+def test_a_key_named_by_a_word_of_python_is_named_like_any_other() -> None:
+    settings = {"appliance": {"if": [{"name": "eth0"}]}}
+    (said,) = compile_plan(snapshot({"traffic_managers/x": settings}), FACTS).conditions
+    assert said.path == ("appliance", "if")
+
+
 def test_a_key_set_to_its_default_is_not_named() -> None:
     plan = compile_plan(snapshot({"pools/p": {"auto_scaling": {"enabled": False, "max_nodes": 4}}}), FACTS)
     assert plan.conditions == ()

@@ -36,6 +36,9 @@ def tcp(**keys: Any) -> dict[str, Any]:
         tcp(),
         tcp(response_regex=r"^220 [^\n]+\n", write_string=r"EHLO x\r\n"),
         tcp(response_regex=""),
+        tcp(response_regex=".+"),
+        tcp(response_regex=r"2\+2|4"),
+        tcp(response_regex=r"(^|\n)250 [^\n]+\n"),
     ],
 )
 def test_plain_monitors_are_the_engines(settings: dict[str, Any]) -> None:
@@ -64,6 +67,12 @@ def test_plain_monitors_are_the_engines(settings: dict[str, Any]) -> None:
         tcp(max_response_len=10),
         tcp(write_string="x" * 3000),
         tcp(response_regex=".*a.*b.*c.*d"),
+        tcp(response_regex="a*a*b"),
+        tcp(response_regex="a.*b"),
+        tcp(response_regex=".+b"),
+        tcp(response_regex="^a|.+b"),
+        tcp(response_regex=r"(^|\n)a|.+b"),
+        tcp(response_regex=r"(^|\n)[^x]+b"),
     ],
 )
 def test_anything_more_is_ours(settings: dict[str, Any]) -> None:

@@ -159,3 +159,23 @@ async def test_changes_gather_while_an_apply_runs(monkeypatch: pytest.MonkeyPatc
 async def test_waiting_for_a_revision_ends() -> None:
     rig = Rig()
     assert not await rig.loop().wait_for(7, 0.01)
+
+
+async def test_a_fault_of_the_compiler_keeps_the_last_good_configuration() -> None:
+    rig = Rig()
+    loop = rig.loop()
+    rig.change(web=80)
+    await loop.apply(("first",))
+    good = loop.plan
+    rig.change(web=81)
+    # No surface can store this; it stands for any fault of ours on what is stored.
+    odd = build(VIRTUAL_SERVER, "odd", {"basic": {"port": 1, "pool": "app"}})
+    rig.objects[ObjectId("pools", "odd")] = odd
+    await loop.apply(("second",))
+    assert loop.plan is good
+    assert (loop.in_force, loop.attempted) == (1, 2)
+    assert [problem.code for problem in loop.stuck] == ["compiler.failed"]
+    assert rig.events[-1].tag == "confrefused"
+    rig.change(web=82)
+    await loop.apply(("third",))
+    assert (loop.in_force, loop.stuck) == (3, ())

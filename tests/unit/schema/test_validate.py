@@ -281,3 +281,10 @@ def test_sets_lose_repeated_elements_and_lists_do_not() -> None:
     assert monitors is not None and rules is not None
     assert normalise(monitors, ["b", "a", "b"]) == ["b", "a"]
     assert normalise(rules, ["b", "a", "b"]) == ["b", "a", "b"]
+
+
+@pytest.mark.parametrize("name", ["discard", "builtin_dns"])
+def test_a_pool_cannot_have_a_name_that_means_something_else(name: str) -> None:
+    with pytest.raises(Invalid, match="a meaning of its own"):
+        build(POOL, name, {})
+    assert build(MONITOR, name, {})

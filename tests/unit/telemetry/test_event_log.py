@@ -6,6 +6,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,30 @@ async def test_events_and_the_states_behind_them_are_stored_together_or_not_at_a
     assert not await log.append([STOPPED], [insert, insert]), "the second insert breaks the key"
     assert await found(log) == [FAILED]
     assert log.lost == 1
+
+
+async def test_events_wait_while_the_disk_is_full(tmp_path: Path) -> None:
+    database = await Database.open(tmp_path / "telemetry.db")
+    log = EventLog(database, tmp_path / "log" / "events.log", clock=Clock())
+    death = ("INSERT INTO pool_death VALUES (?)", ("web",))
+
+    def fill(connection: sqlite3.Connection) -> None:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    await database.run(fill)
+    large = replace(FAILED, reason="x" * 8000)
+    assert not await log.append([large], [death])
+    assert not await log.append([STOPPED])
+    assert log.lost == 0
+    await database.run(lambda connection: connection.execute("PRAGMA max_page_count = 100000"))
+    assert await log.append([AUDIT])
+    logged = await log.find()
+    assert [entry.event for entry in logged] == [AUDIT, STOPPED, large]
+    assert [entry.time for entry in logged] == [1_800_000_003.25, 1_800_000_002.25, 1_800_000_001.25]
+    assert await database.run(lambda connection: connection.execute("SELECT * FROM pool_death").fetchall())
+    assert len((tmp_path / "log" / "events.log").read_text().splitlines()) == 3
+    await database.close()
 
 
 async def test_the_database_is_private_and_survives(tmp_path: Path) -> None:

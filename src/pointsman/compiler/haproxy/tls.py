@@ -12,11 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from pointsman.compiler.certificate import Unusable, chain_and_key
 from pointsman.compiler.facts import Facts
 from pointsman.compiler.haproxy import name
 from pointsman.compiler.haproxy.quote import Unquotable, entry_word
+from pointsman.compiler.memory import Memory
 from pointsman.compiler.remark import Remarks
 from pointsman.schema.global_settings import GlobalSettings
 from pointsman.schema.pool import Ssl as PoolSsl
@@ -101,13 +103,54 @@ def version_words(span: tuple[str, str]) -> tuple[str, ...]:
     return words
 
 
+@dataclass(frozen=True)
+class LoadedKey:
+    """A certificate of the catalogue as the engine reads it, or the `fault` that it cannot be used for."""
+
+    pem: bytes = field(default=b"", repr=False)
+    fault: str = ""
+
+
+def loaded_keys(snapshot: Snapshot, facts: Facts, memory: Memory) -> Mapping[str, LoadedKey]:
+    """Every certificate of the catalogue by its name. Reading one takes a millisecond, so it is done once."""
+    return {
+        key_name: memory.recall(
+            "certificate",
+            key_name,
+            (key, refused := facts.refused.get(ObjectId("ssl/server_keys", key_name))),
+            partial(_loaded_key, key, refused),
+            Remarks(),
+        )
+        for key_name, key in snapshot.all("ssl/server_keys", ServerKey)
+    }
+
+
+def _loaded_key(key: ServerKey, refused: str | None, _: Remarks) -> LoadedKey:
+    if refused is not None:
+        return LoadedKey(fault=refused)
+    try:
+        return LoadedKey(chain_and_key(key.basic.public, key.basic.private))
+    except Unusable as unusable:
+        return LoadedKey(fault=str(unusable))
+
+
+def used_keys(server: VirtualServer) -> tuple[str, ...]:
+    """The names of the certificates that a virtual server presents."""
+    if not server.basic.ssl_decrypt:
+        return ()
+    return (server.ssl.server_cert_default, *(row.certificate for row in server.ssl.server_cert_host_mapping))
+
+
 def terminate(
-    server_name: str, server: VirtualServer, snapshot: Snapshot, facts: Facts, remarks: Remarks
+    server_name: str,
+    server: VirtualServer,
+    settings: GlobalSettings,
+    keys: Mapping[str, LoadedKey],
+    remarks: Remarks,
 ) -> Termination | None:
     """TLS towards the clients of a virtual server, or None (with a condition) when it cannot be served."""
     subject = ObjectId("virtual_servers", server_name)
     ssl = server.ssl
-    settings = snapshot.get("global_settings", "", GlobalSettings) or GlobalSettings()
     span = permitted_versions(subject, ssl, settings, remarks)
     if span is None:
         return None
@@ -121,7 +164,7 @@ def terminate(
             *("ssl", "server_cert_default"),
         )
         return None
-    fault = _load(default, snapshot, facts, pems)
+    fault = _load(default, keys, pems)
     if fault:
         remarks.reject(subject, "certificate_missing", fault, "ssl", "server_cert_default")
         return None
@@ -131,7 +174,7 @@ def terminate(
     for row in sorted(ssl.server_cert_host_mapping, key=lambda row: row.host):
         host = row.host.lower()
         path = ("ssl", "server_cert_host_mapping", row.host)
-        fault = _load(row.certificate, snapshot, facts, pems)
+        fault = _load(row.certificate, keys, pems)
         if fault:
             remarks.warn(
                 subject,
@@ -165,18 +208,12 @@ def terminate(
     return Termination(words, list_path, tuple(entries), pems)
 
 
-def _load(key_name: str, snapshot: Snapshot, facts: Facts, pems: dict[str, bytes]) -> str:
+def _load(key_name: str, keys: Mapping[str, LoadedKey], pems: dict[str, bytes]) -> str:
     """Adds the certificate's file to `pems`; answers why it cannot be used, or ""."""
-    identity = ObjectId("ssl/server_keys", key_name)
-    key = snapshot.get(*identity, ServerKey)
+    key = keys.get(key_name)
     if key is None:
         return f'there is no certificate "{key_name}"; create it or choose another'
-    if identity in facts.refused:
-        return f'the certificate "{key_name}" cannot be used: {facts.refused[identity]}'
-    path = name.certificate(key_name)
-    if path not in pems:
-        try:
-            pems[path] = chain_and_key(key.basic.public, key.basic.private)
-        except Unusable as unusable:
-            return f'the certificate "{key_name}" cannot be used: {unusable}'
+    if key.fault:
+        return f'the certificate "{key_name}" cannot be used: {key.fault}'
+    pems[name.certificate(key_name)] = key.pem
     return ""

@@ -6,7 +6,9 @@ said on the object.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from pointsman.compiler.facts import Facts
@@ -16,9 +18,11 @@ from pointsman.compiler.haproxy.listen import bind_words, listeners, settle
 from pointsman.compiler.haproxy.pool import Choice
 from pointsman.compiler.haproxy.route import route_lines
 from pointsman.compiler.haproxy.timeout import seconds
-from pointsman.compiler.haproxy.tls import Termination, terminate
+from pointsman.compiler.haproxy.tls import LoadedKey, Termination, terminate, used_keys
+from pointsman.compiler.memory import Memory
 from pointsman.compiler.plan import ConfigSection, Line, Listener, Origin
 from pointsman.compiler.remark import Remarks
+from pointsman.schema.global_settings import GlobalSettings
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.virtual_server import VirtualServer
@@ -53,32 +57,64 @@ class Service:
         return self.server.connection.timeout
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """What a virtual server would be if nobody else had its addresses."""
+
+    mode: Mode
+    termination: Termination | None
+    listeners: tuple[Listener, ...]
+
+
 def admit(
-    snapshot: Snapshot, facts: Facts, taken: tuple[Listener, ...], remarks: Remarks
+    snapshot: Snapshot,
+    facts: Facts,
+    keys: Mapping[str, LoadedKey],
+    taken: tuple[Listener, ...],
+    memory: Memory,
+    remarks: Remarks,
 ) -> tuple[Service, ...]:
-    """The virtual servers that will listen, by name; each other enabled one gets a condition that says why not."""
-    wanted: dict[str, tuple[Listener, ...]] = {}
-    found: dict[str, tuple[VirtualServer, Mode, Termination | None]] = {}
+    """The virtual servers that will listen, by name; each other enabled one gets a condition that says why not.
+
+    `keys` are the certificates of the catalogue by name.
+    """
+    settings = snapshot.get("global_settings", "", GlobalSettings) or GlobalSettings()
+    found: dict[str, tuple[VirtualServer, _Wanted]] = {}
     for server_name, server in snapshot.all("virtual_servers", VirtualServer):
         if not server.basic.enabled or ObjectId("virtual_servers", server_name) in facts.refused:
             continue
-        mode = _mode(server_name, server, remarks)
-        if mode is None:
-            continue
-        termination = None
-        if server.basic.ssl_decrypt:
-            termination = terminate(server_name, server, snapshot, facts, remarks)
-            if termination is None:
-                continue
-        if places := listeners(server_name, server, facts, remarks):
-            wanted[server_name] = places
-            found[server_name] = (server, mode, termination)
-    settled = settle(wanted, taken, facts.serving, remarks)
+        own_keys = {key: keys[key] for key in used_keys(server) if key in keys}
+        inputs = (server, settings, own_keys, facts.addresses, facts.ipv6)
+        make = partial(_wanted, server_name, server, settings, own_keys, facts)
+        if (wanted := memory.recall("virtual server", server_name, inputs, make, remarks)) is not None:
+            found[server_name] = (server, wanted)
+    places = {server_name: wanted.listeners for server_name, (_, wanted) in found.items()}
+    settled = settle(places, taken, facts.serving, remarks)
     return tuple(
-        Service(server_name, server, mode, settled[server_name], termination)
-        for server_name, (server, mode, termination) in found.items()
+        Service(server_name, server, wanted.mode, wanted.listeners, wanted.termination)
+        for server_name, (server, wanted) in found.items()
         if server_name in settled
     )
+
+
+def _wanted(
+    server_name: str,
+    server: VirtualServer,
+    settings: GlobalSettings,
+    keys: Mapping[str, LoadedKey],
+    facts: Facts,
+    remarks: Remarks,
+) -> _Wanted | None:
+    mode = _mode(server_name, server, remarks)
+    if mode is None:
+        return None
+    termination = None
+    if server.basic.ssl_decrypt:
+        termination = terminate(server_name, server, settings, keys, remarks)
+        if termination is None:
+            return None
+    places = listeners(server_name, server, facts, remarks)
+    return _Wanted(mode, termination, places) if places else None
 
 
 def _mode(server_name: str, server: VirtualServer, remarks: Remarks) -> Mode | None:

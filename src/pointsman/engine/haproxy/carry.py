@@ -6,7 +6,8 @@ and only for a node that something watches, which can therefore correct it.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Collection, Container
+from pathlib import Path
 
 from pointsman.compiler.plan import Plan, Server
 
@@ -19,6 +20,59 @@ _FORCED_MAINTENANCE = "1"
 def is_watched(server: Server) -> bool:
     """Whether health carried over is put right when it is wrong: a check of the engine's or of ours."""
     return (server.checked or server.judged) and not server.tracks
+
+
+def carry_held(table: str, plan: Plan, held: Collection[tuple[str, str]]) -> str:
+    """The server-state file for an engine that starts: only the servers in `held`, kept out until more is known.
+
+    `table` is the file of the engine before it, whose other figures say nothing about now.
+    """
+    lines = table.split("\n")
+    rows = [line for line in lines if not _is_row(line) or _key(line) in held]
+    return carry_states("\n".join(rows), plan, held) if held else ""
+
+
+def held_back(table: str, plan: Plan) -> tuple[tuple[str, str], ...]:
+    """The servers that a worker keeps in maintenance since it loaded, while the plan has them enabled.
+
+    `table` is its `show servers state`.
+    """
+    enabled = {
+        (section.backend, server.name)
+        for section in plan.sections
+        for server in section.servers
+        if server.judged and server.enabled
+    }
+    rows = [line for line in table.split("\n") if _is_row(line)]
+    return tuple(
+        key
+        for line in rows
+        if (key := _key(line)) in enabled and int(line.split(" ")[_ADMIN]) & int(_FORCED_MAINTENANCE)
+    )
+
+
+def read_states(path: Path) -> str:
+    """The server-state file, "" where there is none."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def write_states(path: Path, content: str) -> None:
+    """Replaces the server-state file. Raises OSError."""
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(content)
+    new.rename(path)
+
+
+def _is_row(line: str) -> bool:
+    return not line.startswith("#") and line.count(" ") >= _PORT
+
+
+def _key(line: str) -> tuple[str, str]:
+    words = line.split(" ")
+    return words[_BACKEND], words[_SERVER]
 
 
 def carry_states(table: str, plan: Plan, held: Container[tuple[str, str]] = ()) -> str:

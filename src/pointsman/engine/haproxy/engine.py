@@ -21,16 +21,16 @@ from pointsman.compiler.difference import (
     difference,
 )
 from pointsman.compiler.plan import Listener, Plan, Server
-from pointsman.engine.haproxy.carry import carry_states
+from pointsman.engine.haproxy.carry import carry_held, carry_states, held_back, read_states, write_states
 from pointsman.engine.haproxy.check import check_configuration, refusals
 from pointsman.engine.haproxy.generation import CONFIGURATION, Generations, digest_of
-from pointsman.engine.haproxy.judgement import judged_servers, tell
+from pointsman.engine.haproxy.judgement import dead_servers, tell
 from pointsman.engine.haproxy.ledger import Entry, read_entry, write_entry
 from pointsman.engine.haproxy.probe import refused_binds
 from pointsman.engine.haproxy.runtime import NotAtRunTime, delete_lingering, describe, perform
-from pointsman.engine.haproxy.socket import EngineUnreachable, ask_master
+from pointsman.engine.haproxy.socket import EngineUnreachable, ask_for_reload
 from pointsman.engine.haproxy.supervisor import Supervisor
-from pointsman.engine.haproxy.worker import Key, Worker
+from pointsman.engine.haproxy.worker import Worker
 from pointsman.engine.outcome import Outcome, Verdicts
 from pointsman.schema.event import Event, Severity
 from pointsman.schema.problem import Problem
@@ -75,6 +75,7 @@ class HaproxyEngine:
         self._states_are_old = False
         self._given_up = False
         self._all_told = True
+        self._disk_failed = ""
 
     # The surface
 
@@ -103,8 +104,11 @@ class HaproxyEngine:
                 try:
                     if await self._present() is not None:
                         await self._tidy()
-                except (EngineUnreachable, OSError):
-                    continue  # its end wakes us; a full disk may have room in a second
+                    self._disk_failed = ""
+                except EngineUnreachable:
+                    continue  # its end wakes us
+                except OSError as error:
+                    self._say_disk_failed(error)
 
     async def apply(self, plan: Plan) -> Outcome:
         """Puts `plan` in force: nothing, changes at run time, a reload or a start; or refuses it."""
@@ -163,7 +167,7 @@ class HaproxyEngine:
                 self._all_told = await tell(self._worker, self._in_force, self._verdicts)
             except EngineUnreachable:
                 self._all_told = False
-                self._woken.set()
+            self._woken.set()
 
     async def probe(self, listeners: Iterable[Listener]) -> Mapping[Listener, str]:
         """Which of these addresses cannot be bound now, and why; those our engine binds already can."""
@@ -234,12 +238,20 @@ class HaproxyEngine:
         self._given_up = False
         if former is not None and former.identity == worker.identity:
             worker.dynamic, worker.lingering, worker.told = former.dynamic, former.lingering, former.told
+        ended = former is not None and former.ended()
         if former is not None:
             self._drop(former)
         self._take(worker)
         if former is not None and former.identity != worker.identity:
-            await self._welcome(worker)
+            await self._welcome(worker, ended)
         return worker
+
+    def _say_disk_failed(self, error: OSError) -> None:
+        """Says once that the engine's files cannot be written; traffic goes on, and it is tried again each second."""
+        if not self._disk_failed:
+            self._disk_failed = str(error)
+            reason = f"files of the traffic engine cannot be written: {error}; free space or repair the disk"
+            self._on_event(Event("general", "diskfailed", Severity.SERIOUS, None, reason))
 
     def _give_up(self) -> None:
         """Says once that an engine that served is gone and does not come back."""
@@ -248,13 +260,16 @@ class HaproxyEngine:
             self._on_event(Event("general", "zxtmswerror", Severity.FATAL, None, reason))
         self._given_up = True
 
-    async def _welcome(self, worker: Worker) -> None:
-        """Brings a worker that the launcher started up to date, and says that it happened."""
-        after = (time.monotonic() - self._ended_at) * 1000
-        reason = f"the traffic engine (HAProxy) ended and was started again; it answered after {after:.0f} ms"
-        self._on_event(Event("general", "zxtmswerror", Severity.SERIOUS, None, reason))
+    async def _welcome(self, worker: Worker, ended: bool) -> None:
+        """Brings a worker up to date that came without our doing, and says so when the one before had `ended`."""
+        if ended:
+            after = (time.monotonic() - self._ended_at) * 1000
+            reason = (
+                f"the traffic engine (HAProxy) ended and was started again; it answered after {after:.0f} ms"
+            )
+            self._on_event(Event("general", "zxtmswerror", Severity.SERIOUS, None, reason))
         if worker.generation != self._number:
-            self._in_force = None
+            self._in_force, self._number = None, worker.generation
         if self._in_force is not None:
             await self._settle(worker, self._in_force, self._number)
 
@@ -279,7 +294,7 @@ class HaproxyEngine:
             if len(words) > 3 and not line.startswith("#") and (words[1], words[3]) not in known:
                 worker.lingering[(words[1], words[3])] = None
         self._in_force, self._number = plan, entry.applied
-        self._all_told = await tell(worker, plan, self._verdicts)
+        await self._judge_and_release(worker, plan)
         return True
 
     # Acting
@@ -299,6 +314,8 @@ class HaproxyEngine:
             complaint = await check_configuration(
                 self._binary, self._generations.path(number) / CONFIGURATION
             )
+        if complaint:
+            await asyncio.to_thread(self._generations.remove, number)
         return number, refusals(complaint, plan) if complaint else ()
 
     async def _probe(self, listeners: Iterable[Listener]) -> Mapping[Listener, str]:
@@ -339,17 +356,21 @@ class HaproxyEngine:
         if problems:
             return self._refuse(problems)
         await asyncio.sleep(self._reloaded_at + _RELOAD_SECONDS_APART - time.monotonic())
-        await self._save_states(worker, plan, self._held(plan))
+        await self._save_states(worker, plan)
         former = self._number
         await asyncio.to_thread(self._generations.point, number)
         self._reloaded_at = time.monotonic()
-        answer = await self._ask_for_reload()
+        answer = await ask_for_reload(self._master_socket, _RETURN_SECONDS)
         successor = (
             None if answer.startswith("Success=0") else await self._await_generation(number, _RETURN_SECONDS)
         )
         if successor is None:
             await asyncio.to_thread(self._generations.point, former)
             self._states_are_old = True
+            if not answer.startswith("Success=0"):
+                # Which worker serves is not known: who answers on the socket next is asked, and gets everything.
+                worker.talk.close()
+                self._in_force = None
             return self._refuse(refusals(answer, plan))
         asyncio.get_running_loop().remove_reader(worker.pidfd)
         self._finishing.append(worker)
@@ -357,23 +378,6 @@ class HaproxyEngine:
         self._in_force, self._number = None, number
         await self._settle(successor, plan, number)
         return Outcome("reload", reasons, generation=number)
-
-    async def _ask_for_reload(self) -> str:
-        """What the master says to `reload`; if it ends on the way, the next one loads the new generation.
-
-        The master's socket comes up a little later than the worker's after a start, and one that is just
-        executing itself anew may drop a connection (2.8.25); a question that changes nothing shows that it
-        listens.
-        """
-        since = time.monotonic()
-        while True:
-            try:
-                if await ask_master(self._master_socket, "show proc", seconds=1.0):
-                    return await ask_master(self._master_socket, "reload")
-            except EngineUnreachable as error:
-                if time.monotonic() - since > _RETURN_SECONDS:
-                    return str(error)
-            await asyncio.sleep(0.01)
 
     async def _begin(self, plan: Plan) -> Outcome:
         """Has the launcher start the engine with the plan, where none runs."""
@@ -383,18 +387,19 @@ class HaproxyEngine:
         number, problems = await self._prepare(plan, check=True, bind=True)
         if problems:
             return self._refuse(problems)
-        self._states.write_text("")  # health of an earlier life says nothing about now
+        write_states(
+            self._states, carry_held(read_states(self._states), plan, dead_servers(plan, self._verdicts))
+        )
         former = self._number
         await asyncio.to_thread(self._generations.point, number)
-        log = self._supervisor.log
-        log_start = log.stat().st_size if log.exists() else 0
+        log_start = self._supervisor.log_size()
         self._supervisor.ask()
         worker = await self._await_generation(number, _START_SECONDS, log_start)
         if worker is None:
             await asyncio.to_thread(self._generations.point, former)
             if former == 0:
                 self._supervisor.withdraw()
-            return self._refuse(refusals(self._log_since(log_start), plan))
+            return self._refuse(refusals(self._supervisor.log_since(log_start), plan))
         if self._worker is not None:
             self._drop(self._worker)
         self._take(worker)
@@ -421,29 +426,25 @@ class HaproxyEngine:
                 if (
                     log_start is not None
                     and waited > _HOPELESS_SECONDS
-                    and "[ALERT]" in self._log_since(log_start)
+                    and "[ALERT]" in self._supervisor.log_since(log_start)
                 ):
                     return None
             await asyncio.sleep(0.01)
         return None
 
-    def _log_since(self, start: int) -> str:
-        try:
-            with self._supervisor.log.open("rb") as log:
-                log.seek(start)
-                return log.read(1 << 20).decode(errors="replace")
-        except OSError:
-            return ""
-
     # After an act
 
     async def _settle(self, worker: Worker, plan: Plan, number: int) -> None:
-        """Completes a worker that has just loaded a plan: verdicts first, then the nodes held back."""
-        self._all_told = await tell(worker, plan, self._verdicts)
-        held = self._held(plan)
-        await worker.talk.ask_all([f"set server {backend}/{server} state ready" for backend, server in held])
+        """Completes a worker that has just loaded a plan."""
+        await self._judge_and_release(worker, plan)
         await self._put_in_force(worker, plan, number)
         await self._save_states(worker, plan)
+
+    async def _judge_and_release(self, worker: Worker, plan: Plan) -> None:
+        """Gives a worker the verdicts, then the nodes that it held back since it loaded."""
+        self._all_told = await tell(worker, plan, self._verdicts)
+        held = held_back(await worker.talk.ask("show servers state"), plan)
+        await worker.talk.ask_all([f"set server {backend}/{server} state ready" for backend, server in held])
 
     async def _put_in_force(self, worker: Worker, plan: Plan, number: int) -> None:
         """Writes down that the worker serves exactly this generation."""
@@ -455,21 +456,15 @@ class HaproxyEngine:
         self._verdicts = {node: verdict for node, verdict in self._verdicts.items() if node in nodes}
         self._states_are_old = True
 
-    def _held(self, plan: Plan) -> frozenset[Key]:
-        """The servers that must not serve before the worker has been told that they are dead."""
-        return frozenset(
-            key
-            for key, node, server in judged_servers(plan, set())
-            if server.enabled and "check" in server.options and not self._verdicts.get(node, (True, ""))[0]
-        )
-
-    async def _save_states(self, worker: Worker, plan: Plan, held: Collection[Key] = ()) -> None:
+    async def _save_states(self, worker: Worker, plan: Plan) -> None:
         """Writes the nodes' health for the next worker to load."""
-        table = await worker.talk.ask("show servers state")
-        new = self._states.with_name("servers.state.new")
-        new.write_text(carry_states(table, plan, held))
-        new.rename(self._states)
         self._states_are_old = False
+        try:
+            table = await worker.talk.ask("show servers state")
+            write_states(self._states, carry_states(table, plan, dead_servers(plan, self._verdicts)))
+        except BaseException:
+            self._states_are_old = True
+            raise
 
     async def _tidy(self) -> None:
         """Reads the last counters of finished workers, deletes servers without connections, saves health."""

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from pointsman.compiler.plan import Plan
 from pointsman.private_file import sync
 
 CONFIGURATION = "haproxy.cfg"
+_DESCRIPTION = re.compile(r"^ +description .*$", re.MULTILINE)
 _MANIFEST = "manifest.json"
 _KEPT = 3
 _SYNC_WHOLE = 16
@@ -27,14 +29,12 @@ _SYNC_WHOLE = 16
 
 def text_of(plan: Plan, number: int) -> str:
     """The configuration file of a generation: the plan's, with `description` naming the generation."""
-    texts = [line.text for line in plan.lines()]
-    for index, text in enumerate(texts):
-        if text.lstrip().startswith("description "):
-            texts[index] = f"    description generation-{number}"
-            return "".join(f"{each}\n" for each in texts)
-    raise ValueError(
-        "the plan has no `description` line in `global`, by which its generation could be recognised"
-    )
+    text, found = _DESCRIPTION.subn(f"    description generation-{number}", plan.text(), count=1)
+    if not found:
+        raise ValueError(
+            "the plan has no `description` line in `global`, by which its generation could be recognised"
+        )
+    return text
 
 
 def files_of(plan: Plan) -> Mapping[str, bytes]:
@@ -49,10 +49,8 @@ def files_of(plan: Plan) -> Mapping[str, bytes]:
 
 def digest_of(plan: Plan) -> str:
     """A fingerprint of what the engine loads, the same for the same plan in every generation."""
-    whole = hashlib.sha256(text_of(plan, 0).encode())
-    for path, content in sorted(files_of(plan).items()):
-        whole.update(f"\0{path}\0{_fingerprint(content)}".encode())
-    return whole.hexdigest()
+    fingerprints = {path: _fingerprint(content) for path, content in files_of(plan).items()}
+    return _digest(plan, fingerprints)
 
 
 class Generations:
@@ -81,6 +79,14 @@ class Generations:
         """
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         number = max(self._numbers(), default=0) + 1
+        try:
+            self._write(plan, number)
+        except BaseException:
+            self.remove(number)
+            raise
+        return number
+
+    def _write(self, plan: Plan, number: int) -> None:
         directory = self.path(number)
         directory.mkdir(mode=0o700)
         former = self.path(self.current())
@@ -99,7 +105,7 @@ class Generations:
             _write(target, content)
             fresh.append(target)
         manifest = {
-            "digest": digest_of(plan),
+            "digest": _digest(plan, fingerprints),
             "files": fingerprints,
             "listeners": [[listener.address, listener.port] for listener in plan.listeners],
         }
@@ -111,7 +117,10 @@ class Generations:
         else:
             for target in (*fresh, *{file.parent for file in fresh}):
                 sync(target)
-        return number
+
+    def remove(self, number: int) -> None:
+        """Deletes a generation that never came into force."""
+        shutil.rmtree(self.path(number), ignore_errors=True)
 
     def point(self, number: int) -> None:
         """Makes `current` lead to a generation, or to nothing with 0; on disk when it returns."""
@@ -155,6 +164,13 @@ class Generations:
 
 def _lines(lines: Iterable[str]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _digest(plan: Plan, fingerprints: Mapping[str, str]) -> str:
+    whole = hashlib.sha256(text_of(plan, 0).encode())
+    for path, fingerprint in sorted(fingerprints.items()):
+        whole.update(f"\0{path}\0{fingerprint}".encode())
+    return whole.hexdigest()
 
 
 def _fingerprint(content: bytes) -> str:

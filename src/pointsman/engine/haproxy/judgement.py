@@ -5,10 +5,11 @@ Invariant: a worker is told a verdict once; a worker that is new is told all of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from pointsman.compiler.plan import Plan, Server
 from pointsman.engine.haproxy.worker import Key, Worker
+from pointsman.engine.outcome import Verdicts
 
 
 def judged_servers(plan: Plan, dynamic: set[Key]) -> Iterator[tuple[Key, tuple[str, str], Server]]:
@@ -24,7 +25,16 @@ def judged_servers(plan: Plan, dynamic: set[Key]) -> Iterator[tuple[Key, tuple[s
                 yield key, (section.pool, server.node), server
 
 
-async def tell(worker: Worker, plan: Plan, verdicts: Mapping[tuple[str, str], tuple[bool, str]]) -> bool:
+def dead_servers(plan: Plan, verdicts: Verdicts) -> frozenset[Key]:
+    """The servers that must not serve before a new worker has been told that they are dead."""
+    return frozenset(
+        key
+        for key, node, server in judged_servers(plan, set())
+        if server.enabled and "check" in server.options and not verdicts.get(node, (True, ""))[0]
+    )
+
+
+async def tell(worker: Worker, plan: Plan, verdicts: Verdicts) -> bool:
     """Gives the worker the verdicts it has not been given; whether it took all. Raises EngineUnreachable.
 
     A node that our monitors saw down and see up again is up at once, also where traffic found it dead meanwhile:

@@ -10,6 +10,7 @@ import errno
 import ipaddress
 import socket
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from pointsman.compiler.plan import Listener
@@ -23,23 +24,26 @@ _ANY = {"0.0.0.0", "::"}  # noqa: S104 - compared, nothing is bound by it
 def refused_binds(listeners: Iterable[Listener], ours: frozenset[tuple[str, int]]) -> Mapping[Listener, str]:
     """The reason for each listener that cannot be bound. `ours` is what our engine binds already.
 
-    Blocks for some 20 us a listener.
+    Blocks for some 20 us for each address that is not bound already.
     """
+    bound: dict[int, set[str]] = {}
+    for address, port in ours:
+        bound.setdefault(port, set()).add(_plain(address))
     refused = {}
     for listener in listeners:
-        reason = _refusal(listener, ours)
+        reason = _refusal(listener, bound.get(listener.port, set()))
         if reason:
             refused[listener] = reason
     return refused
 
 
-def _refusal(listener: Listener, ours: frozenset[tuple[str, int]]) -> str:
+def _refusal(listener: Listener, ours: set[str]) -> str:
+    """`ours` are the addresses that our engine binds on the listener's port, in one spelling."""
     address = _plain(listener.address)
-    if any(port == listener.port and _plain(other) == address for other, port in ours):
+    if address in ours:
         return ""
-    overlapping = {
-        _plain(other) for other, port in ours if port == listener.port and _overlap(other, address)
-    }
+    overlapping = ours if address in _ANY else ours & _ANY
+    overlapping = {other for other in overlapping if _overlap(other, address)}
     if overlapping:
         # Our own engine gives way to its successor there; only another program's socket is an obstacle.
         foreign = [other for other in _listening(listener.port) if _overlap(other, address)]
@@ -83,6 +87,7 @@ def _reason(error: OSError, address: str, port: int) -> str:
             return f"address {address} port {port} cannot be used: {error.strerror}"
 
 
+@lru_cache(maxsize=16_384)
 def _plain(address: str) -> str:
     """An address in one spelling."""
     try:

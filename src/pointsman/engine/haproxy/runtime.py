@@ -6,6 +6,7 @@ with a reason, after which the caller must reload.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
@@ -26,6 +27,8 @@ from pointsman.engine.haproxy.worker import Key, Worker
 
 _PAYLOAD_BYTES = 14_000
 """HAProxy takes a command with its payload into one buffer (tune.bufsize, 16,384 bytes by default)."""
+
+_BARE_WORD = re.compile(r"[A-Za-z0-9_./:@+=,()\[\]-]+")
 
 
 class NotAtRunTime(Exception):
@@ -150,8 +153,9 @@ async def _add(worker: Worker, backend: str, server: Server, up: bool) -> None:
         await delete_lingering(worker)
         if key in worker.lingering:
             raise NotAtRunTime(f"the former {_where(backend, server)} still has connections")
-    words = [f"add server {name} {_endpoint(server)} weight {server.weight}", *server.dynamic_options]
-    commands = [_Command(" ".join(words), "New server registered")]
+    options = " ".join(_unquoted(server.dynamic_options))
+    command = f"add server {name} {_endpoint(server)} weight {server.weight} {options}".rstrip()
+    commands = [_Command(command, "New server registered")]
     # A new server is in maintenance, its checks are off, and with a check it starts down (2.8.25). An
     # agent's verdict comes first, so that a node that is known to be dead never serves.
     if "agent-check" in server.dynamic_options:
@@ -167,6 +171,16 @@ async def _add(worker: Worker, backend: str, server: Server, up: bool) -> None:
         commands.append(agent)
     await _do(worker, commands)
     worker.dynamic.add(key)
+
+
+def _unquoted(words: Sequence[str]) -> Sequence[str]:
+    """`words` as the socket takes them. It knows no quotes and ends a command at a semicolon (2.8.25), so what is one
+    word of the configuration file could be commands here: such words are left to a reload.
+    """
+    for word in words:
+        if not _BARE_WORD.fullmatch(word):
+            raise NotAtRunTime(f"the option {word} cannot be given at run time")
+    return words
 
 
 def _change(name: str, before: Server, after: Server) -> tuple[_Command, ...]:

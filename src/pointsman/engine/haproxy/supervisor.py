@@ -58,6 +58,22 @@ class Supervisor:
             return 0
         return pid if int(start) == content.get("start") else 0
 
+    def log_size(self) -> int:
+        """Bytes in the engine's log now; 0 when there is none."""
+        try:
+            return self.log.stat().st_size
+        except OSError:
+            return 0
+
+    def log_since(self, start: int) -> str:
+        """What the engine wrote into its log after the first `start` bytes, 1 MiB at most."""
+        try:
+            with self.log.open("rb") as log:
+                log.seek(start)
+                return log.read(1 << 20).decode(errors="replace")
+        except OSError:
+            return ""
+
     def _read(self) -> list[dict[str, object]]:
         try:
             return list(json.loads(self._engines.read_text())["engines"])

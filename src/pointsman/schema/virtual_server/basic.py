@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pointsman.schema.address import HostSet
+from pointsman.schema.pool import SPECIAL_POOLS
 from pointsman.schema.resource import Section
 from pointsman.schema.value import (
     Count,
@@ -62,7 +63,7 @@ class Basic(Section):
     note: Text = ""
     """A description of the virtual server for the administrator."""
 
-    pool: Annotated[Line, Reference("pools", ("discard", "builtin_dns"))]
+    pool: Annotated[Line, Reference("pools", SPECIAL_POOLS)]
     """The pool that gets the traffic unless a rule says otherwise; "discard" closes every connection."""
 
     port: Port

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pointsman.control.control import Control
-from pointsman.control.error import Conflict, Forbidden, InUse, NotFound
+from pointsman.control.error import CannotStore, Conflict, Forbidden, InUse, NotFound
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.resource import FileResource, Kind, Resource, ResourceType
 from pointsman.schema.snapshot import AnyResource
@@ -89,6 +89,8 @@ class ConfigHandler:
             return error_answer(403, "resource.forbidden", str(error), {})
         except Conflict as error:
             return error_answer(409, "resource.conflict", str(error), {})
+        except CannotStore as error:
+            return _not_stored(error)
         found = self._control.snapshot.objects.get(identity)
         if found is None:
             # Deleted by somebody else between the change and this answer.
@@ -106,6 +108,8 @@ class ConfigHandler:
             return error_answer(409, "resource.in_use", str(error), {})
         except Invalid as error:
             return _refused_delete(identity, error.problems)
+        except CannotStore as error:
+            return _not_stored(error)
         return Answer(204)
 
 
@@ -116,6 +120,10 @@ def _shown(request: Request, kind: ResourceType, found: AnyResource, status: int
         case Resource():
             expert = read_expert_keys(request.query.get("expert_keys", ()))
             return json_answer(status, show(kind, found, expert))
+
+
+def _not_stored(error: CannotStore) -> Answer:
+    return error_answer(507, "storage.failed", str(error), {})
 
 
 def _unsupported(text: str) -> Answer:

@@ -7,11 +7,13 @@ clear unless its declaration says so.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from pointsman.control.merge import plain, secret_readback
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.resource import Key, Resource, ResourceType, ValueKind
+from pointsman.schema.validate import PROBLEM_LIMIT
 from pointsman.web.answer import Answer, error_answer
 
 _SHOWN_PROBLEMS = 5
@@ -62,7 +64,7 @@ def take(
         return {}, (Problem(identity, (), "json.wrong_type", text),)
     problems = [
         Problem(identity, (name,), "json.field_unknown", 'only "properties" belongs here; remove it')
-        for name in body
+        for name in islice(body, PROBLEM_LIMIT)
         if name != "properties"
     ]
     sections = body.get("properties")

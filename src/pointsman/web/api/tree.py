@@ -49,6 +49,7 @@ class ConfigTree:
 
     def __init__(self, types: Iterable[ResourceType]) -> None:
         self._types = {tuple(kind.path.split("/")): kind for kind in types}
+        self._deepest = max(map(len, self._types), default=0)
         children: dict[tuple[str, ...], dict[str, bool]] = {(): {}}
         for path, kind in self._types.items():
             for depth in range(len(path)):
@@ -63,7 +64,7 @@ class ConfigTree:
         path = tuple(segments)
         if directory := self._directories.get(path):
             return directory
-        for depth in range(1, len(path) + 1):
+        for depth in range(1, min(len(path), self._deepest) + 1):
             if kind := self._types.get(path[:depth]):
                 return _inside(kind, path[depth:])
         return Nowhere(parent=path[:-1] in self._directories)
