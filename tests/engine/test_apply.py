@@ -231,7 +231,7 @@ async def test_generations_do_not_pile_up(rig: Rig, origins: Origins) -> None:
         outcome = await rig.engine.apply(with_line(plan, "backend pool-app", Line(f"nonsense {number}")))
         assert outcome.act == "refused"
     names = {path.name for path in (rig.home / "engine").iterdir()}
-    assert {"current", "gen-1"} < names
+    assert {"current", "gen-1"} <= names
     assert len(names) <= 5, names
     for path in (rig.home / "engine" / "gen-1").rglob("*"):
         assert path.stat().st_mode & 0o077 == 0, path

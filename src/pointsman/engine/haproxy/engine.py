@@ -28,9 +28,9 @@ from pointsman.engine.haproxy.judgement import dead_servers, tell
 from pointsman.engine.haproxy.ledger import Entry, read_entry, write_entry
 from pointsman.engine.haproxy.probe import refused_binds
 from pointsman.engine.haproxy.runtime import NotAtRunTime, delete_lingering, describe, perform
-from pointsman.engine.haproxy.socket import EngineUnreachable, ask_for_reload
+from pointsman.engine.haproxy.socket import EngineUnreachable, ask_master
 from pointsman.engine.haproxy.supervisor import Supervisor
-from pointsman.engine.haproxy.worker import Worker
+from pointsman.engine.haproxy.worker import Worker, await_generation
 from pointsman.engine.outcome import Outcome, Verdicts
 from pointsman.schema.event import Event, Severity
 from pointsman.schema.problem import Problem
@@ -360,9 +360,11 @@ class HaproxyEngine:
         former = self._number
         await asyncio.to_thread(self._generations.point, number)
         self._reloaded_at = time.monotonic()
-        answer = await ask_for_reload(self._master_socket, _RETURN_SECONDS)
+        answer = await self._ask_for_reload()
         successor = (
-            None if answer.startswith("Success=0") else await self._await_generation(number, _RETURN_SECONDS)
+            None
+            if answer.startswith("Success=0")
+            else await await_generation(self._worker_socket, number, _RETURN_SECONDS)
         )
         if successor is None:
             await asyncio.to_thread(self._generations.point, former)
@@ -379,6 +381,23 @@ class HaproxyEngine:
         await self._settle(successor, plan, number)
         return Outcome("reload", reasons, generation=number)
 
+    async def _ask_for_reload(self) -> str:
+        """What the master says to `reload`; if it ends on the way, the next one loads the new generation.
+
+        The master's socket comes up a little later than the worker's after a start, and one that is just
+        executing itself anew may drop a connection (2.8.25); a question that changes nothing shows that it
+        listens.
+        """
+        since = time.monotonic()
+        while True:
+            try:
+                if await ask_master(self._master_socket, "show proc", seconds=1.0):
+                    return await ask_master(self._master_socket, "reload")
+            except EngineUnreachable as error:
+                if time.monotonic() - since > _RETURN_SECONDS:
+                    return str(error)
+            await asyncio.sleep(0.01)
+
     async def _begin(self, plan: Plan) -> Outcome:
         """Has the launcher start the engine with the plan, where none runs."""
         if not self._supervisor.pid():
@@ -394,7 +413,16 @@ class HaproxyEngine:
         await asyncio.to_thread(self._generations.point, number)
         log_start = self._supervisor.log_size()
         self._supervisor.ask()
-        worker = await self._await_generation(number, _START_SECONDS, log_start)
+        begun = time.monotonic()
+        worker = await await_generation(
+            self._worker_socket,
+            number,
+            _START_SECONDS,
+            lambda: (
+                time.monotonic() - begun > _HOPELESS_SECONDS
+                and "[ALERT]" in self._supervisor.log_since(log_start)
+            ),
+        )
         if worker is None:
             await asyncio.to_thread(self._generations.point, former)
             if former == 0:
@@ -406,31 +434,6 @@ class HaproxyEngine:
         self._given_up = False
         await self._settle(worker, plan, number)
         return Outcome("start", ("the engine was not running",), generation=number)
-
-    async def _await_generation(
-        self, number: int, seconds: float, log_start: int | None = None
-    ) -> Worker | None:
-        """The worker that serves a generation, as soon as it answers; None when there is none in time.
-
-        With `log_start` it also gives up when the engine's log shows that it does not start with this
-        configuration.
-        """
-        since = time.monotonic()
-        while (waited := time.monotonic() - since) < seconds:
-            try:
-                worker = await Worker.meet(self._worker_socket)
-                if worker.generation == number:
-                    return worker
-                worker.forget()
-            except EngineUnreachable:
-                if (
-                    log_start is not None
-                    and waited > _HOPELESS_SECONDS
-                    and "[ALERT]" in self._supervisor.log_since(log_start)
-                ):
-                    return None
-            await asyncio.sleep(0.01)
-        return None
 
     # After an act
 

@@ -33,6 +33,19 @@ class Supervisor:
             "master_socket": str(master),
         }
 
+    def log_size(self) -> int:
+        """Bytes in the engine's log; the place from which `log_since` reads what comes."""
+        return self.log.stat().st_size if self.log.exists() else 0
+
+    def log_since(self, start: int) -> str:
+        """What the engine wrote from byte `start` on, 1 MiB at most; "" when that cannot be read."""
+        try:
+            with self.log.open("rb") as log:
+                log.seek(start)
+                return log.read(1 << 20).decode(errors="replace")
+        except OSError:
+            return ""
+
     def is_asked(self) -> bool:
         """Whether the launcher has been asked to run the engine."""
         return self._entry in self._read()
@@ -57,22 +70,6 @@ class Supervisor:
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             return 0
         return pid if int(start) == content.get("start") else 0
-
-    def log_size(self) -> int:
-        """Bytes in the engine's log now; 0 when there is none."""
-        try:
-            return self.log.stat().st_size
-        except OSError:
-            return 0
-
-    def log_since(self, start: int) -> str:
-        """What the engine wrote into its log after the first `start` bytes, 1 MiB at most."""
-        try:
-            with self.log.open("rb") as log:
-                log.seek(start)
-                return log.read(1 << 20).decode(errors="replace")
-        except OSError:
-            return ""
 
     def _read(self) -> list[dict[str, object]]:
         try:

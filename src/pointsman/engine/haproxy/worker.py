@@ -5,10 +5,12 @@ Invariant: what is remembered here is about this process alone; a new worker is 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import select
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,6 +80,27 @@ class Worker:
             with contextlib.suppress(OSError):
                 os.close(self.pidfd)
             self.pidfd = -1
+
+
+async def await_generation(
+    path: Path, number: int, seconds: float, hopeless: Callable[[], bool] = lambda: False
+) -> Worker | None:
+    """The worker that serves a generation, as soon as it answers on a runtime socket.
+
+    None when there is none within `seconds`, or as soon as none answers and `hopeless` says that none will.
+    """
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            worker = await Worker.meet(path)
+            if worker.generation == number:
+                return worker
+            worker.forget()
+        except EngineUnreachable:
+            if hopeless():
+                return None
+        await asyncio.sleep(0.01)
+    return None
 
 
 def _facts(text: str) -> dict[str, str]:
