@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import ssl
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -121,9 +122,11 @@ class Load:
         limit: int = 1_000_000,
         pause: float = 0.0,
         address: str = "127.0.0.1",
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._port = port
         self._address = address
+        self._tls = tls
         self._clients = clients
         self._methods = methods
         self._per_connection = requests_per_connection
@@ -154,7 +157,9 @@ class Load:
         methods = itertools.cycle(self._methods[number % len(self._methods) :] + self._methods)
         while not self._stopping and self._left > 0:
             try:
-                reader, writer = await asyncio.open_connection(self._address, self._port)
+                reader, writer = await asyncio.open_connection(
+                    self._address, self._port, ssl=self._tls, limit=1 << 21
+                )
             except OSError as error:
                 self._left -= 1
                 self.report.failed[f"connect: {type(error).__name__}"] += 1

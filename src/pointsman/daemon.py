@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
 import platform
 import signal
 import socket
+import sqlite3
 import ssl
 import sys
 import time
@@ -40,7 +42,7 @@ from pointsman.control.watch import Watch
 from pointsman.engine.haproxy.binary import NoBinary, engine_facts, find_binary
 from pointsman.engine.haproxy.engine import HaproxyEngine
 from pointsman.identity.certificate import CertificateRefused, InstanceCertificate
-from pointsman.identity.machine import machine_addresses
+from pointsman.identity.machine import can_become, machine_addresses
 from pointsman.identity.password import UsersFileError
 from pointsman.identity.user import PasswordRefused, Users
 from pointsman.licence.key import Refused
@@ -68,6 +70,10 @@ from pointsman.web.ui.app import make_app as make_page
 
 UI_PORT = 9090
 LAUNCHER_PERIOD = 0.3
+NOBODY = 65_534
+"""The Unix user and group without rights of its own, by Linux's convention. A worker that became it can neither be read
+nor traced by others of the same number: the kernel forbids that after a change of user.
+"""
 _PORT_FLAGS = {"rest": "rest-port", "ui": "ui-port", "cluster": "control-port"}
 ENGINE_FAILED = "zxtmswerror"
 """The tag of events that tell of an engine which ended."""
@@ -102,6 +108,9 @@ def main(options: RunOptions) -> int:
     """Runs the control plane until it is told to stop; returns the exit status."""
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s: %(message)s", level=logging.INFO)
     os.umask(0o077)
+    # The configuration lives long and has no cycles: with Python's usual thresholds a third of the time for thousands
+    # of objects went into looking for some.
+    gc.set_threshold(50_000, 20, 20)
     try:
         asyncio.run(_Daemon(options).run())
     except CannotStart as error:
@@ -120,6 +129,7 @@ class _Daemon:
         self._state = "starting"
         self._ipv6 = _has_ipv6()
         self._can_ping = _can_ping()
+        self._worker_user = NOBODY if can_become(NOBODY) else 0
         self._early: list[Event] = []
         self._record: Callable[[Event], None] = self._early.append
 
@@ -140,7 +150,12 @@ class _Daemon:
         if self._options.ready_file is not None:
             self._options.ready_file.unlink(missing_ok=True)
         async with contextlib.AsyncExitStack() as stack:
-            await self._open(stack)
+            try:
+                await self._open(stack)
+            except (StoreError, sqlite3.Error, OSError) as error:
+                raise CannotStart(
+                    f"cannot use {self._home}: {error}; free space or repair the disk", 1
+                ) from None
             await self._serve()
 
     async def _open(self, stack: contextlib.AsyncExitStack) -> None:
@@ -154,10 +169,6 @@ class _Daemon:
             raise CannotStart(str(error), 4) from None
         except (StoreError, NoBinary) as error:
             raise CannotStart(str(error), 1) from None
-        except OSError as error:
-            raise CannotStart(
-                f"{home / 'store'}: {error.strerror}; free space or repair the disk", 1
-            ) from None
         stack.push_async_callback(self._store.close)
         self._identity = self._identify()
         try:
@@ -194,7 +205,7 @@ class _Daemon:
         self._events = EventLog(self._database, self._home / "log" / "events.log")
 
     def _wire(self, stack: contextlib.AsyncExitStack) -> None:
-        self._resolver = Resolver()
+        self._resolver = Resolver(self._home / "run" / "names.json")
         stack.callback(self._resolver.close)
         self._live = Live()
         self._watch = Watch(
@@ -273,18 +284,22 @@ class _Daemon:
     # Facts
 
     async def _facts(self, snapshot: Snapshot) -> Facts:
-        await self._resolver.addresses(names_in(snapshot))
-        return self._known_facts(snapshot)
+        names = names_in(snapshot)
+        await self._resolver.addresses(names)
+        return self._facts_with(names)
 
     def _known_facts(self, snapshot: Snapshot) -> Facts:
+        return self._facts_with(names_in(snapshot))
+
+    def _facts_with(self, names: frozenset[str]) -> Facts:
         listeners = self._loop.plan.listeners if self._loop.plan is not None else ()
         return Facts(
             engine=self._engine_facts,
             traffic_manager=self._identity.name,
             run_directory=str(self._home / "run"),
-            addresses=self._resolver.known(names_in(snapshot)),
+            addresses=self._resolver.known(names),
             demo_ports=self._demo,
-            root=os.geteuid() == 0,
+            worker_user=self._worker_user,
             ipv6=self._ipv6,
             can_ping=self._can_ping,
             serving=frozenset(
@@ -367,7 +382,8 @@ class _Daemon:
             host=host,
         )
         ports = {"rest": places.rest, "ui": places.ui, "cluster": places.cluster}
-        write_private(self._home / "run" / "ports.json", json.dumps(ports).encode())
+        with contextlib.suppress(OSError):  # a full disk: a restart may then take other ports than 0 gave
+            write_private(self._home / "run" / "ports.json", json.dumps(ports).encode())
         server.listen_unix(
             make_local(self._control), self._home / "run" / "control.sock", body_limit=LOCAL_BODY_LIMIT
         )
@@ -386,8 +402,8 @@ class _Daemon:
         return self._certificate.context
 
     def _announce(self, places: _Places) -> None:
-        (self._home / "run" / "control.ready").touch(mode=0o600)
-        self._write_ready(places)
+        with contextlib.suppress(OSError):
+            (self._home / "run" / "control.ready").touch(mode=0o600)
         if self._first.ignored:
             _log.warning(
                 "--password-file is ignored: the password was set at the first start; change it in the product"
@@ -420,14 +436,14 @@ class _Daemon:
             return os.getppid()
 
     async def _follow_launcher(self, places: _Places) -> None:
-        """Writes the ready file anew for a launcher that took over from one that was killed."""
-        known = self._launcher()
+        """Writes the ready file, and anew for a launcher that took over from one that was killed."""
+        known = 0
         while True:
-            await asyncio.sleep(LAUNCHER_PERIOD)
             if (now := self._launcher()) != known:
                 with contextlib.suppress(OSError):  # a full disk: it is tried again
                     self._write_ready(places)
                     known = now
+            await asyncio.sleep(LAUNCHER_PERIOD)
 
     def _withdraw(self) -> None:
         if self._options.ready_file is not None:

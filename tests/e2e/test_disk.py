@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import resource
 import sqlite3
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 from tests.e2e.test_deaths import settled
 from tests.e2e.test_traffic import Origins, failed_nodes, in_force, request, service
-from tools.instance import Instance, free_port, wait_for
+from tools.instance import SOURCE, Instance, free_port, wait_for
 
 
 def tags(instance: Instance) -> list[str]:
@@ -57,3 +62,21 @@ def test_a_change_that_does_not_reach_the_disk_says_so(instance: Instance) -> No
         store.execute("DROP TRIGGER full")
     assert instance.get("config/active/pools/app")["properties"]["basic"]["note"] == "one"
     assert put("two")[0] == 200
+
+
+def test_a_first_start_without_space_is_one_line(tmp_path: Path) -> None:
+    def little() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    words = ["--rest-port", "0", "--ui-port", "0", "--control-port", "0"]
+    ended = subprocess.run(
+        [sys.executable, "-m", "pointsman", "run", "--home", str(tmp_path / "home"), *words],
+        capture_output=True,
+        timeout=30,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        preexec_fn=little,
+    )
+    assert ended.returncode == 1, ended
+    said = ended.stderr.decode().strip().splitlines()
+    assert len(said) == 1 and "free space" in said[0], said

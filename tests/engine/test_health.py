@@ -222,6 +222,22 @@ async def test_a_node_known_to_be_dead_is_held_back_at_a_start(home: Path, origi
             assert set(await request(port, 30)) == {"a", "b", "c"}
 
 
+@pytest.mark.parametrize("how", ["removed", "disabled"])
+async def test_a_node_out_of_service_by_configuration_comes_back_with_a_reload(
+    rig: Rig, origins: Origins, how: str
+) -> None:
+    """In maintenance HAProxy calls a server stopped, which says nothing about its health."""
+    a, b, c = origins
+    port = free_port()
+    objects = service(port, origins)
+    await rig.apply(objects, "start")
+    fewer = [a, b] if how == "removed" else [a, b, {"node": c.node, "state": "disabled"}]
+    await rig.apply(service(port, fewer), "runtime")
+    assert set(await request(port, 30)) == {"a", "b"}
+    await rig.apply(changed(objects, free_port(), 1), "reload")
+    assert set(await request(port, 30)) == {"a", "b", "c"}
+
+
 async def test_a_verdict_that_turns_during_a_reload_leaves_no_node_behind(rig: Rig, origins: Origins) -> None:
     b = origins[1]
     port = free_port()

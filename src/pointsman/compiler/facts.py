@@ -36,7 +36,10 @@ class Facts:
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     refused: Mapping[ObjectId, str] = field(default_factory=dict)
     demo_ports: tuple[int, ...] = ()
-    root: bool = False
+    worker_user: int = 0
+    """The Unix user and group that the engine's worker becomes once it has bound its ports and read its files; 0: it
+    stays who starts it.
+    """
     can_ping: bool = True
     ipv6: bool = True
     serving: frozenset[str] = frozenset()

@@ -58,6 +58,7 @@ class Control:
         self._loop = loop
         self._facts = facts
         self._on_event = on_event
+        self._changes: dict[str, tuple[int, Mapping[str, LastChange]]] = {}
 
     @property
     def snapshot(self) -> Snapshot:
@@ -163,12 +164,8 @@ class Control:
         """Services, pools and nodes as they are now, with who last changed each node."""
         changes: dict[tuple[str, str], LastChange] = {}
         for name, pool in self.snapshot.all("pools", Pool):
-            for row in pool.basic.nodes_table:
-                last = await self._store.last_change(
-                    ObjectId("pools", name), ("basic", "nodes_table", row.node)
-                )
-                if last is not None:
-                    changes[name, row.node] = LastChange(last.author.name, last.time)
+            for node, change in (await self._row_changes(name, pool)).items():
+                changes[name, node] = change
         return observe(
             traffic_manager=self.identity.name,
             version=self.identity.version,
@@ -180,6 +177,23 @@ class Control:
             changes=changes,
             engine=self.live.engine,
         )
+
+    async def _row_changes(self, name: str, pool: Pool) -> Mapping[str, LastChange]:
+        """Who last changed each node of a pool. Asked of the store again only when the pool has changed."""
+        identity = ObjectId("pools", name)
+        changed_at = self._store.changed_at(identity)
+        known = self._changes.get(name)
+        if known is None or known[0] != changed_at:
+            nodes = [row.node for row in pool.basic.nodes_table]
+            paths = [("basic", "nodes_table", node) for node in nodes]
+            found = await self._store.last_changes(identity, paths)
+            last = {
+                node: LastChange(transaction.author.name, transaction.time)
+                for node, transaction in zip(nodes, found, strict=True)
+                if transaction is not None
+            }
+            known = self._changes[name] = (changed_at, last)
+        return known[1]
 
     def record(self, event: Event) -> None:
         """Puts an event that a surface observed (a login, a refused request) into the event log."""

@@ -1,17 +1,23 @@
 """Host names of nodes and listening addresses, looked up by the system's resolver and remembered.
 
 Invariant: a lookup never holds up an apply for longer than `PATIENCE`; a name that resolved once keeps its addresses
-until the resolver says otherwise (a resolver that is down changes nothing).
+until the resolver says otherwise (a resolver that is down changes nothing, also when the control plane starts again
+meanwhile: the last answers are kept in a file).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
+import json
 import socket
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
 
+from pointsman.private_file import write_private
 from pointsman.schema.address import split_end_point, split_node
 from pointsman.schema.monitor import Monitor
 from pointsman.schema.pool import Pool
@@ -34,6 +40,7 @@ def names_in(snapshot: Snapshot) -> frozenset[str]:
     return frozenset(name for name in found if name and not _is_address(name))
 
 
+@lru_cache(maxsize=65_536)
 def _is_address(text: str) -> bool:
     try:
         ipaddress.ip_address(text)
@@ -42,12 +49,27 @@ def _is_address(text: str) -> bool:
     return True
 
 
-class Resolver:
-    """Remembers what names resolve to."""
+def _read(file: Path) -> dict[str, tuple[str, ...]]:
+    try:
+        content = json.loads(file.read_text())
+        return {str(name): tuple(str(address) for address in found) for name, found in content.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
 
-    def __init__(self) -> None:
+
+def _write(file: Path, answers: Mapping[str, tuple[str, ...]]) -> None:
+    with contextlib.suppress(OSError):  # a full disk: the names are known as long as this process lives
+        write_private(file, json.dumps(answers, indent=1).encode(), durable=False)
+
+
+class Resolver:
+    """Remembers what names resolve to, also in `file` (JSON: name -> addresses), which need not be writable."""
+
+    def __init__(self, file: Path) -> None:
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="resolve")
         self._known: dict[str, tuple[str, ...]] = {}
+        self._file = file
+        self._saved = _read(file)
 
     async def addresses(self, names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
         """Addresses of each name that resolves; names not yet known are looked up now, within `PATIENCE`."""
@@ -71,6 +93,10 @@ class Resolver:
         pending = {name: self._ask(name) for name in names}
         if pending:
             await asyncio.gather(*pending.values())
+        answered = {name: found for name, found in self._known.items() if found}
+        if answered != self._saved:
+            self._saved = answered
+            _write(self._file, answered)
 
     async def _ask(self, name: str) -> None:
         loop = asyncio.get_running_loop()
@@ -83,7 +109,7 @@ class Resolver:
             )
         except (OSError, TimeoutError, UnicodeError):
             # Remembered as unknown, so that only `refresh` asks again.
-            self._known.setdefault(name, ())
+            self._known.setdefault(name, self._saved.get(name, ()))
             return
         # IPv4 first, then by address, so that every member picks the same one
         found = sorted({str(a[4][0]) for a in answers}, key=lambda a: (":" in a, a))

@@ -8,7 +8,8 @@ Nothing is computed before it is asked for.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from pointsman.control.status import Figures
 from pointsman.schema.address import split_node
@@ -51,6 +52,29 @@ _STATES = {
 _BEST_FIRST = (NodeState.ALIVE, NodeState.DRAINING, NodeState.UNKNOWN, NodeState.DEAD, NodeState.DISABLED)
 
 
+@dataclass(frozen=True)
+class _Index:
+    """What leads from a name to its objects in one snapshot: `pool_nodes` from "pool-node" to pool and row, `rows_of`
+    from a node to all its rows with their pools; `used` are the pools that virtual servers send traffic to.
+    """
+
+    snapshot: Snapshot
+    pool_nodes: Mapping[str, tuple[str, NodeRow]]
+    rows_of: Mapping[str, Sequence[tuple[str, NodeRow]]]
+    used: frozenset[str]
+
+
+def _index_of(snapshot: Snapshot) -> _Index:
+    pool_nodes: dict[str, tuple[str, NodeRow]] = {}
+    rows_of: dict[str, list[tuple[str, NodeRow]]] = {}
+    for name, pool in snapshot.all("pools", Pool):
+        for row in pool.basic.nodes_table:
+            pool_nodes.setdefault(f"{name}-{row.node}", (name, row))
+            rows_of.setdefault(row.node, []).append((name, row))
+    used = frozenset(server.basic.pool for _, server in snapshot.all("virtual_servers", VirtualServer))
+    return _Index(snapshot, pool_nodes, rows_of, used)
+
+
 class Statistics(Mapping[Key, Figures]):
     """Counters by (statistics type, object name); singletons such as `globals` have the name ""."""
 
@@ -76,6 +100,14 @@ class Statistics(Mapping[Key, Figures]):
         self._failures = failures
         self._own = own
         self._started = time.time()
+        self._known_index = _index_of(Snapshot())
+
+    def _index(self) -> _Index:
+        """The index of the snapshot as it is now."""
+        snapshot = self._snapshot()
+        if self._known_index.snapshot is not snapshot:
+            self._known_index = _index_of(snapshot)
+        return self._known_index
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -86,13 +118,12 @@ class Statistics(Mapping[Key, Figures]):
             yield kind, ""
         for name, _ in snapshot.all("virtual_servers", VirtualServer):
             yield "virtual_servers", name
-        nodes: set[str] = set()
-        for name, pool in snapshot.all("pools", Pool):
+        for name, _ in snapshot.all("pools", Pool):
             yield "pools", name
-            for row in pool.basic.nodes_table:
-                nodes.add(row.node)
-                yield "nodes/per_pool_node", f"{name}-{row.node}"
-        for node in sorted(nodes):
+        index = self._index()
+        for name in index.pool_nodes:
+            yield "nodes/per_pool_node", name
+        for node in sorted(index.rows_of):
             for kind in _NODE_TYPES:
                 yield kind, node
 
@@ -111,22 +142,12 @@ class Statistics(Mapping[Key, Figures]):
             case "pools":
                 pool = snapshot.get(kind, name, Pool)
                 if pool is not None:
-                    return _complete(kind, self._pool(name, pool, snapshot))
+                    return _complete(kind, self._pool(name, pool))
             case "nodes/per_pool_node":
-                for pool_name, pool in snapshot.all("pools", Pool):
-                    if name.startswith(f"{pool_name}-"):
-                        node = name.removeprefix(f"{pool_name}-")
-                        for row in pool.basic.nodes_table:
-                            if row.node == node:
-                                return self._pool_node(pool_name, row)
+                if (place := self._index().pool_nodes.get(name)) is not None:
+                    return self._pool_node(*place)
             case "nodes/node" | "nodes/node_inet46":
-                rows = [
-                    (pool_name, row)
-                    for pool_name, pool in snapshot.all("pools", Pool)
-                    for row in pool.basic.nodes_table
-                    if row.node == name
-                ]
-                if rows:
+                if rows := self._index().rows_of.get(name, ()):
                     state = min((self._state(pool, row) for pool, row in rows), key=_BEST_FIRST.index)
                     shown: dict[str, int | str] = {
                         **self._counters.node(name),
@@ -160,9 +181,9 @@ class Statistics(Mapping[Key, Figures]):
             "protocol": _PROTOCOLS.get(protocol, protocol),
         }
 
-    def _pool(self, name: str, pool: Pool, snapshot: Snapshot) -> Figures:
+    def _pool(self, name: str, pool: Pool) -> Figures:
         rows = pool.basic.nodes_table
-        used = any(server.basic.pool == name for _, server in snapshot.all("virtual_servers", VirtualServer))
+        used = name in self._index().used
         states = {row.state for row in rows}
         if "active" in states:
             state = "active" if used else "unused"

@@ -1,4 +1,4 @@
-"""The addresses of this machine, for the names in its certificate.
+"""What the kernel says of this machine: its addresses, for the names in its certificate, and what this process may do.
 
 Invariant: asking never fails; where the kernel does not tell, the answer is empty.
 """
@@ -6,6 +6,7 @@ Invariant: asking never fails; where the kernel does not tell, the answer is emp
 from __future__ import annotations
 
 import ipaddress
+import os
 from pathlib import Path
 
 _IPV4 = Path("/proc/net/fib_trie")
@@ -43,3 +44,19 @@ def _text(path: Path) -> str:
         return path.read_text()
     except OSError:
         return ""
+
+
+def can_become(user: int) -> bool:
+    """Whether a child of this process may give up root for that user and group; a container may forbid it."""
+    if os.geteuid() != 0:
+        return False
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups(())
+            os.setgid(user)
+            os.setuid(user)
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    return os.waitpid(child, 0)[1] == 0

@@ -113,6 +113,8 @@ class Database:
             sql.executemany("INSERT INTO meta VALUES (?, ?)", facts)
             # Ends write-ahead logging, so that the file is whole by itself and may be renamed.
             sql.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.Error as error:
+            raise NotStored(file, str(error)) from error
         finally:
             database.close()
 

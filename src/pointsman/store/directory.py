@@ -11,6 +11,7 @@ so a first start that was cut off can be told from a loss.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -58,8 +59,9 @@ class Directory:
             holder = os.read(lock, 32).decode("ascii", "replace").strip()
             os.close(lock)
             raise StoreInUse(path, holder) from None
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        with contextlib.suppress(OSError):  # on a full disk a refusal names no holder
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
         return cls(path, lock)
 
     def release(self) -> None:

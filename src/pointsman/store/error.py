@@ -60,9 +60,7 @@ class NotStored(StoreError):
     """A transaction could not be written; nothing of it is in force."""
 
     def __init__(self, file: Path, cause: str) -> None:
-        super().__init__(
-            f"{file}: not stored: {cause}; free space or repair the disk, then make the change again"
-        )
+        super().__init__(f"{file}: not stored: {cause}; free space or repair the disk, then try again")
 
 
 class UnknownRevision(StoreError):

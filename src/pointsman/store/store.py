@@ -118,8 +118,16 @@ class Store:
 
         It holds the changes of this object only. None when the log knows of no such change.
         """
+        return (await self.last_changes(identity, (path,)))[0]
+
+    async def last_changes(
+        self, identity: ObjectId, paths: Sequence[tuple[str, ...]]
+    ) -> tuple[Transaction | None, ...]:
+        """`last_change` of several fields of one object, in their order."""
         key = self._view.key_of(identity)
-        return None if key is None else await self._ask(lambda: self._last_change(key, path))
+        if key is None:
+            return (None,) * len(paths)
+        return await self._ask(lambda: tuple(self._last_change(key, path) for path in paths))
 
     async def objects_at(self, revision: int) -> Objects:
         """The configuration as it was after a revision; raises `UnknownRevision`."""

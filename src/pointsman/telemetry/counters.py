@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,6 +24,9 @@ KEEP_WORKER_SECONDS = 3600
 """A worker not heard of for this long is forgotten (one that finishes long downloads is heard of)."""
 KEEP_OBJECT_SECONDS = 86_400
 """An object taken out of the engine keeps its counters for this long: disabling it for a while resets nothing."""
+
+SLICE = 500
+"""Rows that are added up at a stretch: some 10 ms."""
 
 
 class Key(NamedTuple):
@@ -89,10 +92,19 @@ class Counters:
         `complete` says that `samples` hold every proxy; otherwise only the proxies in them are brought up to date.
         Rows of proxies that `proxies` does not know, and internal ones, are left out.
         """
+        for _ in self.absorbing(samples, proxies, complete=complete):
+            pass
+
+    def absorbing(
+        self, samples: Iterable[Sample], proxies: Mapping[str, Proxy], *, complete: bool = True
+    ) -> Iterator[None]:
+        """`absorb` in slices: what waits may run after each of some `SLICE` rows. One at a time, to its end."""
         at = self._clock()
         now: dict[Key, dict[tuple[str, str], dict[str, Now]]] = {}
         workers: set[str] = set()
-        for sample in samples:
+        for number, sample in enumerate(samples, 1):
+            if number % SLICE == 0:
+                yield
             workers.add(sample.worker)
             key = _key(sample, proxies)
             if key is None or not sample.figures.get(fig.SESSIONS, "").isdecimal():
@@ -124,9 +136,12 @@ class Counters:
         # Figures read while the worker counts may be out of step with each other: none is taken back.
         held = tuple(map(max, base, found))
         self._kinds[key] = sample.kind
-        if held != self._bases.get(row):
+        known = self._bases.get(row)
+        if held != known:
             self._bases[row] = held
-            self._unsaved_bases.add(row)
+            # A base of nothing is what an unknown row has anyway: a reload of thousands of rows stores none of them.
+            if known is not None or any(held):
+                self._unsaved_bases.add(row)
         if held != base or key not in self._totals:
             if key not in self._totals:
                 self._know(key)

@@ -21,7 +21,7 @@ from pointsman.telemetry.database import Database, Statement
 from pointsman.telemetry.health import Combined, Observed, nodes_of, observe
 
 _ANSWERING = frozenset({NodeState.ALIVE, NodeState.DRAINING, NodeState.UNKNOWN})
-_NOT_SEEN = "the engine has not said anything about it yet"
+_UNSEEN = Observed(NodeState.UNKNOWN, "the engine has not said anything about it yet")
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class HealthTracker:
         self._clock = clock
         self._nodes: dict[tuple[str, str], _Node] = {}
         self._health: dict[tuple[str, str], NodeHealth] = {}
+        self._observed: dict[tuple[str, str], Observed] = {}
         self._dead_pools: set[str] = set()
         self._verdicts: dict[tuple[str, str, str], Verdict] = {}
         self._statements: list[Statement] = []
@@ -73,19 +74,33 @@ class HealthTracker:
         `combined` is what our own monitors say; `native` names the monitor that the engine itself runs for a pool, by
         pool. With `complete`, nodes without a row are unknown; nodes that `proxies` does not name are forgotten.
         """
-        now = self._clock()
         seen = observe(samples, proxies, combined)
-        existing = nodes_of(proxies)
+        return self.take(seen, nodes_of(proxies), native=native, complete=complete)
+
+    def take(
+        self,
+        seen: Mapping[tuple[str, str], Observed],
+        existing: frozenset[tuple[str, str]],
+        *,
+        native: Mapping[str, str] = MappingProxyType({}),
+        complete: bool = True,
+    ) -> tuple[Event, ...]:
+        """`observe`, of nodes that were judged already: `seen` of those `existing`, by (pool, node)."""
+        now = self._clock()
         events: list[Event] = []
         for place in [place for place in self._nodes if place not in existing]:
             del self._nodes[place], self._health[place]
+            self._observed.pop(place, None)
             self._statements.append(("DELETE FROM node_health WHERE pool = ? AND node = ?", place))
         for place in sorted(existing):
             found = seen.get(place)
             if found is None:
                 if not complete and place in self._nodes:
                     continue
-                found = Observed(NodeState.UNKNOWN, _NOT_SEEN)
+                found = _UNSEEN
+            if self._observed.get(place) == found and place in self._nodes:
+                continue  # seen twice alike, nothing can have turned
+            self._observed[place] = found
             events += self._turn(place, found, native.get(place[0], ""), now)
         pools = {pool for pool, _ in existing}
         return (*events, *self._pools(pools, {pool for pool, _ in seen}))

@@ -1,13 +1,63 @@
-"""Which names of a configuration are looked up."""
+"""Host names: remembered, and not forgotten because a name service is down."""
 
 from __future__ import annotations
 
-from pointsman.control.resolve import names_in
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pointsman.control.resolve import Resolver, names_in
 from pointsman.schema.monitor import MONITOR
 from pointsman.schema.pool import POOL
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.validate import build
+
+GONE = "gone.invalid"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "names.json"
+
+
+@pytest.fixture
+def resolver(file: Path) -> Iterator[Resolver]:
+    """One that a former control plane left an answer for."""
+    file.write_text(json.dumps({GONE: ["192.0.2.1"]}))
+    made = Resolver(file)
+    yield made
+    made.close()
+
+
+async def test_a_name_that_stopped_resolving_keeps_its_address_over_a_restart(
+    resolver: Resolver, file: Path
+) -> None:
+    assert await resolver.addresses([GONE]) == {GONE: ("192.0.2.1",)}
+    assert not await resolver.refresh([GONE])
+    assert resolver.known([GONE]) == {GONE: ("192.0.2.1",)}
+    assert json.loads(file.read_text()) == {GONE: ["192.0.2.1"]}
+
+
+async def test_answers_are_kept_for_the_next_start(resolver: Resolver, file: Path) -> None:
+    found = await resolver.addresses(["localhost"])
+    assert json.loads(file.read_text())["localhost"] == list(found["localhost"])
+    assert await resolver.addresses(["never.invalid"]) == {}
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"a": 1}', "\x00"])
+async def test_a_damaged_file_is_no_obstacle(file: Path, content: str) -> None:
+    file.write_text(content)
+    resolver = Resolver(file)
+    assert await resolver.addresses([GONE]) == {}
+    resolver.close()
+    file.unlink()
+    file.mkdir()
+    resolver = Resolver(file)
+    assert await resolver.addresses(["localhost"])
+    resolver.close()
 
 
 def test_names_are_looked_up_and_addresses_are_not() -> None:

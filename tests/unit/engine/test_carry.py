@@ -33,8 +33,12 @@ def carried(table: str, wanted: Plan, held: tuple[tuple[str, str], ...] = ()) ->
 
 
 def test_health_is_carried_and_configuration_decides_the_rest() -> None:
-    found = carried(row("a", admin=9, weight=5), plan(server("a", weight=3)))
+    found = carried(row("a", admin=8, weight=5), plan(server("a", weight=3)))
     assert found == [row("a", weight=3, initial=3)]
+
+
+def test_nodes_in_maintenance_start_afresh() -> None:
+    assert carried(f"{row('a', admin=1)}\n{row('b', admin=4)}", plan(server("a"), server("b"))) == []
 
 
 def test_a_draining_node_keeps_its_weight_of_zero() -> None:

@@ -12,7 +12,7 @@ from pointsman.schema.pool import POOL
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.resource import ResourceType
 from pointsman.schema.server_key import SERVER_KEY
-from pointsman.schema.validate import Invalid, build, normalise
+from pointsman.schema.validate import PROBLEM_LIMIT, Invalid, build, normalise
 from pointsman.schema.virtual_server import VIRTUAL_SERVER
 
 
@@ -281,6 +281,19 @@ def test_sets_lose_repeated_elements_and_lists_do_not() -> None:
     assert monitors is not None and rules is not None
     assert normalise(monitors, ["b", "a", "b"]) == ["b", "a"]
     assert normalise(rules, ["b", "a", "b"]) == ["b", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"basic": {"nodes_table": [{"node": "bad"}] * 1_000_000}},
+        {"basic": {f"passive_monitorin{number}": 1 for number in range(100_000)}},
+        {f"basi{number}": {} for number in range(100_000)},
+        {"basic": {"nodes_table": [{"node": "bad", "x": 1, "weight": "x"}] * 10_000}},
+    ],
+)
+def test_huge_objects_are_refused_with_bounded_faults(settings: Any) -> None:
+    assert 1 <= len(problems(POOL, settings)) <= PROBLEM_LIMIT
 
 
 @pytest.mark.parametrize("name", ["discard", "builtin_dns"])

@@ -12,7 +12,7 @@ from pointsman.schema.counter import STATISTICS_BY_PATH
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.sample import Proxy, Role, Sample
 from pointsman.telemetry import figures
-from pointsman.telemetry.counters import KEEP_OBJECT_SECONDS, Counters
+from pointsman.telemetry.counters import KEEP_OBJECT_SECONDS, SLICE, Counters
 from pointsman.telemetry.database import SCHEMA, Database
 
 WEB = ObjectId("virtual_servers", "web")
@@ -183,6 +183,25 @@ def test_a_partial_reading_leaves_other_objects_alone() -> None:
     assert counters.virtual_server("web")["current_conn"] == 4
     assert counters.pool_node("nodes", "a:80")["current_conn"] == 2
     assert set(counters.flows()) == {WEB}
+
+
+def test_a_new_worker_that_counted_nothing_yet_is_not_stored() -> None:
+    counters = Counters()
+    counters.absorb([row("vs", stot=3, bin=9), row("p")], PROXIES)
+    counters.pending()
+    counters.absorb([row("vs", worker="2"), row("p", worker="2")], PROXIES)
+    assert counters.pending() == []
+    counters.absorb([row("vs", worker="2", stot=1), row("p", worker="2")], PROXIES)
+    assert len(counters.pending()) == 2
+
+
+def test_slices_add_up_to_the_whole() -> None:
+    samples = [row("vs", stot=3, bin=9), row("p", stot=2)] * SLICE
+    whole, sliced = Counters(), Counters()
+    whole.absorb(samples, PROXIES)
+    assert sum(1 for _ in sliced.absorbing(samples, PROXIES)) == 2
+    assert sliced.virtual_server("web") == whole.virtual_server("web")
+    assert sorted(sliced.pending()) == sorted(whole.pending())
 
 
 def test_an_object_that_is_gone_is_forgotten_after_a_day() -> None:

@@ -48,6 +48,8 @@ def _process_lines(facts: Facts) -> tuple[Line, ...]:
         Line(f"{DESCRIPTION}generation-{facts.generation}"),
         Line(f"stats socket {socket} mode 600 level admin expose-fd listeners"),
         Line(f"server-state-file {word(f'{facts.run_directory}/servers.state')}"),
+        # What parses requests from anywhere can then not read passwords and keys of this machine.
+        *(Line(f"{kind} {facts.worker_user}") for kind in ("uid", "gid") if facts.worker_user),
         # Downloads outlive reloads this long.
         Line("hard-stop-after 1h"),
         Line("noreuseport"),

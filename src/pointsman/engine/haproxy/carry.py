@@ -15,6 +15,9 @@ from pointsman.compiler.plan import Plan, Server
 _BACKEND, _SERVER, _ADDRESS, _ADMIN, _WEIGHT, _INITIAL_WEIGHT, _PORT = 1, 3, 4, 6, 7, 8, 18
 _READY = "0"
 _FORCED_MAINTENANCE = "1"
+_ANY_MAINTENANCE = (
+    0x67  # SRV_ADMF_*MAINT of HAProxy 2.8: forced, inherited, by configuration, by name, by host
+)
 
 
 def is_watched(server: Server) -> bool:
@@ -100,6 +103,8 @@ def carry_states(table: str, plan: Plan, held: Container[tuple[str, str]] = ()) 
         server = servers.get(key)
         if server is None or (words[_ADDRESS], words[_PORT]) != (server.address, str(server.port)):
             continue
+        if int(words[_ADMIN]) & _ANY_MAINTENANCE and key not in held:
+            continue  # there every server is called stopped, which says nothing about its health
         words[_ADMIN] = _FORCED_MAINTENANCE if key in held else _READY
         words[_WEIGHT] = words[_INITIAL_WEIGHT] = str(server.weight)
         rows.append(" ".join(words))

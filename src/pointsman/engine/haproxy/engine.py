@@ -42,8 +42,6 @@ _RETURN_SECONDS = 3.0
 _START_SECONDS = 15.0
 _HOPELESS_SECONDS = 1.0
 """After this long an engine that still complains about its configuration at every start will not come up."""
-_SOCKET_BYTES = 97
-"""Longest path of a socket in HAProxy, which adds ten bytes to it while it binds (the kernel takes 107)."""
 
 
 class HaproxyEngine:
@@ -55,8 +53,6 @@ class HaproxyEngine:
 
     def __init__(self, home: Path, binary: Path, on_event: Callable[[Event], None]) -> None:
         self._run = home / "run"
-        if len(str(self._run / "haproxy-master.sock").encode()) > _SOCKET_BYTES:
-            raise ValueError(f"the path of {home} is too long for its sockets; choose a shorter --home")
         self._binary = binary
         self._on_event = on_event
         self._generations = Generations(home / "engine")
@@ -321,7 +317,7 @@ class HaproxyEngine:
     async def _probe(self, listeners: Iterable[Listener]) -> Mapping[Listener, str]:
         bound: frozenset[tuple[str, int]] = frozenset()
         if self._worker is not None and not self._worker.ended():
-            bound = self._generations.listeners(self._number)
+            bound = await asyncio.to_thread(self._generations.listeners, self._number)
         return await asyncio.to_thread(refused_binds, tuple(listeners), bound)
 
     def _refuse(self, problems: tuple[Problem, ...]) -> Outcome:
@@ -464,7 +460,8 @@ class HaproxyEngine:
         self._states_are_old = False
         try:
             table = await worker.talk.ask("show servers state")
-            write_states(self._states, carry_states(table, plan, dead_servers(plan, self._verdicts)))
+            dead = dead_servers(plan, self._verdicts)
+            write_states(self._states, await asyncio.to_thread(carry_states, table, plan, dead))
         except BaseException:
             self._states_are_old = True
             raise

@@ -14,10 +14,15 @@ from pathlib import Path
 from pointsman.private_file import write_private
 
 ENGINE = "haproxy"
+_SOCKET_BYTES = 97
+"""Longest path of a socket in HAProxy, which adds ten bytes to it while it binds (the kernel takes 107)."""
 
 
 class Supervisor:
-    """The launcher of one home, which may not be there (a control plane run by hand, a test)."""
+    """The launcher of one home, which may not be there (a control plane run by hand, a test).
+
+    Raises ValueError when the home's path is too long for a socket.
+    """
 
     def __init__(self, home: Path, binary: Path) -> None:
         run = home / "run"
@@ -26,6 +31,8 @@ class Supervisor:
         self.log = home / "log" / "haproxy.log"
         configuration = home / "engine" / "current" / "haproxy.cfg"
         master = run / "haproxy-master.sock"
+        if len(str(master).encode()) > _SOCKET_BYTES:
+            raise ValueError(f"the path of {home} is too long for its sockets; choose a shorter --home")
         self._entry: dict[str, object] = {
             "name": ENGINE,
             "argv": [str(binary), "-W", "-S", f"{master},mode,600", "-f", str(configuration)],
@@ -36,15 +43,6 @@ class Supervisor:
     def log_size(self) -> int:
         """Bytes in the engine's log; the place from which `log_since` reads what comes."""
         return self.log.stat().st_size if self.log.exists() else 0
-
-    def log_since(self, start: int) -> str:
-        """What the engine wrote from byte `start` on, 1 MiB at most; "" when that cannot be read."""
-        try:
-            with self.log.open("rb") as log:
-                log.seek(start)
-                return log.read(1 << 20).decode(errors="replace")
-        except OSError:
-            return ""
 
     def is_asked(self) -> bool:
         """Whether the launcher has been asked to run the engine."""
@@ -70,6 +68,15 @@ class Supervisor:
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             return 0
         return pid if int(start) == content.get("start") else 0
+
+    def log_since(self, start: int) -> str:
+        """What the engine wrote to its log from a position on, the first MiB of it."""
+        try:
+            with self.log.open("rb") as log:
+                log.seek(start)
+                return log.read(1 << 20).decode(errors="replace")
+        except OSError:
+            return ""
 
     def _read(self) -> list[dict[str, object]]:
         try:

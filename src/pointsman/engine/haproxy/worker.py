@@ -61,7 +61,11 @@ class Worker:
         """Its figures, of all proxies or of those named. Raises EngineUnreachable."""
         commands = [f"show stat {proxy} 7 -1" for proxy in proxies] if proxies else ["show stat"]
         answers = await self.talk.ask_all(commands)
-        return tuple(row for text in answers for row in parse_samples(text, self.identity, current=current))
+        return await asyncio.to_thread(
+            lambda: tuple(
+                row for text in answers for row in parse_samples(text, self.identity, current=current)
+            )
+        )
 
     async def is_finished(self) -> bool:
         """Whether a replaced worker has nothing left but our conversation. Raises EngineUnreachable."""

@@ -1,7 +1,7 @@
 """The status tree: what this traffic manager is, how it fares, its counters, and our additions to it.
 
 `conditions`, `applies`, `history` and `events` are ours; the rest is the product's. Invariant: nothing here
-changes anything.
+changes anything but `PUT history/<revision>?restore`, which makes the configuration what it was then.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from pointsman.control.control import Control
+from pointsman.control.error import ControlError
 from pointsman.schema.counter import StatisticType
 from pointsman.schema.event import Severity
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.resource import ResourceType
+from pointsman.schema.validate import Invalid
 from pointsman.telemetry.event_log import EventLog, EventQuery
 from pointsman.telemetry.history import History
 from pointsman.web.answer import Answer, error_answer, json_answer
@@ -67,6 +69,10 @@ class StatusHandler:
     async def answer(self, request: Request, base: tuple[str, ...]) -> Answer:
         """The answer to a request whose path begins with `base`."""
         method, path = request.method, request.segments
+        if method == "PUT" and "restore" in request.query:
+            match path[len(base) :]:
+                case (member, "history", revision) if member in (LOCAL, self._control.identity.name):
+                    return await self._restore(request, revision)
         if method not in SAFE:
             return (
                 read_only(method, path) if method in ("PUT", "DELETE") else not_allowed(method, sorted(SAFE))
@@ -94,6 +100,22 @@ class StatusHandler:
                     return error_answer(400, "query.invalid", str(error))
             case _:
                 return not_found(method, path)
+
+    async def _restore(self, request: Request, revision: str) -> Answer:
+        if (
+            not revision.isascii()
+            or not revision.isdecimal()
+            or not 0 < int(revision) <= self._control.revision
+        ):
+            text = f"there is no revision {revision}; give one from 1 to {self._control.revision}"
+            return error_answer(404, "resource.not_found", text)
+        try:
+            restored = await self._control.restore(request.caller, int(revision))
+        except Invalid as error:
+            return error_answer(400, "resource.validation_error", "; ".join(map(str, error.problems)), {})
+        except ControlError as error:
+            return error_answer(507, "storage.failed", str(error), {})
+        return json_answer(200, {"revision": restored})
 
     async def _ours(self, branch: str, request: Request) -> Answer:
         query = request.query
