@@ -44,11 +44,11 @@ from pointsman.engine.haproxy.engine import HaproxyEngine
 from pointsman.identity.certificate import CertificateRefused, InstanceCertificate
 from pointsman.identity.machine import can_become, machine_addresses
 from pointsman.identity.password import UsersFileError
-from pointsman.identity.private_file import write_private
 from pointsman.identity.user import PasswordRefused, Users
 from pointsman.licence.key import Refused
 from pointsman.licence.local import self_issue
 from pointsman.monitors.ping import icmp_socket
+from pointsman.private_file import write_private
 from pointsman.schema.event import Event, Severity
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.snapshot import Snapshot

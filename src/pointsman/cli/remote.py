@@ -7,7 +7,6 @@ earlier ones applied, and says so.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import ipaddress
 import ssl
@@ -20,6 +19,7 @@ import httpx
 
 from pointsman.cli.instance import WAIT_SECONDS, Json
 from pointsman.cli.outcome import Rejected, Unreachable
+from pointsman.control.merge import secret_readback
 from pointsman.document.difference import Objects, compare
 from pointsman.document.wire import encode_changes, encode_identity
 from pointsman.schema.problem import ObjectId, Problem
@@ -234,9 +234,8 @@ def _overlay(
         for name, value in keys.items():
             key = kind.key(section, name)
             held = stored.get(section, {}).get(name)
-            # REST shows a private key as base64 of its SHA-256.
             hashed = key is not None and key.secret is not None and key.secret.readback == "hash"
-            if hashed and held == base64.b64encode(hashlib.sha256(value.encode()).digest()).decode():
+            if hashed and held == secret_readback(value):
                 continue
             merged.setdefault(section, {})[name] = value
     return merged

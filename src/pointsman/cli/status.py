@@ -53,6 +53,7 @@ def show_status(screen: Screen, found: Json) -> None:
         screen.table(
             ("SERVICE", "STATE", "LISTENS", "POOL", "CONNS", "REQUESTS", "IN", "OUT", "WHY"),
             [_service(service) for service in found["services"]],
+            below="WHY",
         )
     for pool in found["pools"]:
         _pool(screen, pool)
@@ -98,6 +99,7 @@ def _pool(screen: Screen, pool: Json) -> None:
     screen.table(
         ("NODE", "STATE", "WEIGHT", "CONNS", "TOTAL", "WHY", "SINCE", "LAST CHANGED BY"),
         [_node(node) for node in pool["nodes"]],
+        below="WHY",
     )
 
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-
+from pointsman.compiler.certificate import Unusable, authority_certificates, check_pair
 from pointsman.schema.certificate_authority import CertificateAuthority
 from pointsman.schema.pool import Pool
 from pointsman.schema.problem import ObjectId, Problem
@@ -49,45 +47,15 @@ def _failure_chain(snapshot: Snapshot, identity: ObjectId) -> Iterator[Problem]:
         chain.append(following)
 
 
-def key_pair_fault(public: str, private: str) -> tuple[str, str] | None:
-    """Why a certificate and key cannot serve: (key name, sentence), or None when they match."""
-    try:
-        certificates = x509.load_pem_x509_certificates(public.encode())
-    except ValueError:
-        return (
-            "public",
-            "is not a certificate in PEM; paste the text from BEGIN CERTIFICATE to END CERTIFICATE",
-        )
-    try:
-        key = serialization.load_pem_private_key(private.encode(), password=None)
-    except TypeError:
-        return (
-            "private",
-            "is encrypted with a passphrase; remove the passphrase first (openssl pkey -in FILE)",
-        )
-    except ValueError:
-        return "private", "is not a private key in PEM; paste the text from BEGIN to END PRIVATE KEY"
-    except Exception:
-        # cryptography raises UnsupportedAlgorithm and others for key kinds that it does not know
-        return "private", "is of a kind that is not supported; use an RSA or elliptic-curve key"
-    as_bytes = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    if certificates[0].public_key().public_bytes(*as_bytes) != key.public_key().public_bytes(*as_bytes):
-        return (
-            "private",
-            "does not belong to the certificate; send the key that the certificate was made from",
-        )
-    return None
-
-
 def _key_pair(identity: ObjectId, key: ServerKey) -> Iterator[Problem]:
-    fault = key_pair_fault(key.basic.public, key.basic.private)
-    if fault is not None:
-        yield Problem(identity, ("basic", fault[0]), "certificate.invalid", fault[1])
+    try:
+        check_pair(key.basic.public, key.basic.private)
+    except Unusable as fault:
+        yield Problem(identity, ("basic", fault.key), "certificate.invalid", fault.predicate)
 
 
 def _authority(identity: ObjectId, authority: CertificateAuthority) -> Iterator[Problem]:
     try:
-        x509.load_pem_x509_certificates(authority.content)
-    except ValueError:
-        message = "holds no certificate in PEM; send one or more CERTIFICATE blocks"
-        yield Problem(identity, (), "certificate.invalid", message)
+        authority_certificates(authority.content)
+    except Unusable as fault:
+        yield Problem(identity, (), "certificate.invalid", fault.predicate)

@@ -14,7 +14,7 @@ from pointsman.compiler.facts import Facts
 from pointsman.compiler.node import Node, addresses_of
 from pointsman.compiler.plan import Check
 from pointsman.compiler.remark import Remarks
-from pointsman.schema.address import split_node
+from pointsman.schema.address import split_end_point
 from pointsman.schema.monitor import Monitor
 from pointsman.schema.pool import Pool
 from pointsman.schema.problem import ObjectId
@@ -112,7 +112,7 @@ def _machine(
     """Host, address and port that a poolwide monitor watches, or None with a condition."""
     path = ("basic", "machine")
     machine = monitor.basic.machine
-    host, port = _end_point(machine)
+    host, port = split_end_point(machine)
     fault = ""
     if not machine:
         fault = "it is poolwide and names no machine; set basic.machine"
@@ -132,12 +132,6 @@ def _machine(
         *("basic", "monitors"),
     )
     return None
-
-
-def _end_point(machine: str) -> tuple[str, int]:
-    if machine.startswith("[") or machine.count(":") == 1:
-        return split_node(machine)
-    return machine, 0
 
 
 def _check(pool: str, node: str, name: str, monitor: Monitor, target: tuple[str, str, int]) -> Check:

@@ -15,7 +15,7 @@ from typing import Any
 
 from pointsman.compiler.check import check
 from pointsman.control.error import CannotStore, Conflict, Forbidden, InUse, NotFound
-from pointsman.control.merge import canonical, merge
+from pointsman.control.merge import canonical, merge, with_changes
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.reference import references
 from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
@@ -171,19 +171,7 @@ class Configuration:
             return self._store.revision
 
     async def _commit(self, changes: Sequence[Change], actor: Author, reason: str) -> None:
-        candidate = dict(self.snapshot.objects)
-        touched: list[ObjectId] = []
-        for change in changes:
-            match change:
-                case Put(identity, settings):
-                    candidate[identity] = build(self.kind(identity.type), identity.name, settings)
-                    touched.append(identity)
-                case Delete(identity):
-                    candidate.pop(identity, None)
-                case Rename(identity, name):
-                    renamed = ObjectId(identity.type, name)
-                    if identity in candidate:
-                        candidate[renamed] = candidate.pop(identity)
+        candidate, touched = with_changes(self.snapshot.objects, changes)
         if problems := check(Snapshot(candidate), touched):
             raise Invalid(problems)
         try:

@@ -15,6 +15,7 @@ from pointsman.compiler.plan import Plan
 from pointsman.control.apply import Applied, ApplyLoop
 from pointsman.control.configuration import Configuration, Edited
 from pointsman.control.live import Live
+from pointsman.control.merge import with_changes
 from pointsman.control.status import Change as LastChange
 from pointsman.control.status import Status, observe
 from pointsman.schema.condition import Condition, Standing
@@ -22,8 +23,7 @@ from pointsman.schema.event import Event
 from pointsman.schema.pool import Pool
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.snapshot import Snapshot
-from pointsman.schema.validate import build
-from pointsman.store import Author, Change, Delete, Put, Rename, Store, Transaction
+from pointsman.store import Author, Change, Store, Transaction
 
 
 @dataclass(frozen=True)
@@ -156,17 +156,7 @@ class Control:
 
     def preview(self, changes: Sequence[Change]) -> Plan:
         """The plan that the configuration would have with `changes`; raises `Invalid`. Nothing is stored."""
-        objects = dict(self.snapshot.objects)
-        for change in changes:
-            match change:
-                case Put(identity, settings):
-                    kind = self._configuration.kind(identity.type)
-                    objects[identity] = build(kind, identity.name, settings)
-                case Delete(identity):
-                    objects.pop(identity, None)
-                case Rename(identity, name):
-                    if identity in objects:
-                        objects[ObjectId(identity.type, name)] = objects.pop(identity)
+        objects, _ = with_changes(self.snapshot.objects, changes)
         snapshot = Snapshot(objects, self.revision)
         return self._loop.preview(snapshot, self._facts(snapshot))
 

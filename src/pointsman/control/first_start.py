@@ -10,7 +10,7 @@ import socket
 from collections.abc import Iterable
 from pathlib import Path
 
-from pointsman.identity.private_file import write_private
+from pointsman.private_file import write_private
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.registry import RESOURCE_TYPES
 from pointsman.store import Author, Change, Put, Store

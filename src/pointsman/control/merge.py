@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pointsman.schema.problem import ObjectId
+from pointsman.schema.registry import BY_PATH
 from pointsman.schema.resource import Kind, Resource, ResourceType, Row
 from pointsman.schema.snapshot import AnyResource
-from pointsman.schema.validate import normalise
+from pointsman.schema.validate import build, normalise
 from pointsman.schema.value import Secret
+from pointsman.store import Change, Delete, Put, Rename
 
 
 def secret_readback(value: str) -> str:
@@ -78,3 +81,26 @@ def full(kind: ResourceType, built: AnyResource) -> dict[str, dict[str, Any]]:
     for key in kind.keys:
         out[key.section][key.name] = plain(key.read(built))
     return out
+
+
+def with_changes(
+    objects: Mapping[ObjectId, AnyResource], changes: Iterable[Change]
+) -> tuple[dict[ObjectId, AnyResource], tuple[ObjectId, ...]]:
+    """`objects` as `changes` would make them, and the identities that those put there. Raises `Invalid`.
+
+    Deleting or renaming what is not there changes nothing, and types that this version does not know are passed over.
+    """
+    after = dict(objects)
+    put: list[ObjectId] = []
+    for change in changes:
+        match change:
+            case Put(identity, settings):
+                if (kind := BY_PATH.get(identity.type)) is not None:
+                    after[identity] = build(kind, identity.name, settings)
+                    put.append(identity)
+            case Delete(identity):
+                after.pop(identity, None)
+            case Rename(identity, name):
+                if identity in after:
+                    after[ObjectId(identity.type, name)] = after.pop(identity)
+    return after, tuple(put)

@@ -17,6 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 
+from pointsman.private_file import write_private
+from pointsman.schema.address import split_end_point, split_node
 from pointsman.schema.monitor import Monitor
 from pointsman.schema.pool import Pool
 from pointsman.schema.snapshot import Snapshot
@@ -26,20 +28,15 @@ PATIENCE = 2.0
 REFRESH = 30.0
 
 
-def host_of(node: str) -> str:
-    """The host part of "host:port", "[address]:port" or a host alone."""
-    return (node.rpartition(":")[0] or node).strip("[]")
-
-
 def names_in(snapshot: Snapshot) -> frozenset[str]:
     """Host names (not addresses) that the configuration mentions where an address is needed."""
     found: set[str] = set()
     for _, pool in snapshot.all("pools", Pool):
-        found.update(host_of(row.node) for row in pool.basic.nodes_table)
+        found.update(split_node(row.node)[0] for row in pool.basic.nodes_table)
     for _, server in snapshot.all("virtual_servers", VirtualServer):
         found.update(server.basic.listen_on_hosts)
     for _, monitor in snapshot.all("monitors", Monitor):
-        found.add(host_of(monitor.basic.machine))
+        found.add(split_end_point(monitor.basic.machine)[0])
     return frozenset(name for name in found if name and not _is_address(name))
 
 
@@ -61,10 +58,8 @@ def _read(file: Path) -> dict[str, tuple[str, ...]]:
 
 
 def _write(file: Path, answers: Mapping[str, tuple[str, ...]]) -> None:
-    new = file.with_name(f"{file.name}.new")
     with contextlib.suppress(OSError):  # a full disk: the names are known as long as this process lives
-        new.write_text(json.dumps(answers, indent=1))
-        new.replace(file)
+        write_private(file, json.dumps(answers, indent=1).encode(), durable=False)
 
 
 class Resolver:

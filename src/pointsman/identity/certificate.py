@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from pointsman.identity.private_file import sync_directory, write_private
+from pointsman.private_file import sync, write_private
 
 YEARS = 10
 _COMMON_NAME_LIMIT = 64
@@ -122,7 +122,7 @@ class InstanceCertificate:
         write_private(self._directory / "admin.private", self._private)
         write_private(self._directory / "admin.public", self._public)
         staged.unlink()
-        sync_directory(self._directory)
+        sync(self._directory)
         return self
 
 

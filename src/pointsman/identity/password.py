@@ -17,7 +17,7 @@ from types import MappingProxyType
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from pointsman.identity.private_file import write_private
+from pointsman.private_file import write_private
 
 GENERATED_LENGTH = 12
 GENERATED_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789,.-_+"

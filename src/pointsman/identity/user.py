@@ -25,8 +25,8 @@ from pointsman.identity.password import (
     PasswordFile,
     generate_password,
 )
-from pointsman.identity.private_file import sync_directory, write_private
 from pointsman.identity.session import Sessions
+from pointsman.private_file import sync, write_private
 from pointsman.schema.event import Event, Severity
 
 ADMIN = "admin"
@@ -186,7 +186,7 @@ class Users:
         if user == ADMIN:
             with contextlib.suppress(FileNotFoundError):
                 (self._home / "admin-password").unlink()
-                sync_directory(self._home)
+                sync(self._home)
         self.sessions.end_user(user)
         self._audit(Severity.INFO, "password changed", user)
 

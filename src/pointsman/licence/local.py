@@ -7,7 +7,6 @@ licence that is there is never overwritten by `self_issue`.
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pointsman.licence.key import SIZE_LIMIT, Licence, Refused, issue, new_serial, verify
+from pointsman.private_file import write_private
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def self_issue(home: Path, holder: str, *, now: float | None = None) -> Held:
             licence, False, f"licence {licence.serial}, {_limits(licence)}, issued to {licence.holder}"
         )
     licence = Licence(new_serial(), holder, int(time.time() if now is None else now))
-    _write(path, issue(licence, issuer).encode("ascii"))
+    write_private(path, issue(licence, issuer).encode("ascii"))
     sentence = f"issued an unlimited licence to this instance itself (serial {licence.serial}, {path})"
     return Held(licence, True, sentence)
 
@@ -74,17 +74,5 @@ def _issuer(path: Path) -> Ed25519PrivateKey:
         return key
     key = Ed25519PrivateKey.generate()
     encoding = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    _write(path, key.private_bytes(*encoding))
+    write_private(path, key.private_bytes(*encoding))
     return key
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(
-        temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-    )
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)

@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 
+from pointsman.compiler.escape import decode
 from pointsman.compiler.plan import Check
 from pointsman.monitors.connection import opened
 from pointsman.monitors.finding import Budget, Failed, Finding, excerpt
 from pointsman.monitors.pattern import INPUT_LIMIT, Matcher
-
-_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|[abefnrtv\\'\"])")
-_NAMED = {"a": 7, "b": 8, "e": 27, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11, "\\": 92, "'": 39, '"': 34}
 
 
 async def check_transaction(check: Check, matcher: Matcher) -> Finding:
@@ -27,7 +24,7 @@ async def check_transaction(check: Check, matcher: Matcher) -> Finding:
     async with opened(check, budget) as (reader, writer):
         if check.write_string:
             async with budget.spend("sending"):
-                writer.write(decoded(check.write_string))
+                writer.write(decode(check.write_string))
                 await writer.drain()
         if check.response_regex:
             reason = await _judged_answer(check, reader, matcher, budget)
@@ -36,7 +33,7 @@ async def check_transaction(check: Check, matcher: Matcher) -> Finding:
         if check.close_string:
             with contextlib.suppress(Failed):  # a node that hangs up first has answered all the same
                 async with budget.spend("closing"):
-                    writer.write(decoded(check.close_string))
+                    writer.write(decode(check.close_string))
                     await writer.drain()
                     writer.write_eof() if writer.can_write_eof() else None
     return Finding(True, reason)
@@ -62,22 +59,3 @@ async def _judged_answer(check: Check, reader: asyncio.StreamReader, matcher: Ma
 
 def _so_far(received: bytes) -> str:
     return f"received {excerpt(received)}" if received else "received nothing"
-
-
-def decoded(text: str) -> bytes:
-    """The bytes a string with backslash escapes stands for.
-
-    Known are the escapes of C (\\r \\n \\t \\\\ \\xHH \\ooo and so on); any other backslash stands for
-    itself.
-    """
-    out = bytearray()
-    position = 0
-    for found in _ESCAPE.finditer(text):
-        out += text[position : found.start()].encode()
-        code = found[1]
-        if code in _NAMED:
-            out.append(_NAMED[code])
-        else:
-            out.append(int(code[1:], 16) if code.startswith("x") else int(code, 8) & 0xFF)
-        position = found.end()
-    return bytes(out + text[position:].encode())

@@ -39,6 +39,16 @@ def split_node(node: str) -> tuple[str, int]:
     return _host(host), int(port)
 
 
+def split_end_point(text: str) -> tuple[str, int]:
+    """Host (without brackets) and port of a node, or of a host or address alone; then the port is 0.
+
+    Raises `PydanticCustomError` saying what to write instead.
+    """
+    if text.startswith("[") or text.count(":") == 1:
+        return split_node(text)
+    return (_host(text) if text else ""), 0
+
+
 def _host(host: str) -> str:
     if ":" in host:
         return _ipv6(host)
@@ -96,10 +106,7 @@ def _ip_or_empty(value: str) -> str:
 
 
 def _end_point(value: str) -> str:
-    if value.startswith("[") or value.count(":") == 1:
-        split_node(value)
-    elif value:
-        _host(value)
+    split_end_point(value)
     return value
 
 

@@ -18,9 +18,10 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from pointsman.private_file import sync
 from pointsman.store.database import Database
 from pointsman.store.error import StoreDamaged, StoreInUse
-from pointsman.store.secret import KEY_BYTES, DataKey, read_key, sync_directory, write_key
+from pointsman.store.secret import KEY_BYTES, DataKey, read_key, write_key
 
 ORIGIN_DIGITS = 16
 
@@ -47,7 +48,7 @@ class Directory:
         """Makes the directory if need be and takes hold of it; raises `StoreInUse`."""
         if not path.is_dir():
             path.mkdir(mode=0o700, parents=True)
-            sync_directory(path.parent)
+            sync(path.parent)
         path.chmod(0o700)
         # Not inherited by programs that we start: the engines outlive this process and must not hold the
         # lock.
@@ -97,10 +98,10 @@ class Directory:
         for leftover in (draft, *self.path.glob(f"{draft.name}-*")):
             leftover.unlink(missing_ok=True)
         os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        sync_directory(self.path)
+        sync(self.path)
         if not self.key.exists():
             write_key(self.key, DataKey.generate())
         key = DataKey(read_key(self.key))
         Database.create(draft, origin=secrets.token_hex(ORIGIN_DIGITS // 2), key_check=key.check)
         draft.rename(self.database)
-        sync_directory(self.path)
+        sync(self.path)

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from pointsman.private_file import sync
 from pointsman.store.register import Cell, Stamp
 from pointsman.store.shape import canonical
 
@@ -109,13 +110,4 @@ def write_key(path: Path, secret: bytes) -> None:
     # replaced.
     path.hardlink_to(draft)
     draft.unlink()
-    sync_directory(path.parent)
-
-
-def sync_directory(directory: Path) -> None:
-    """Makes names that were made or removed in a directory last over a power cut."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync(path.parent)

@@ -52,3 +52,23 @@ def test_a_piped_table_is_plain_and_not_folded(capsys: pytest.CaptureFixture[str
         "z",
         "end",
     ]
+
+
+def test_a_reason_too_long_for_the_terminal_stands_under_its_row(capsys: pytest.CaptureFixture[str]) -> None:
+    columns = ("NODE", "STATE", "WHY", "SINCE")
+    rows = [
+        ("127.0.0.1:8001", "alive", "", "1 min ago"),
+        ("127.0.0.1:8002", "DEAD", "no connection: refused by the node " * 3, "3 s ago"),
+    ]
+    Screen(as_json=False, width=60).table(columns, rows, below="WHY")
+    assert capsys.readouterr().out.splitlines() == [
+        "NODE            STATE  SINCE",
+        "127.0.0.1:8001  alive  1 min ago",
+        "127.0.0.1:8002  DEAD   3 s ago",
+        "    no connection: refused by the node no connection:",
+        "    refused by the node no connection: refused by the node",
+    ]
+    Screen(as_json=False, width=200).table(columns, rows, below="WHY")
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    Screen(as_json=False, width=20).table(columns, rows, below="WHY")
+    assert "WHY" in capsys.readouterr().out

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.certificates import self_signed
 
-from pointsman.compiler.check import check, key_pair_fault
+from pointsman.compiler.check import check
 from pointsman.schema.certificate_authority import CERTIFICATE_AUTHORITY
 from pointsman.schema.pool import POOL
 from pointsman.schema.problem import ObjectId
@@ -36,25 +36,22 @@ def test_circles_of_failure_pools() -> None:
     )
 
 
+def faults(public: str, private: str) -> list[tuple[str, ...]]:
+    """The keys at fault in a pair."""
+    identity = ObjectId("ssl/server_keys", "k")
+    settings: dict[str, Any] = {"basic": {"public": public, "private": private}}
+    return [p.path for p in check(Snapshot({identity: build(SERVER_KEY, "k", settings)}), [identity])]
+
+
 def test_key_pairs() -> None:
     public, private = self_signed("a.example")
     other_public, other_private = self_signed("b.example")
-    assert key_pair_fault(public, private) is None
-    assert key_pair_fault(public + other_public, private) is None
-    cases = {
-        "public": ("nonsense", private),
-        "private": (public, other_private),
-    }
-    for field, pair in cases.items():
-        fault = key_pair_fault(*pair)
-        assert fault is not None
-        assert fault[0] == field
-    for broken in ("", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", public):
-        assert key_pair_fault(public, broken) is not None
-    settings: dict[str, Any] = {"basic": {"public": public, "private": other_private}}
-    identity = ObjectId("ssl/server_keys", "k")
-    found = check(Snapshot({identity: build(SERVER_KEY, "k", settings)}), [identity])
-    assert [p.path for p in found] == [("basic", "private")]
+    assert faults(public, private) == []
+    assert faults(public + other_public, private) == []
+    assert faults("nonsense", private) == [("basic", "public")]
+    assert faults(public, other_private) == [("basic", "private")]
+    for broken in ("x", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", public):
+        assert faults(public, broken) == [("basic", "private")]
 
 
 def test_authorities() -> None:

@@ -1,4 +1,4 @@
-"""What goes over the wire: escapes, the request, names, checksums, quoted excerpts."""
+"""What goes over the wire: the request, names, checksums, quoted excerpts."""
 
 from __future__ import annotations
 
@@ -14,29 +14,8 @@ from pointsman.monitors.connection import host, server_name
 from pointsman.monitors.finding import excerpt
 from pointsman.monitors.http import request
 from pointsman.monitors.ping import internet_checksum, reply_token
-from pointsman.monitors.transaction import decoded
 
 CHECK = Check("web", "web1:80", "Full HTTP", "http", "10.0.0.1", 80, delay=5, timeout=3, failures=3)
-
-
-@pytest.mark.parametrize(
-    ("text", "data"),
-    [
-        ("QUIT\\r\\n", b"QUIT\r\n"),
-        ("\\x41\\x0\\0\\101\\t\\\\n", b"A\0\0A\t\\n"),
-        ("\\q \\", b"\\q \\"),
-        ("gr\u00fc\u00df", "grüß".encode()),
-        ("", b""),
-        ("\\777", b"\xff"),
-    ],
-)
-def test_escapes_stand_for_bytes(text: str, data: bytes) -> None:
-    assert decoded(text) == data
-
-
-@given(st.binary())
-def test_every_byte_can_be_written_by_an_escape(data: bytes) -> None:
-    assert decoded("".join(f"\\x{byte:02x}" for byte in data)) == data
 
 
 def test_the_request_is_one_get_with_host_and_credentials() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pointsman.compiler.certificate import Unusable, authority_certificates
 from pointsman.compiler.facts import Facts
 from pointsman.compiler.haproxy.quote import word
-from pointsman.compiler.haproxy.tls import version_words, versions
+from pointsman.compiler.haproxy.tls import permitted_versions, version_words
 from pointsman.compiler.node import Node, is_address
 from pointsman.compiler.remark import Remarks
 from pointsman.schema.certificate_authority import CertificateAuthority
@@ -59,24 +59,7 @@ def version_span(
             "Leave one name, or none to expect each node's own",
             *("ssl", "common_name_match"),
         )
-    span = versions(
-        {
-            "TLSv1.0": ssl.support_tls1,
-            "TLSv1.1": ssl.support_tls1_1,
-            "TLSv1.2": ssl.support_tls1_2,
-            "TLSv1.3": ssl.support_tls1_3,
-        },
-        settings,
-    )
-    if span is None:
-        remarks.reject(
-            subject,
-            "tls_no_version",
-            "every TLS version is switched off; enable 1.2 or 1.3",
-            "ssl",
-            "support_tls1_3",
-        )
-    return span
+    return permitted_versions(subject, ssl, settings, remarks)
 
 
 def server_words(pool: Pool, node: Node, mode: str, span: tuple[str, str]) -> tuple[str, ...]:

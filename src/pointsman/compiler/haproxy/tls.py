@@ -21,10 +21,12 @@ from pointsman.compiler.haproxy.quote import Unquotable, entry_word
 from pointsman.compiler.memory import Memory
 from pointsman.compiler.remark import Remarks
 from pointsman.schema.global_settings import GlobalSettings
+from pointsman.schema.pool import Ssl as PoolSsl
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.server_key import ServerKey
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.virtual_server import VirtualServer
+from pointsman.schema.virtual_server.ssl import Ssl as ServerSsl
 
 # Mozilla's "intermediate" recommendation, guidelines version 5.7.
 CIPHERS = ":".join(
@@ -47,7 +49,6 @@ CURVES = "X25519:prime256v1:secp384r1"
 # TLS 1.0 and 1.1 know none of the ciphers above, and OpenSSL 3 permits them at security level 0 only.
 _OLD_CIPHERS = ":ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:AES128-SHA:AES256-SHA:@SECLEVEL=0"
 
-_VERSIONS = ("TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _LOWEST, _HIGHEST = "TLSv1.2", "TLSv1.3"
 
 
@@ -61,20 +62,35 @@ class Termination:
     certificates: Mapping[str, bytes] = field(repr=False)
 
 
-def versions(switches: Mapping[str, str], settings: GlobalSettings) -> tuple[str, str] | None:
-    """The lowest and highest TLS version permitted, or None when none is.
+def permitted_versions(
+    subject: ObjectId, ssl: PoolSsl | ServerSsl, settings: GlobalSettings, remarks: Remarks
+) -> tuple[str, str] | None:
+    """The lowest and highest TLS version that the settings of `subject` permit, or None (with a condition) when none.
 
-    `switches` maps "TLSv1.0" and so on to use_default, enabled or disabled. By default 1.0 and 1.1 are off whatever
-    the global settings say, because their factory settings date from before these versions were broken.
+    By default 1.0 and 1.1 are off whatever the global settings say, because their factory settings date from before
+    these versions were broken.
     """
-    default = {"TLSv1.2": settings.ssl.support_tls1_2, "TLSv1.3": settings.ssl.support_tls1_3}
+    switches = {
+        "TLSv1.0": (ssl.support_tls1, False),
+        "TLSv1.1": (ssl.support_tls1_1, False),
+        "TLSv1.2": (ssl.support_tls1_2, settings.ssl.support_tls1_2),
+        "TLSv1.3": (ssl.support_tls1_3, settings.ssl.support_tls1_3),
+    }
     permitted = [
         version
-        for version in _VERSIONS
-        if switches[version] == "enabled"
-        or (switches[version] == "use_default" and default.get(version, False))
+        for version, (switch, default) in switches.items()
+        if switch == "enabled" or (switch == "use_default" and default)
     ]
-    return (permitted[0], permitted[-1]) if permitted else None
+    if not permitted:
+        remarks.reject(
+            subject,
+            "tls_no_version",
+            "every TLS version is switched off; enable 1.2 or 1.3",
+            "ssl",
+            "support_tls1_3",
+        )
+        return None
+    return permitted[0], permitted[-1]
 
 
 def version_words(span: tuple[str, str]) -> tuple[str, ...]:
@@ -135,23 +151,8 @@ def terminate(
     """TLS towards the clients of a virtual server, or None (with a condition) when it cannot be served."""
     subject = ObjectId("virtual_servers", server_name)
     ssl = server.ssl
-    span = versions(
-        {
-            "TLSv1.0": ssl.support_tls1,
-            "TLSv1.1": ssl.support_tls1_1,
-            "TLSv1.2": ssl.support_tls1_2,
-            "TLSv1.3": ssl.support_tls1_3,
-        },
-        settings,
-    )
+    span = permitted_versions(subject, ssl, settings, remarks)
     if span is None:
-        remarks.reject(
-            subject,
-            "tls_no_version",
-            "every TLS version is switched off; enable 1.2 or 1.3",
-            "ssl",
-            "support_tls1_3",
-        )
         return None
     pems: dict[str, bytes] = {}
     default = ssl.server_cert_default

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pointsman.compiler.plan import Plan
+from pointsman.private_file import sync
 
 CONFIGURATION = "haproxy.cfg"
 _DESCRIPTION = re.compile(r"^ +description .*$", re.MULTILINE)
@@ -115,7 +116,7 @@ class Generations:
             os.sync()
         else:
             for target in (*fresh, *{file.parent for file in fresh}):
-                _sync(target)
+                sync(target)
 
     def remove(self, number: int) -> None:
         """Deletes a generation that never came into force."""
@@ -131,7 +132,7 @@ class Generations:
             new.unlink(missing_ok=True)
             new.symlink_to(f"gen-{number}")
             new.rename(link)
-        _sync(self.directory)
+        sync(self.directory)
 
     def digest(self, number: int) -> str:
         """The fingerprint recorded with a generation, "" when there is none."""
@@ -182,13 +183,5 @@ def _write(path: Path, content: bytes) -> None:
         view = memoryview(content)
         while view:
             view = view[os.write(descriptor, view) :]
-    finally:
-        os.close(descriptor)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -10,6 +10,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pointsman.private_file import write_private
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -32,6 +34,4 @@ def read_entry(path: Path) -> Entry | None:
 
 def write_entry(path: Path, entry: Entry) -> None:
     """Replaces the entry. Not synced to disk: without the worker it is worth nothing."""
-    new = path.with_name(path.name + ".new")
-    new.write_text(json.dumps(asdict(entry)))
-    new.rename(path)
+    write_private(path, json.dumps(asdict(entry)).encode(), durable=False)

@@ -11,6 +11,8 @@ import os
 import signal
 from pathlib import Path
 
+from pointsman.private_file import write_private
+
 ENGINE = "haproxy"
 _SOCKET_BYTES = 97
 """Longest path of a socket in HAProxy, which adds ten bytes to it while it binds (the kernel takes 107)."""
@@ -84,10 +86,7 @@ class Supervisor:
 
     def _write(self, entries: list[dict[str, object]]) -> None:
         if entries != self._read():
-            new = self._engines.with_name("engines.json.new")
-            new.write_text(json.dumps({"engines": entries}, indent=1))
-            new.chmod(0o600)
-            new.rename(self._engines)
+            write_private(self._engines, json.dumps({"engines": entries}, indent=1).encode(), durable=False)
         pid = self.pid()
         if pid:
             with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -30,14 +30,15 @@ from pointsman.compiler.plan import Plan
 from pointsman.control.control import Control
 from pointsman.control.described import Edit, plan_edit
 from pointsman.control.error import Conflict, ControlError
+from pointsman.control.merge import with_changes
 from pointsman.document.difference import Objects
 from pointsman.document.wire import decode_objects, encode_changes, encode_condition, encode_problem
 from pointsman.schema.problem import ObjectId, Problem
-from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
+from pointsman.schema.registry import RESOURCE_TYPES
 from pointsman.schema.snapshot import Snapshot
-from pointsman.schema.validate import Invalid, build
+from pointsman.schema.validate import Invalid
 from pointsman.schema.value import LINE_LIMIT
-from pointsman.store import Author, Change, Put
+from pointsman.store import Author, Change
 
 BODY_LIMIT = 128 * 1024 * 1024
 LONGEST_WAIT = 300.0
@@ -147,7 +148,9 @@ class _Local:
     def _engine(self, plan: Plan, changes: tuple[Change, ...]) -> dict[str, Any]:
         control = self._control
         current = control.plan
-        secrets = secrets_of(control.snapshot) | secrets_of(Snapshot(_candidate(control.snapshot, changes)))
+        secrets = secrets_of(control.snapshot) | secrets_of(
+            Snapshot(with_changes(control.snapshot.objects, changes)[0])
+        )
         text = compare_listings(listing(current, secrets) if current else {}, listing(plan, secrets))
         if current is None:
             return {"engine": text, "act": "start", "reasons": ["nothing is in force yet"]}
@@ -160,20 +163,9 @@ class _Local:
                 return {"engine": text, "act": "reload", "reasons": list(reasons)}
 
 
-def _candidate(snapshot: Snapshot, changes: tuple[Change, ...]) -> dict[ObjectId, Any]:
-    objects = dict(snapshot.objects)
-    for change in changes:
-        if isinstance(change, Put):
-            kind = BY_PATH[change.identity.type]
-            objects[change.identity] = build(kind, change.identity.name, change.settings)
-        else:
-            objects.pop(change.identity, None)
-    return objects
-
-
 def _check(snapshot: Snapshot, changes: tuple[Change, ...]) -> None:
-    touched = [change.identity for change in changes if isinstance(change, Put)]
-    if problems := check(Snapshot(_candidate(snapshot, changes)), touched):
+    candidate, touched = with_changes(snapshot.objects, changes)
+    if problems := check(Snapshot(candidate), touched):
         raise Invalid(problems)
 
 
