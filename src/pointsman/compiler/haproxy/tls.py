@@ -46,6 +46,8 @@ CIPHERS = ":".join(
 CIPHER_SUITES = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 CURVES = "X25519:prime256v1:secp384r1"
 
+UNUSED_NAME = "default.invalid"
+
 # TLS 1.0 and 1.1 know none of the ciphers above, and OpenSSL 3 permits them at security level 0 only.
 _OLD_CIPHERS = ":ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:AES128-SHA:AES256-SHA:@SECLEVEL=0"
 
@@ -168,8 +170,10 @@ def terminate(
     if fault:
         remarks.reject(subject, "certificate_missing", fault, "ssl", "server_cert_default")
         return None
-    # Without a filter the names inside the default certificate would take precedence over the mapping.
-    entries = [f"{name.certificate(default)} !*"]
+    # Without a filter the names inside the default certificate would take precedence over the mapping. The filter is a
+    # name that nobody has (RFC 2606): with `!*` a certificate that is replaced at run time would lose the listener's
+    # ALPN, versions and ciphers, because HAProxy (2.8) sets them up through a certificate's names alone.
+    entries = [f"{name.certificate(default)} {UNUSED_NAME}"]
     seen: set[str] = set()
     for row in sorted(ssl.server_cert_host_mapping, key=lambda row: row.host):
         host = row.host.lower()
