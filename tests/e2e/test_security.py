@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -153,26 +154,31 @@ def test_a_document_shows_no_secret_on_the_screen(instance: Instance, tmp_path: 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_another_user_cannot_use_the_local_socket(instance: Instance, tmp_path: Path) -> None:
-    path = instance.home / "run" / "control.sock"
+def test_another_user_cannot_use_the_local_socket() -> None:
     attempt = (
-        "import os, socket, sys; s = socket.socket(socket.AF_UNIX); os.setuid(int(sys.argv[2])); s.connect(sys.argv[1]);"
-        "s.sendall(b'GET /status HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'); sys.exit(len(s.recv(9)))"
+        "import os, socket, sys; s = socket.socket(socket.AF_UNIX); os.setuid(int(sys.argv[2]));"
+        "s.connect(sys.argv[1]); s.sendall(b'GET /status HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'); sys.exit(len(s.recv(9)))"
     )
 
-    def try_it(user: int) -> int:
+    def try_it(path: Path, user: int) -> int:
         # It becomes somebody else after it has started: the interpreter may lie where only root can read.
         words = [sys.executable, "-I", "-S", "-c", attempt, str(path), str(user)]
         return subprocess.run(words, stderr=subprocess.DEVNULL, timeout=20, check=False).returncode
 
-    assert try_it(0) == 9
-    assert try_it(65_534) != 9, "the directory keeps others out"
-    # And if somebody opened the way: the server asks the kernel who is there.
-    for place in (tmp_path.parent, tmp_path, instance.home, path.parent):
-        place.chmod(0o755)
-    path.chmod(0o666)
-    assert try_it(65_534) != 9
-    assert "refused the Unix user 65534" in instance.output.read_text()
+    # A directory that others may be let into: pytest's own lies in one that they may not.
+    with (
+        tempfile.TemporaryDirectory(prefix="pointsman-") as above,
+        Instance(Path(above) / "home") as instance,
+    ):
+        path = instance.home / "run" / "control.sock"
+        assert try_it(path, 0) == 9
+        assert try_it(path, 65_534) != 9, "the directory keeps others out"
+        # And if somebody opened the way: the server asks the kernel who is there.
+        for place in (Path(above), instance.home, path.parent):
+            place.chmod(0o755)
+        path.chmod(0o666)
+        assert try_it(path, 65_534) != 9
+        assert "refused the Unix user 65534" in instance.output.read_text()
 
 
 def test_a_column_named_like_a_word_of_python_stops_nothing(instance: Instance) -> None:
