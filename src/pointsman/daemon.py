@@ -34,7 +34,7 @@ from pointsman.control.apply import ApplyLoop
 from pointsman.control.configuration import Configuration
 from pointsman.control.control import Control, Identity
 from pointsman.control.first_start import DEMO, demo_ports, furnish
-from pointsman.control.journal import events_of
+from pointsman.control.journal import events_of, left_out
 from pointsman.control.live import Live
 from pointsman.control.resolve import REFRESH, Resolver, names_in
 from pointsman.control.statistics import Statistics
@@ -56,7 +56,7 @@ from pointsman.schema.traffic_manager import TrafficManager
 from pointsman.store import Store, StoreError, StoreInUse, Transaction
 from pointsman.telemetry.counters import Counters
 from pointsman.telemetry.database import Database
-from pointsman.telemetry.event_log import EventLog
+from pointsman.telemetry.event_log import EventLog, EventQuery
 from pointsman.telemetry.history import History
 from pointsman.telemetry.machine import Machine
 from pointsman.telemetry.tracker import HealthTracker
@@ -203,6 +203,11 @@ class _Daemon:
         await self._tracker.restore(self._database)
         self._history = History(self._database)
         self._events = EventLog(self._database, self._home / "log" / "events.log")
+        told = [
+            await self._events.find(EventQuery(tag=tag, limit=1000))
+            for tag in ("confleftout", "confrecovered")
+        ]
+        self._left_out = left_out(logged for found in told for logged in found)
 
     def _wire(self, stack: contextlib.AsyncExitStack) -> None:
         self._resolver = Resolver(self._home / "run" / "names.json")
@@ -223,7 +228,12 @@ class _Daemon:
             self._watch.on_event(event)
         self._configuration = Configuration(self._store, self._on_change)
         self._loop = ApplyLoop(
-            self._engine, lambda: self._configuration.snapshot, self._facts, self._on_plan, self._on_event
+            self._engine,
+            lambda: self._configuration.snapshot,
+            self._facts,
+            self._on_plan,
+            self._on_event,
+            self._left_out,
         )
         self._control = Control(
             identity=self._identity,
@@ -234,6 +244,7 @@ class _Daemon:
             facts=self._known_facts,
             on_event=self._on_event,
         )
+        self._live.serving = lambda: self._engine.serving
         self._live.figures = Statistics(
             self._counters,
             self._history,

@@ -84,8 +84,12 @@ def _outcome(done: dict[str, Any]) -> Exit:
 def _sentence(done: dict[str, Any], outcome: Exit) -> str:
     revision = done["revision"]
     if outcome is Exit.REFUSED:
+        why = (
+            "; ".join(problem["message"] for problem in done.get("problems", ())) or "see `pointsman status`"
+        )
         return (
-            f"Revision {revision} was stored, but the engine refused it; the last good configuration serves."
+            f"Revision {revision} was stored, but the engine refused it; the last good configuration serves.\n"
+            f"Why: {why}"
         )
     if not done["in_force"]:
         return f"Revision {revision} was stored and is not in force yet; see `pointsman status`."

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Protocol
 
 from pointsman.compiler.compile import compile_plan
@@ -32,6 +33,8 @@ ATTEMPTS = 50
 RETRY_SECONDS = 3.0
 """How often objects that were left out are tried again."""
 KEPT_RECORDS = 1000
+LEFT_OUT = "left out: "
+"""How the reason of the event `confleftout` begins; what follows is why."""
 
 
 class Engine(Protocol):
@@ -69,8 +72,13 @@ class ApplyLoop:
         facts: Callable[[Snapshot], Awaitable[Facts]],
         on_plan: Callable[[Plan], None],
         on_event: Callable[[Event], None],
+        left_out: Mapping[ObjectId, str] = MappingProxyType({}),
     ) -> None:
-        """`on_plan` is told each plan that came into force, before the record is published."""
+        """`on_plan` is told each plan that came into force, before the record is published.
+
+        `left_out` are objects that were left out when the process before this one ended, with why: that is not told
+        again.
+        """
         self._engine = engine
         self._snapshot = snapshot
         self._facts = facts
@@ -79,7 +87,7 @@ class ApplyLoop:
         self._memory = Memory()
         self._wanted = asyncio.Event()
         self._reasons: list[str] = []
-        self._refused: dict[ObjectId, str] = {}
+        self._refused: dict[ObjectId, str] = dict(left_out)
         self._done = asyncio.Condition()
         self.plan: Plan | None = None
         self.in_force = 0
@@ -208,7 +216,7 @@ class ApplyLoop:
         self, outcome: Outcome, newly: Mapping[ObjectId, str], freed: Iterable[ObjectId], plan: Plan
     ) -> None:
         for subject, why in sorted(newly.items()):
-            self._on_event(Event("general", "confleftout", Severity.SERIOUS, subject, f"left out: {why}"))
+            self._on_event(Event("general", "confleftout", Severity.SERIOUS, subject, f"{LEFT_OUT}{why}"))
         rejected = {c.subject for c in plan.conditions if c.standing is Standing.REJECTED}
         for subject in sorted(set(freed) - rejected):
             self._on_event(Event("general", "confrecovered", Severity.INFO, subject, "serves again"))

@@ -17,11 +17,11 @@ from pointsman.control.configuration import Configuration, Edited
 from pointsman.control.live import Live
 from pointsman.control.merge import with_changes
 from pointsman.control.status import Change as LastChange
-from pointsman.control.status import Status, observe
+from pointsman.control.status import DataPlane, Status, observe
 from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.event import Event
 from pointsman.schema.pool import Pool
-from pointsman.schema.problem import ObjectId
+from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.snapshot import Snapshot
 from pointsman.store import Author, Change, Store, Transaction
 
@@ -176,6 +176,22 @@ class Control:
             figures=self.live.figures,
             changes=changes,
             engine=self.live.engine,
+            plane=self._plane(),
+        )
+
+    @property
+    def stuck(self) -> tuple[Problem, ...]:
+        """Why the newest configuration could not be brought into force at all; empty when it could."""
+        return self._loop.stuck
+
+    def _plane(self) -> DataPlane:
+        plan = self._loop.plan
+        return DataPlane(
+            serving=self.live.serving(),
+            listening=None
+            if plan is None
+            else frozenset(at.subject.name for at in plan.listeners if at.subject is not None),
+            refused="; ".join(problem.message for problem in self._loop.stuck),
         )
 
     async def _row_changes(self, name: str, pool: Pool) -> Mapping[str, LastChange]:

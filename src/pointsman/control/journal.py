@@ -1,13 +1,17 @@
-"""Turns a transaction into events: what was made, changed and deleted, by whom.
+"""Transactions as events (what was made, changed and deleted, by whom), and what the event log still knows.
 
 Pure. Invariant: one event for each object that a transaction touched, up to `LIMIT`, then one for the rest.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from pointsman.control.apply import LEFT_OUT
 from pointsman.schema.event import Event, Severity
 from pointsman.schema.problem import ObjectId
 from pointsman.store import Transaction
+from pointsman.telemetry.event_log import LoggedEvent
 
 LIMIT = 50
 
@@ -45,3 +49,19 @@ def events_of(transaction: Transaction) -> tuple[Event, ...]:
         text = f"{len(fields) - LIMIT} more objects changed by {by}{because}"
         found.append(Event("general", "confmod", Severity.INFO, None, text, author=author.name))
     return tuple(found)
+
+
+def left_out(told: Iterable[LoggedEvent]) -> dict[ObjectId, str]:
+    """The objects that the event log last said were left out, with why; `told` are its `confleftout` and
+    `confrecovered` events, in any order.
+    """
+    found: dict[ObjectId, str] = {}
+    for logged in sorted(told, key=lambda logged: logged.number):
+        subject = logged.event.subject
+        if subject is None:
+            continue
+        if logged.event.tag == "confleftout":
+            found[subject] = logged.event.reason.removeprefix(LEFT_OUT)
+        else:
+            found.pop(subject, None)
+    return found

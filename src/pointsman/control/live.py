@@ -5,16 +5,20 @@ Invariant: written by the watch loop and the composition root alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pointsman.control.status import Figures
 from pointsman.schema.health import NodeHealth
 
 
 class Live:
-    """`health` by (pool, node); `figures` by (statistics type, object name); `engine` facts of the process."""
+    """`health` by (pool, node); `figures` by (statistics type, object name); `engine` facts of the process.
+
+    `serving` says whether the engine carries traffic at this moment.
+    """
 
     def __init__(self) -> None:
         self.health: Mapping[tuple[str, str], NodeHealth] = {}
         self.figures: Mapping[tuple[str, str], Figures] = {}
         self.engine: Mapping[str, str | int] = {}
+        self.serving: Callable[[], bool] = lambda: True

@@ -94,6 +94,19 @@ class Change:
     time: float
 
 
+@dataclass(frozen=True)
+class DataPlane:
+    """What the engine is at.
+
+    `serving` is false while none runs; `listening` are the virtual servers of the plan in force, None when that is not
+    known; `refused` says why the newest configuration is not in force, "" when it is or soon will be.
+    """
+
+    serving: bool = True
+    listening: frozenset[str] | None = None
+    refused: str = ""
+
+
 def observe(
     *,
     traffic_manager: str,
@@ -105,6 +118,7 @@ def observe(
     figures: Mapping[tuple[str, str], Figures],
     changes: Mapping[tuple[str, str], Change],
     engine: Mapping[str, str | int],
+    plane: DataPlane = DataPlane(),
 ) -> Status:
     """The status; `figures` by (statistics type, name), `health` and `changes` by (pool, node)."""
     by_subject: dict[ObjectId, list[Condition]] = {}
@@ -124,11 +138,11 @@ def observe(
     }
     failure = {pool.name: pool.failure_pool for pool in pools}
     services = tuple(
-        _service(name, server, by_subject, figures, alive, failure)
+        _service(name, server, by_subject, figures, alive, failure, plane)
         for name, server in snapshot.all("virtual_servers", VirtualServer)
     )
     everything = tuple(condition for found in by_subject.values() for condition in found)
-    level, sentence = _verdict(services, pools, everything)
+    level, sentence = _verdict(services, pools, everything, plane)
     return Status(
         traffic_manager=traffic_manager,
         version=version,
@@ -207,6 +221,7 @@ def _service(
     figures: Mapping[tuple[str, str], Figures],
     alive: Mapping[str, bool],
     failure: Mapping[str, str],
+    plane: DataPlane,
 ) -> ServiceView:
     found = tuple(conditions.get(ObjectId("virtual_servers", name), ()))
     reason = ""
@@ -214,6 +229,10 @@ def _service(
         reason = "disabled"
     elif rejected := [c.message for c in found if c.standing is Standing.REJECTED]:
         reason = rejected[0]
+    elif not plane.serving:
+        reason = "the traffic engine is not running"
+    elif plane.listening is not None and name not in plane.listening:
+        reason = plane.refused or "it is not in force yet"
     elif server.basic.pool != "discard":
         reason = _pool_reason(server.basic.pool, alive, failure)
     return ServiceView(
@@ -244,12 +263,19 @@ def _pool_reason(pool: str, alive: Mapping[str, bool], failure: Mapping[str, str
 
 
 def _verdict(
-    services: tuple[ServiceView, ...], pools: tuple[PoolView, ...], conditions: tuple[Condition, ...]
+    services: tuple[ServiceView, ...],
+    pools: tuple[PoolView, ...],
+    conditions: tuple[Condition, ...],
+    plane: DataPlane,
 ) -> tuple[Level, str]:
     broken = [service for service in services if service.enabled and not service.serving]
     dead = [(pool.name, node.node) for pool in pools for node in pool.nodes if node.state is NodeState.DEAD]
     rejected = [c for c in conditions if c.standing is Standing.REJECTED]
     warned = [c for c in conditions if c.standing is Standing.WARNING]
+    if not plane.serving:
+        return "fatal", "The traffic engine is not running and nothing is served; log/haproxy.log says why."
+    if plane.refused:
+        return "error", f"The newest configuration is refused and the last good one serves: {plane.refused}."
     if broken:
         text = "; ".join(
             f'service "{service.name}" does not serve: {service.reason}' for service in broken[:3]

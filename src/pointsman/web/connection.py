@@ -222,7 +222,7 @@ class _Exchange:
     async def run(self, app: App) -> bool:
         """Runs the application; whether the connection can go on. Raises `OSError` when it broke."""
         if (declared := self._declared_length()) > self._connection.limits.body_bytes:
-            self._refusal = self._too_large(f"the body has {declared} bytes")
+            self._refusal = self._too_large(f"the body has {declared} bytes, more")
         else:
             try:
                 await app(self._scope, self.receive, self.send)

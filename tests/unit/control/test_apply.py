@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from pointsman.compiler.facts import EngineFacts, Facts
 from pointsman.compiler.plan import Listener, Plan
 from pointsman.control import apply as apply_module
 from pointsman.control.apply import ApplyLoop
+from pointsman.control.journal import left_out
 from pointsman.engine.outcome import Outcome
 from pointsman.schema.condition import Standing
 from pointsman.schema.event import Event
@@ -21,6 +23,7 @@ from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.snapshot import AnyResource, Snapshot
 from pointsman.schema.validate import build
 from pointsman.schema.virtual_server import VIRTUAL_SERVER
+from pointsman.telemetry.event_log import LoggedEvent
 
 
 @dataclass
@@ -67,7 +70,7 @@ class Rig:
             settings: dict[str, Any] = {"basic": {"enabled": True, "port": port, "pool": "app"}}
             self.objects[ObjectId("virtual_servers", name)] = build(VIRTUAL_SERVER, name, settings)
 
-    def loop(self) -> ApplyLoop:
+    def loop(self, left_out: Mapping[ObjectId, str] = MappingProxyType({})) -> ApplyLoop:
         """The loop over this engine."""
         self.gate.set()
 
@@ -75,7 +78,12 @@ class Rig:
             return Facts(EngineFacts((2, 8, 25)), "tm", "/run/x", {"a": ("192.0.2.1",)})
 
         return ApplyLoop(
-            self, lambda: Snapshot(self.objects, self.revision), facts, lambda plan: None, self.events.append
+            self,
+            lambda: Snapshot(self.objects, self.revision),
+            facts,
+            lambda plan: None,
+            self.events.append,
+            left_out,
         )
 
     def ports(self) -> set[int]:
@@ -179,3 +187,26 @@ async def test_a_fault_of_the_compiler_keeps_the_last_good_configuration() -> No
     rig.change(web=82)
     await loop.apply(("third",))
     assert (loop.in_force, loop.stuck) == (3, ())
+
+
+async def test_what_was_left_out_before_is_not_told_again() -> None:
+    bad = ObjectId("virtual_servers", "bad")
+    rig = Rig(taken={81})
+    rig.change(good=80, bad=81)
+    first = rig.loop()
+    await first.apply(("start",))
+    told = [
+        LoggedEvent(number, 1.0, event)
+        for number, event in enumerate(rig.events)
+        if event.subject is not None
+    ]
+    assert left_out(told) == {bad: "port 81 is in use"}
+    rig.events.clear()
+    again = rig.loop(left_out(told))
+    await again.apply(("start",))
+    assert not [event for event in rig.events if event.subject is not None]
+    rig.taken.clear()
+    await again.apply(("retry",))
+    recovered = [event for event in rig.events if event.subject == bad]
+    assert [event.tag for event in recovered] == ["confrecovered"]
+    assert left_out([*told, LoggedEvent(99, 2.0, recovered[0])]) == {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pointsman.control.status import Change, Status, observe
+from pointsman.control.status import Change, DataPlane, Status, observe
 from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.health import NodeHealth, NodeState
 from pointsman.schema.pool import POOL
@@ -114,3 +114,22 @@ def test_what_the_administrator_set_is_shown_at_once() -> None:
     made = build(POOL, "p", {"basic": {"nodes_table": table}})
     nodes = status({ObjectId("pools", "app"): made}).pools[0].nodes
     assert [node.state for node in nodes] == [NodeState.DISABLED, NodeState.DRAINING]
+
+
+def test_without_an_engine_nothing_serves() -> None:
+    objects = {WEB: service(), ObjectId("pools", "app"): pool("a:1")}
+    seen = status(objects, plane=DataPlane(serving=False))
+    assert seen.level == "fatal"
+    assert not seen.services[0].serving
+    assert "not running" in seen.services[0].reason
+
+
+def test_a_refused_configuration_is_no_service() -> None:
+    objects = {WEB: service(), ObjectId("pools", "app"): pool("a:1")}
+    seen = status(objects, plane=DataPlane(listening=frozenset({"other"}), refused="out of luck"))
+    assert seen.level == "error"
+    assert "out of luck" in seen.sentence
+    assert seen.services[0].reason == "out of luck"
+    waiting = status(objects, plane=DataPlane(listening=frozenset()))
+    assert waiting.services[0].reason == "it is not in force yet"
+    assert status(objects, plane=DataPlane(listening=frozenset({"web"}))).services[0].serving

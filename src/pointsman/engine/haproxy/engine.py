@@ -77,8 +77,8 @@ class HaproxyEngine:
 
     @property
     def serving(self) -> bool:
-        """Whether an engine of ours answers."""
-        return self._worker is not None
+        """Whether an engine of ours carries traffic now."""
+        return self._worker is not None and not self._worker.ended()
 
     async def start(self) -> None:
         """Adopts a worker that runs or is being started. What it serves is proven at the first `apply`."""

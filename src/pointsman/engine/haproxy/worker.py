@@ -75,7 +75,9 @@ class Worker:
 
     def ended(self) -> bool:
         """Whether the process is gone."""
-        return bool(select.select([self.pidfd], [], [], 0)[0])
+        look = select.poll()  # `select` knows no descriptors above 1,023
+        look.register(self.pidfd, select.POLLIN)
+        return bool(look.poll(0))
 
     def forget(self) -> None:
         """Closes conversation and descriptor."""

@@ -117,6 +117,7 @@ class _Local:
                 "revision": revision,
                 "changes": encode_changes(edit.shown),
                 "conditions": found,
+                "problems": [encode_problem(problem) for problem in control.stuck],
                 "dealt_with": dealt_with,
                 "in_force": control.in_force >= revision,
             }
