@@ -32,7 +32,7 @@ def show(what: str, figure: str) -> None:
 
 def applies(instance: Instance) -> dict[str, Any]:
     """The records of the applies, with revision and in_force."""
-    found: dict[str, Any] = instance.get("status/local_tm/applies")
+    found: dict[str, Any] = instance.get("status/local_tm/applies?limit=1000")
     return found
 
 
