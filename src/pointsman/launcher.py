@@ -35,8 +35,6 @@ STATUS_DO_NOT_RESTART = 78
 STATUS_HOPELESS = (1, 2, STATUS_HOME_IN_USE)
 """Statuses that end the launcher too when the control plane was never ready: bad flags, a home in use."""
 
-LOCK_VARIABLE = "POINTSMAN_CONTROL_LOCK"
-"""Environment variable: the number of the inherited, locked descriptor of HOME/run/control.lock."""
 
 # Seconds that a process must have lived to start again at once, and the delays before its starts otherwise. The
 # sockets of an engine's worker that is still dying are free a few ms later.
@@ -57,16 +55,6 @@ def claim(path: Path) -> int | None:
         os.close(descriptor)
         return None
     return descriptor
-
-
-def claim_control(home: Path) -> int | None:
-    """The control plane's claim on `home`: the launcher's lock, inherited, or a new one; None if taken."""
-    inherited = os.environ.pop(LOCK_VARIABLE, "")
-    if inherited.isdigit():
-        with contextlib.suppress(OSError):
-            os.set_inheritable(int(inherited), False)
-            return int(inherited)
-    return claim(home / "run" / "control.lock")
 
 
 def start_ticks(pid: int) -> int | None:
@@ -286,7 +274,6 @@ class Launcher:
                 self._control.argv,
                 stdin=subprocess.DEVNULL,
                 pass_fds=(lock,),
-                env={**os.environ, LOCK_VARIABLE: str(lock)},
                 start_new_session=True,
             )
         finally:

@@ -155,7 +155,7 @@ def object_in_words(subject: ObjectId) -> str:
 def _needs_reload(old: ConfigSection, new: ConfigSection) -> bool:
     if old is new:
         return False  # what did not change is taken over from the plan before
-    if _fixed_text(old) != _fixed_text(new):
+    if [line.text for line in old.lines] != [line.text for line in new.lines]:
         return True
     before = {server.name: server for server in old.servers}
     return any(
@@ -163,11 +163,6 @@ def _needs_reload(old: ConfigSection, new: ConfigSection) -> bool:
         for server in new.servers
         if server.name in before
     )
-
-
-def _fixed_text(section: ConfigSection) -> list[str]:
-    """The lines that only a reload can change; the number of the generation changes nothing."""
-    return [line.text for line in section.lines if not line.text.startswith("description ")]
 
 
 def _changes_at_run_time(old: Server, new: Server) -> bool:

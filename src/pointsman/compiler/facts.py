@@ -43,5 +43,3 @@ class Facts:
     can_ping: bool = True
     ipv6: bool = True
     serving: frozenset[str] = frozenset()
-    generation: int = 0
-    """Number of the generation being made; becomes the engine's `description`. It is not part of what is compared."""

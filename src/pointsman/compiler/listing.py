@@ -33,12 +33,7 @@ def listing(plan: Plan, secrets: Iterable[str] = ()) -> Mapping[str, tuple[str, 
         for hidden in (secret, base64.b64encode(secret.encode("utf-8", "replace")).decode("ascii"))
     }
     texts: dict[str, tuple[str, ...]] = {
-        # The generation's number differs each time and means nothing to a reader.
-        CONFIGURATION: tuple(
-            _cover(line.text, covers)
-            for line in plan.lines()
-            if not line.text.lstrip().startswith("description ")
-        ),
+        CONFIGURATION: tuple(_cover(line.text, covers) for line in plan.lines()),
     }
     texts |= {path: tuple(entries) for path, entries in plan.certificate_lists.items()}
     texts |= {path: tuple(f"{key} {value}" for key, value in entries) for path, entries in plan.maps.items()}

@@ -14,7 +14,7 @@ import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
@@ -153,8 +153,6 @@ class ResourceType:
     def key_index(self) -> Mapping[tuple[str, str], Key]:
         """Keys by (section, name)."""
         return {} if self.kind is Kind.FILE else _key_index(self.model)
-
-    SINGLETON_NAME: ClassVar[str] = ""
 
 
 @cache

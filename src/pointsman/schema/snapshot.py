@@ -14,7 +14,6 @@ from pointsman.schema.problem import ObjectId
 from pointsman.schema.resource import FileResource, Resource
 
 AnyResource = Resource | FileResource
-Model = TypeVar("Model", Resource, FileResource)
 R = TypeVar("R", bound=AnyResource)
 
 

@@ -229,11 +229,11 @@ class Database:
         bound = 2**63 - 1 if before is None else before
         with self._reading():
             if key is None:
-                query = f"SELECT {_HEAD} FROM log WHERE revision < ? ORDER BY revision DESC LIMIT ?"  # noqa: S608
+                query = f"SELECT {_HEAD} FROM log WHERE revision < ? ORDER BY revision DESC LIMIT ?"  # noqa: S608 # constant columns; values are bound
                 rows = self._sql.execute(query, (bound, limit))
             else:
                 query = (
-                    f"SELECT {_HEAD} FROM change JOIN log USING (revision) "  # noqa: S608
+                    f"SELECT {_HEAD} FROM change JOIN log USING (revision) "  # noqa: S608 # as above
                     "WHERE object = ? AND revision < ? ORDER BY revision DESC LIMIT ?"
                 )
                 rows = self._sql.execute(query, (key, bound, limit))
@@ -269,7 +269,7 @@ class Database:
                 yield head, Entry(Stamp(head.hlc, head.origin), writes)
 
     def _checked_log(self, where: str, bound: int) -> Iterator[tuple[Head, str]]:
-        query = f"SELECT {_HEAD}, chain, crc, ops FROM log WHERE {where} ORDER BY revision"  # noqa: S608
+        query = f"SELECT {_HEAD}, chain, crc, ops FROM log WHERE {where} ORDER BY revision"  # noqa: S608 # `where` is one of two constants
         chains: dict[str, bytes] = {}
         for *columns, chain, crc, ops in self._sql.execute(query, (bound,)):
             head = _head(columns)

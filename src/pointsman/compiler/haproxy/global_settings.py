@@ -17,8 +17,8 @@ from pointsman.schema.sample import Proxy, Role
 INTERNAL = "internal"
 INTERNAL_PROXIES = {INTERNAL: Proxy(None, Role.INTERNAL)}
 
-DESCRIPTION = "description "
-"""Begins the line that names the generation; it alone differs between two generations of one configuration."""
+DESCRIPTION = "description generation-0"
+"""The line in which the engine writes the number of each generation, so that a running HAProxy can be asked for it."""
 
 _SUBJECT = ObjectId("global_settings", "")
 
@@ -45,7 +45,7 @@ def _process_lines(facts: Facts) -> tuple[Line, ...]:
     socket = word(f"unix@{facts.run_directory}/haproxy.sock")
     return (
         Line("default-path config"),
-        Line(f"{DESCRIPTION}generation-{facts.generation}"),
+        Line(DESCRIPTION),
         Line(f"stats socket {socket} mode 600 level admin expose-fd listeners"),
         Line(f"server-state-file {word(f'{facts.run_directory}/servers.state')}"),
         # What parses requests from anywhere can then not read passwords and keys of this machine.

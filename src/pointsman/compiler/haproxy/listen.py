@@ -114,7 +114,7 @@ class _Occupied:
 def bind_words(listener: Listener) -> tuple[str, ...]:
     """The address of a `bind` line."""
     match listener.address:
-        case "0.0.0.0":  # noqa: S104
+        case "0.0.0.0":  # noqa: S104 # compared with: the administrator asked for it
             return (f"*:{listener.port}",)
         case "::":
             return (f":::{listener.port}", "v6only")
