@@ -10,7 +10,7 @@ from pointsman.cli.run import RunOptions
 
 
 def _serve(options: RunOptions) -> int:
-    from pointsman.daemon import (
+    from pointsman.daemon.process import (
         main as serve,
     )  # delayed: it imports everything, and only one command needs it
 

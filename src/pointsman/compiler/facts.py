@@ -40,6 +40,10 @@ class Facts:
     """The Unix user and group that the engine's worker becomes once it has bound its ports and read its files; 0: it
     stays who starts it.
     """
+    bandwidth: int = 0
+    """Bits of payload a second that all HTTP and TCP services together may carry in each direction; 0 without limit."""
+    members: int = 1
+    """Traffic managers of the cluster, among which what is shared by all is divided."""
     can_ping: bool = True
     ipv6: bool = True
     serving: frozenset[str] = frozenset()

@@ -16,12 +16,10 @@ import platform
 import signal
 import socket
 import sqlite3
-import ssl
 import sys
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 from pointsman import __version__
@@ -39,6 +37,8 @@ from pointsman.control.live import Live
 from pointsman.control.resolve import REFRESH, Resolver, names_in
 from pointsman.control.statistics import Statistics
 from pointsman.control.watch import Watch
+from pointsman.daemon.machine import can_ping, has_ipv6
+from pointsman.daemon.places import Apps, Places, ReadyFile, listen
 from pointsman.engine.haproxy.binary import NoBinary, engine_facts, find_binary
 from pointsman.engine.haproxy.engine import HaproxyEngine
 from pointsman.identity.certificate import CertificateRefused, InstanceCertificate
@@ -47,7 +47,6 @@ from pointsman.identity.password import UsersFileError
 from pointsman.identity.user import PasswordRefused, Users
 from pointsman.licence.key import Refused
 from pointsman.licence.local import self_issue
-from pointsman.monitors.ping import icmp_socket
 from pointsman.private_file import write_private
 from pointsman.schema.event import Event, Severity
 from pointsman.schema.registry import BY_PATH
@@ -60,24 +59,19 @@ from pointsman.telemetry.event_log import EventLog, EventQuery
 from pointsman.telemetry.history import History
 from pointsman.telemetry.machine import Machine
 from pointsman.telemetry.tracker import HealthTracker
-from pointsman.web.answer import App
 from pointsman.web.api.app import make_app as make_api
 from pointsman.web.cluster import make_cluster_app
 from pointsman.web.local.app import BODY_LIMIT as LOCAL_BODY_LIMIT
 from pointsman.web.local.app import make_app as make_local
-from pointsman.web.server import ANY, CannotListen, Server
+from pointsman.web.server import CannotListen, Server
 from pointsman.web.ui.app import make_app as make_page
 
-UI_PORT = 9090
-LAUNCHER_PERIOD = 0.3
 NOBODY = 65_534
 """The Unix user and group without rights of its own, by Linux's convention. A worker that became it can neither be read
 nor traced by others of the same number: the kernel forbids that after a change of user.
 """
-_PORT_FLAGS = {"rest": "rest-port", "ui": "ui-port", "cluster": "control-port"}
 ENGINE_FAILED = "zxtmswerror"
 """The tag of events that tell of an engine which ended."""
-_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 # compared with, not bound
 _log = logging.getLogger("pointsman")
 
 
@@ -87,21 +81,6 @@ class CannotStart(Exception):
     def __init__(self, text: str, status: int) -> None:
         super().__init__(text)
         self.status = status
-
-
-@dataclass(frozen=True)
-class _Places:
-    """Where the management services listen."""
-
-    rest: int
-    ui: int
-    cluster: int
-    host: str
-
-    def url(self, port: int) -> str:
-        """The https address of a port; a wildcard is shown as loopback."""
-        host = "127.0.0.1" if self.host in _ANYWHERE else self.host
-        return f"https://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def main(options: RunOptions) -> int:
@@ -127,8 +106,8 @@ class _Daemon:
         self._home = options.home
         self._stop = asyncio.Event()
         self._state = "starting"
-        self._ipv6 = _has_ipv6()
-        self._can_ping = _can_ping()
+        self._ipv6 = has_ipv6()
+        self._can_ping = can_ping()
         self._worker_user = NOBODY if can_become(NOBODY) else 0
         self._early: list[Event] = []
         self._record: Callable[[Event], None] = self._early.append
@@ -345,7 +324,8 @@ class _Daemon:
                 tasks.append(group.create_task(self._loop.run()))
                 self._state = "running"
                 self._announce(places)
-                tasks.append(group.create_task(self._follow_launcher(places)))
+                ready = ReadyFile(self._options.ready_file, self._home, places, self._certificate)
+                tasks.append(group.create_task(ready.follow_launcher()))
                 await self._stop.wait()
                 self._state = "stopping"
                 self._withdraw()
@@ -356,63 +336,27 @@ class _Daemon:
             self._withdraw()
             await self._watch.flush()
 
-    def _listen(self) -> tuple[Server, _Places]:
-        options = self._options
+    def _listen(self) -> tuple[Server, Places]:
+        server = Server(lambda: self._certificate.context)
+        apps = Apps(
+            api=make_api(
+                control=self._control,
+                users=self._users,
+                events=self._events,
+                history=self._history,
+                health=self._health,
+            ),
+            page=make_page(self._control, self._users, health=self._health),
+            cluster=make_cluster_app(self._health),
+        )
         own = self._configuration.snapshot.get("traffic_managers", self._identity.name, TrafficManager)
-        rest_port, cluster_port = (own.rest_api.port, own.cluster_comms.port) if own else (9070, 9080)
-        host = options.listen or "127.0.0.1"
-        hosts: Sequence[str] = (ANY,) if host in _ANYWHERE else (host,)
-        rest_hosts = hosts if ANY in hosts else tuple(dict.fromkeys((*hosts, "127.0.0.1")))
-        server = Server(self._tls)
-        api = make_api(
-            control=self._control,
-            users=self._users,
-            events=self._events,
-            history=self._history,
-            health=self._health,
-        )
-        page = make_page(self._control, self._users, health=self._health)
-        cluster = make_cluster_app(self._health)
-        last = self._last_ports()
-
-        def listen(app: App, name: str, where: Sequence[str], flag: int | None, stored: int) -> int:
-            plain, option = app is api, f"--{_PORT_FLAGS[name]}"
-            if flag == 0 and name in last:
-                # A control plane that was restarted keeps the ports that its clients know.
-                with contextlib.suppress(CannotListen):
-                    return server.listen(app, where, last[name], plain_on_loopback=plain)
-            try:
-                return server.listen(app, where, stored if flag is None else flag, plain_on_loopback=plain)
-            except CannotListen as error:
-                raise CannotListen(f"{error} ({option}, --listen)") from None
-
-        places = _Places(
-            rest=listen(api, "rest", rest_hosts, options.rest_port, rest_port),
-            ui=listen(page, "ui", hosts, options.ui_port, UI_PORT),
-            cluster=listen(cluster, "cluster", hosts, options.control_port, cluster_port),
-            host=host,
-        )
-        ports = {"rest": places.rest, "ui": places.ui, "cluster": places.cluster}
-        with contextlib.suppress(OSError):  # a full disk: a restart may then take other ports than 0 gave
-            write_private(self._home / "run" / "ports.json", json.dumps(ports).encode())
+        places = listen(server, apps, self._home, self._options, own)
         server.listen_unix(
             make_local(self._control), self._home / "run" / "control.sock", body_limit=LOCAL_BODY_LIMIT
         )
         return server, places
 
-    def _last_ports(self) -> dict[str, int]:
-        try:
-            return {
-                str(name): int(port)
-                for name, port in json.loads((self._home / "run" / "ports.json").read_text()).items()
-            }
-        except (OSError, ValueError):
-            return {}
-
-    def _tls(self) -> ssl.SSLContext:
-        return self._certificate.context
-
-    def _announce(self, places: _Places) -> None:
+    def _announce(self, places: Places) -> None:
         with contextlib.suppress(OSError):
             (self._home / "run" / "control.ready").touch(mode=0o600)
         if self._first.ignored:
@@ -425,59 +369,10 @@ class _Daemon:
             conditions = self._control.conditions(DEMO)
             print(demo_words(self._configuration.snapshot, conditions, self._home), flush=True)
 
-    def _write_ready(self, places: _Places) -> None:
-        if self._options.ready_file is None:
-            return
-        ready = {
-            "rest": places.url(places.rest),
-            "ui": places.url(places.ui) + "/",
-            "user": "admin",
-            "sha1": self._certificate.sha1,
-            "sha256": self._certificate.sha256,
-            "pid": self._launcher(),
-            "version": __version__,
-        }
-        write_private(self._options.ready_file, json.dumps(ready).encode())
-
-    def _launcher(self) -> int:
-        """The launcher's process, which is not the parent when a new one took over."""
-        try:
-            return int(json.loads((self._home / "run" / "launcher.json").read_text())["pid"])
-        except (OSError, ValueError, KeyError):
-            return os.getppid()
-
-    async def _follow_launcher(self, places: _Places) -> None:
-        """Writes the ready file, and anew for a launcher that took over from one that was killed."""
-        known = 0
-        while True:
-            if (now := self._launcher()) != known:
-                with contextlib.suppress(OSError):  # a full disk: it is tried again
-                    self._write_ready(places)
-                    known = now
-            await asyncio.sleep(LAUNCHER_PERIOD)
-
     def _withdraw(self) -> None:
         if self._options.ready_file is not None:
             with contextlib.suppress(OSError):
                 self._options.ready_file.unlink(missing_ok=True)
-
-
-def _has_ipv6() -> bool:
-    """Whether this machine's kernel binds IPv6 addresses."""
-    try:
-        with socket.socket(socket.AF_INET6) as trial:
-            trial.bind(("::", 0))
-    except OSError:
-        return False
-    return True
-
-
-def _can_ping() -> bool:
-    """Whether this process may send ICMP echo requests."""
-    made = icmp_socket(socket.AF_INET)
-    if made is not None:
-        made.close()
-    return made is not None
 
 
 def _first_line(path: Path | None) -> str | None:
