@@ -179,6 +179,22 @@ def test_without_a_place_for_the_log_it_is_kept_in_the_home(container: Container
     assert container.ready["sha256"] in kept.read_text().splitlines()[-2]
 
 
+def test_the_log_says_why_the_instance_cannot_run(container: Container) -> None:
+    """R26: what the control plane cannot go on with ends the start and stands in the log; the next start goes on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        status, said = container.fail("--listen", "127.0.0.1", "--ui-port", port, ZEUS_PASS="correct horse")
+    assert status == 1
+    assert container.log.splitlines()[-1].startswith(f"FATAL: cannot listen on 127.0.0.1, port {port}")
+    assert said.count("FATAL") == 1
+    assert container.order.state == "begun"
+    container.start()
+    assert container.login("correct horse") == 200
+    assert "which was interrupted" in container.log
+
+
 def test_a_cleared_instance_waits(container: Container) -> None:
     """R47: after the configuration was cleared a restart does not provision again: it says so and waits."""
     container.start()

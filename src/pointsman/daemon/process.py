@@ -39,7 +39,7 @@ from pointsman.control.statistics import Statistics
 from pointsman.control.watch import Watch
 from pointsman.daemon.machine import can_ping, has_ipv6
 from pointsman.daemon.places import Apps, Places, ReadyFile, listen
-from pointsman.daemon.provisioned import announce
+from pointsman.daemon.provisioned import announce, tell_failure
 from pointsman.engine.haproxy.binary import NoBinary, engine_facts, find_binary
 from pointsman.engine.haproxy.engine import HaproxyEngine
 from pointsman.identity.certificate import CertificateRefused, InstanceCertificate
@@ -95,7 +95,7 @@ def main(options: RunOptions) -> int:
     try:
         asyncio.run(_Daemon(options).run())
     except CannotStart as error:
-        print(f"pointsman: {error}", file=sys.stderr)
+        tell_failure(options.home, str(error))
         return error.status
     return 0
 
@@ -368,7 +368,7 @@ class _Daemon:
                 "--password-file is ignored: the password was set at the first start; change it in the product"
             )
         if self._order is not None:
-            self._order = announce(self._home, self._order, places, self._certificate, self._licence.sentence)
+            announce(self._home, places, self._certificate, self._licence.sentence)
             return
         urls = places.url(places.rest), places.url(places.ui) + "/"
         print(banner(*urls, self._certificate, self._home, self._first, self._licence.sentence), flush=True)
