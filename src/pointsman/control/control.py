@@ -18,6 +18,7 @@ from pointsman.control.live import Live
 from pointsman.control.merge import with_changes
 from pointsman.control.status import Change as LastChange
 from pointsman.control.status import DataPlane, Status, observe
+from pointsman.document.difference import Objects
 from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.event import Event
 from pointsman.schema.pool import Pool
@@ -49,8 +50,11 @@ class Control:
         live: Live,
         facts: Callable[[Snapshot], Facts],
         on_event: Callable[[Event], None],
+        base: Callable[[], Objects | None] = lambda: None,
     ) -> None:
+        """`base` reads what documents are laid over on this instance, None where there is no such thing."""
         self.identity = identity
+        self.base = base
         self.live = live
         self.started = time.time()
         self._store = store
@@ -79,6 +83,11 @@ class Control:
     def plan(self) -> Plan | None:
         """The plan in force."""
         return self._loop.plan
+
+    @property
+    def objects(self) -> Objects:
+        """What is stored, of every type and name; secrets in clear."""
+        return self._store.objects
 
     def settings(self, identity: ObjectId) -> Mapping[str, Any] | None:
         """What is stored for an object (only what differs from the defaults), or None."""
