@@ -11,6 +11,7 @@ from types import MappingProxyType
 from pointsman.schema.certificate_authority import CERTIFICATE_AUTHORITY
 from pointsman.schema.extra_file import EXTRA_FILE
 from pointsman.schema.global_settings import GLOBAL_SETTINGS
+from pointsman.schema.license_key import LICENSE_KEY
 from pointsman.schema.monitor import MONITOR
 from pointsman.schema.pool import POOL
 from pointsman.schema.resource import ResourceType
@@ -22,6 +23,7 @@ from pointsman.schema.virtual_server import VIRTUAL_SERVER
 RESOURCE_TYPES: tuple[ResourceType, ...] = (
     EXTRA_FILE,
     GLOBAL_SETTINGS,
+    LICENSE_KEY,
     MONITOR,
     POOL,
     RULE,
