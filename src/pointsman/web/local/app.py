@@ -4,9 +4,9 @@ applying it.
 Invariant: whoever can open the socket may do everything (its server lets only the owner and root in); every
 change is made through `Control` in the name `local:<unix user>`, as one transaction.
 
-GET /status, GET /conditions, GET /export?format=&secrets=&differences=; POST /diff and POST /apply with
-{"objects": [...], "replace": bool, "reason": str, "wait": seconds}. Refusals are 400 with {"problems":
-[...]}, see `document.wire` for the shapes.
+GET /status, GET /conditions, GET /licence, GET /export?format=&secrets=&differences=; POST /diff and POST /apply with
+{"objects": [...], "replace": bool, "reason": str, "wait": seconds}; POST /licence/remove with {"serial": str}. Refusals
+are 400 with {"problems": [...]}, see `document.wire` for the shapes.
 """
 
 from __future__ import annotations
@@ -43,12 +43,13 @@ from pointsman.document.wire import (
     encode_identity,
     encode_problem,
 )
+from pointsman.schema.license_key import LICENSE_KEY
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.validate import Invalid
 from pointsman.schema.value import LINE_LIMIT
-from pointsman.store import Author, Change
+from pointsman.store import Author, Change, Delete
 
 BODY_LIMIT = 128 * 1024 * 1024
 LONGEST_WAIT = 300.0
@@ -65,6 +66,8 @@ def make_app(control: Control) -> ASGIApp:
         Route("/status", local.status),
         Route("/conditions", local.conditions),
         Route("/export", local.export),
+        Route("/licence", local.licence),
+        Route("/licence/remove", local.remove_licence, methods=["POST"]),
         Route("/diff", local.diff, methods=["POST"]),
         Route("/apply", local.apply, methods=["POST"]),
     ]
@@ -104,6 +107,27 @@ class _Local:
                 "deleted": [encode_identity(identity) for identity in exported.deleted],
             }
         )
+
+    async def licence(self, request: Request) -> Response:
+        return JSONResponse(plain(self._control.licensing.view()))
+
+    async def remove_licence(self, request: Request) -> Response:
+        try:
+            serial = await _read_serial(request)
+            held = self._control.licensing.view().keys
+            names = [key.name for key in held if serial in (key.serial, key.name)]
+            if not names:
+                raise _invalid(
+                    f'there is no licence key "{serial}"; `pointsman licence list` names those there are'
+                )
+            await self._control.edit(
+                _actor(request), [Delete(ObjectId(LICENSE_KEY.path, name)) for name in names]
+            )
+        except Invalid as error:
+            return _refused(error.problems)
+        except ControlError as error:
+            return _refused((Problem(None, (), "control.refused", str(error)),))
+        return await self.licence(request)
 
     async def diff(self, request: Request) -> Response:
         try:
@@ -200,7 +224,17 @@ def _check(snapshot: Snapshot, changes: tuple[Change, ...]) -> None:
         raise Invalid(problems)
 
 
-async def _read(request: Request) -> _Wish:
+async def _read_serial(request: Request) -> str:
+    try:
+        match json.loads(await _body(request)):
+            case {"serial": str() as serial}:
+                return serial
+    except (ValueError, RecursionError):
+        pass
+    raise _invalid("the request names no serial; use the command")
+
+
+async def _body(request: Request) -> bytearray:
     body = bytearray()
     try:
         async for chunk in request.stream():
@@ -209,6 +243,11 @@ async def _read(request: Request) -> _Wish:
                 raise _invalid(f"the request has more than {BODY_LIMIT} bytes; split the document")
     except ClientDisconnect:
         raise _invalid("the request ended early; send it again") from None
+    return body
+
+
+async def _read(request: Request) -> _Wish:
+    body = await _body(request)
     try:
         data = json.loads(body)
         match data:
