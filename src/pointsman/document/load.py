@@ -7,7 +7,7 @@ every fault, each with file, line, object and field.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -16,7 +16,14 @@ from typing import Any
 from pointsman.document.fault import Fault, Faulty, Place, syntax_fault
 from pointsman.document.interpret import Draft, Interpreter
 from pointsman.document.json_reader import read_json
-from pointsman.document.reference import Source, Unreadable, find_documents, read_file, read_reference
+from pointsman.document.reference import (
+    Source,
+    Unreadable,
+    find_documents,
+    find_import,
+    read_file,
+    read_reference,
+)
 from pointsman.document.tree import SIZE_LIMIT, Node
 from pointsman.document.yaml_reader import read_yaml
 from pointsman.schema.problem import ObjectId, Problem
@@ -62,6 +69,28 @@ def load(
         source = find_documents(path)
     except Unreadable as error:
         raise Faulty((syntax_fault(Place(str(path), 1, 1), str(error)),)) from None
+    return _load(source, registry, complete, tolerant)
+
+
+def load_import(
+    base: Path,
+    registry: Mapping[str, ResourceType],
+    names: Sequence[str] = ("config",),
+    *,
+    complete: bool = True,
+    tolerant: bool = True,
+) -> Document:
+    """The documents `names` below the directory `base`, as the importer reads them (see `find_import`); else as `load`.
+    Raises `Faulty`, also for a base directory that is missing or has no `config`.
+    """
+    try:
+        source = find_import(base, names)
+    except Unreadable as error:
+        raise Faulty((syntax_fault(Place(str(base), 1, 1), str(error)),)) from None
+    return _load(source, registry, complete, tolerant)
+
+
+def _load(source: Source, registry: Mapping[str, ResourceType], complete: bool, tolerant: bool) -> Document:
     drafts, faults, remarks = _interpret(source, registry, tolerant)
     objects: dict[ObjectId, Mapping[str, Any]] = {}
     for identity, draft in drafts.items():
@@ -101,7 +130,7 @@ def _interpret(
 
     for file in source.files:
         try:
-            content = read_file(file, min(SIZE_LIMIT, left))
+            content = read_file(file, min(SIZE_LIMIT, left), source.root)
             left -= len(content)
             tree = _parse(content, file)
         except Unreadable as error:
