@@ -15,6 +15,7 @@ from pointsman.control.apply import ApplyLoop
 from pointsman.control.configuration import Configuration
 from pointsman.control.control import Control, Identity
 from pointsman.control.first_start import furnish
+from pointsman.control.importer import Importer
 from pointsman.control.live import Live
 from pointsman.engine.noop import NoopEngine
 from pointsman.schema.event import Event
@@ -62,6 +63,7 @@ async def running(home: Path) -> AsyncIterator[Running]:
         configuration=configuration,
         loop=loop,
         live=live,
+        importer=Importer(home, store, configuration, loop, events.append),
         facts=facts,
         on_event=events.append,
     )

@@ -16,6 +16,7 @@ from pointsman.compiler.facts import EngineFacts, Facts
 from pointsman.control.apply import ApplyLoop
 from pointsman.control.configuration import Configuration
 from pointsman.control.control import Control, Identity
+from pointsman.control.importer import Importer
 from pointsman.control.live import Live
 from pointsman.engine.noop import NoopEngine
 from pointsman.identity.certificate import InstanceCertificate
@@ -149,6 +150,7 @@ async def managed(home: Path) -> AsyncIterator[Instance]:
             configuration=configuration,
             loop=loop,
             live=Live(),
+            importer=Importer(home, store, configuration, loop, pending.put_nowait),
             facts=lambda snapshot: Facts(EngineFacts((2, 8, 25)), "tm1", str(home)),
             on_event=pending.put_nowait,
         )

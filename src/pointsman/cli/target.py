@@ -6,6 +6,7 @@ file, never from the command line.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +17,22 @@ from pointsman.cli.instance import Instance, LocalInstance
 from pointsman.cli.remote import RemoteInstance
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def home_option(function: Function) -> Function:
+    """Adds --home to a command that talks to an instance of this machine; in a container ZEUSHOME says where it is."""
+    return click.option(
+        "--home",
+        type=click.Path(path_type=Path),
+        default=usual_home,
+        help="The instance's home. Default: $ZEUSHOME/var, else var.",
+    )(function)
+
+
+def usual_home() -> Path:
+    """Where the instance's home is when nobody says so."""
+    zeus_home = os.environ.get("ZEUSHOME")
+    return Path(zeus_home) / "var" if zeus_home else Path("var")
 
 
 def target_options(function: Function) -> Function:

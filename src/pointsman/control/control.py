@@ -14,10 +14,12 @@ from pointsman.compiler.facts import Facts
 from pointsman.compiler.plan import Plan
 from pointsman.control.apply import Applied, ApplyLoop
 from pointsman.control.configuration import Configuration, Edited
+from pointsman.control.import_report import sentence
+from pointsman.control.importer import Importer
 from pointsman.control.live import Live
 from pointsman.control.merge import with_changes
 from pointsman.control.status import Change as LastChange
-from pointsman.control.status import DataPlane, Status, observe
+from pointsman.control.status import DataPlane, Documents, Status, observe
 from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.event import Event
 from pointsman.schema.pool import Pool
@@ -47,10 +49,12 @@ class Control:
         configuration: Configuration,
         loop: ApplyLoop,
         live: Live,
+        importer: Importer,
         facts: Callable[[Snapshot], Facts],
         on_event: Callable[[Event], None],
     ) -> None:
         self.identity = identity
+        self.importer = importer
         self.live = live
         self.started = time.time()
         self._store = store
@@ -151,7 +155,9 @@ class Control:
             for p in problems
         )
         return tuple(
-            c for c in (*self._loop.conditions(), *unreadable) if identity is None or c.subject == identity
+            c
+            for c in (*self._loop.conditions(), *unreadable, *self.importer.conditions())
+            if identity is None or c.subject == identity
         )
 
     def preview(self, changes: Sequence[Change]) -> Plan:
@@ -177,6 +183,7 @@ class Control:
             changes=changes,
             engine=self.live.engine,
             plane=self._plane(),
+            documents=self._documents(),
         )
 
     @property
@@ -192,6 +199,22 @@ class Control:
             if plan is None
             else frozenset(at.subject.name for at in plan.listeners if at.subject is not None),
             refused="; ".join(problem.message for problem in self._loop.stuck),
+        )
+
+    def _documents(self) -> Documents | None:
+        """What status says of documents; None on an instance that never had any."""
+        importer = self.importer
+        if importer.watched is None and importer.last is None:
+            return None
+        last = importer.last
+        return Documents(
+            directory=str(importer.watched or ""),
+            outcome="" if last is None else last.outcome,
+            sentence="" if last is None else sentence(last),
+            cause="" if last is None else last.cause,
+            time=0.0 if last is None else last.time,
+            objects=0 if last is None else last.objects,
+            pending=importer.pending(),
         )
 
     async def _row_changes(self, name: str, pool: Pool) -> Mapping[str, LastChange]:

@@ -7,7 +7,7 @@ complete settings to store, or `Invalid` names every fault.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,11 +26,15 @@ KEPT_TYPES = frozenset({"license_keys"})
 
 @dataclass(frozen=True)
 class Desired:
-    """The least `edit` that leads to what is desired, the `undo` that leads back, and what was passed over."""
+    """The least `edit` that leads to what is desired, the `undo` that leads back, and what was passed over.
+
+    `leads_to` are the objects as they are then.
+    """
 
     edit: Edit
     undo: tuple[Change, ...]
     remarks: tuple[Problem, ...]
+    leads_to: Objects
 
 
 def plan_import(stored: Objects, base: Objects, described: Objects) -> Desired:
@@ -51,6 +55,8 @@ def plan_import(stored: Objects, base: Objects, described: Objects) -> Desired:
             continue  # written by another version: nothing is known of it, it stays as it is
         held = stored.get(identity, {} if kind.kind is Kind.SINGLETON else None)
         settings = described.get(identity)
+        if settings is None and kind.path in KEPT_TYPES:
+            continue
         if held is None and not kind.creatable:
             if settings is not None:
                 message = f"there is no such {kind.title.lower()} here, it is passed over; correct the name"
@@ -85,10 +91,15 @@ def plan_import(stored: Objects, base: Objects, described: Objects) -> Desired:
         else Delete(change.identity)
         for change in changes
     )
-    return Desired(Edit(tuple(changes), compare(before, after, BY_PATH)), undo, tuple(remarks))
+    return Desired(
+        Edit(tuple(changes), compare(before, after, BY_PATH)),
+        undo,
+        tuple(remarks),
+        outcome_of(stored, changes),
+    )
 
 
-def outcome_of(stored: Objects, changes: tuple[Change, ...]) -> Objects:
+def outcome_of(stored: Objects, changes: Iterable[Change]) -> Objects:
     """The stored objects as `changes` (without renames) make them."""
     made = dict(stored)
     for change in changes:
@@ -109,9 +120,7 @@ def _origin(
         return found
     if kind.kind is Kind.SINGLETON:
         return {}
-    if not kind.creatable or kind.path in KEPT_TYPES:
-        return held
-    return None
+    return None if kind.creatable else held
 
 
 def _merged(

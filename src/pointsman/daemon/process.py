@@ -32,13 +32,16 @@ from pointsman.control.apply import ApplyLoop
 from pointsman.control.configuration import Configuration
 from pointsman.control.control import Control, Identity
 from pointsman.control.first_start import DEMO, demo_ports, furnish
+from pointsman.control.importer import Importer
 from pointsman.control.journal import events_of, left_out
 from pointsman.control.live import Live
 from pointsman.control.resolve import REFRESH, Resolver, names_in
 from pointsman.control.statistics import Statistics
 from pointsman.control.watch import Watch
+from pointsman.daemon.documents import STATUS_DOCUMENTS, Documents, DocumentsRefused
 from pointsman.daemon.machine import can_ping, has_ipv6
 from pointsman.daemon.places import Apps, Places, ReadyFile, listen
+from pointsman.daemon.restart import Restart
 from pointsman.engine.haproxy.binary import NoBinary, engine_facts, find_binary
 from pointsman.engine.haproxy.engine import HaproxyEngine
 from pointsman.identity.certificate import CertificateRefused, InstanceCertificate
@@ -48,6 +51,7 @@ from pointsman.identity.user import PasswordRefused, Users
 from pointsman.licence.key import Refused
 from pointsman.licence.local import self_issue
 from pointsman.private_file import write_private
+from pointsman.provision.order import OrderDamaged, read_order
 from pointsman.schema.event import Event, Severity
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.snapshot import Snapshot
@@ -61,8 +65,8 @@ from pointsman.telemetry.machine import Machine
 from pointsman.telemetry.tracker import HealthTracker
 from pointsman.web.api.app import make_app as make_api
 from pointsman.web.cluster import make_cluster_app
-from pointsman.web.local.app import BODY_LIMIT as LOCAL_BODY_LIMIT
 from pointsman.web.local.app import make_app as make_local
+from pointsman.web.local.request import BODY_LIMIT as LOCAL_BODY_LIMIT
 from pointsman.web.server import CannotListen, Server
 from pointsman.web.ui.app import make_app as make_page
 
@@ -141,12 +145,13 @@ class _Daemon:
         home = self._home
         (home / "log").mkdir(mode=0o700, exist_ok=True)
         try:
+            self._order = read_order(home)
             binary = find_binary()
             self._engine_facts: EngineFacts = await engine_facts(binary)
             self._store = await Store.open(home / "store", BY_PATH)
         except StoreInUse as error:
             raise CannotStart(str(error), 4) from None
-        except (StoreError, NoBinary) as error:
+        except (StoreError, NoBinary, OrderDamaged) as error:
             raise CannotStart(str(error), 1) from None
         stack.push_async_callback(self._store.close)
         self._identity = self._identify()
@@ -169,6 +174,10 @@ class _Daemon:
         self._demo = demo_ports(home) if self._options.demo else ()
         await furnish(self._store, self._identity.name, self._demo)
         self._wire(stack)
+        try:
+            await self._documents.begin()
+        except DocumentsRefused as error:
+            raise CannotStart(str(error), STATUS_DOCUMENTS) from None
 
     async def _open_telemetry(self, stack: contextlib.AsyncExitStack) -> None:
         self._database = await Database.open(self._home / "telemetry.db")
@@ -214,12 +223,15 @@ class _Daemon:
             self._on_event,
             self._left_out,
         )
+        self._importer = Importer(self._home, self._store, self._configuration, self._loop, self._on_event)
+        self._documents = Documents(self._home, self._importer, self._store, self._order)
         self._control = Control(
             identity=self._identity,
             store=self._store,
             configuration=self._configuration,
             loop=self._loop,
             live=self._live,
+            importer=self._importer,
             facts=self._known_facts,
             on_event=self._on_event,
         )
@@ -310,6 +322,7 @@ class _Daemon:
             server, places = self._listen()
         except CannotListen as error:
             raise CannotStart(str(error), 1) from None
+        refused: DocumentsRefused | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
@@ -322,10 +335,17 @@ class _Daemon:
                 await self._watch.remind(compile_plan(snapshot, await self._facts(snapshot)))
                 await self._loop.apply(("start",))
                 tasks.append(group.create_task(self._loop.run()))
-                self._state = "running"
-                self._announce(places)
-                ready = ReadyFile(self._options.ready_file, self._home, places, self._certificate)
-                tasks.append(group.create_task(ready.follow_launcher()))
+                try:
+                    await self._documents.conclude()
+                except DocumentsRefused as error:
+                    refused = error
+                    self._stop.set()
+                else:
+                    self._state = "running"
+                    self._announce(places)
+                    ready = ReadyFile(self._options.ready_file, self._home, places, self._certificate)
+                    tasks.append(group.create_task(ready.follow_launcher()))
+                    tasks.append(group.create_task(self._documents.follow()))
                 await self._stop.wait()
                 self._state = "stopping"
                 self._withdraw()
@@ -335,6 +355,8 @@ class _Daemon:
         finally:
             self._withdraw()
             await self._watch.flush()
+        if refused is not None:
+            raise CannotStart(str(refused), STATUS_DOCUMENTS)
 
     def _listen(self) -> tuple[Server, Places]:
         server = Server(lambda: self._certificate.context)
@@ -351,6 +373,9 @@ class _Daemon:
         )
         own = self._configuration.snapshot.get("traffic_managers", self._identity.name, TrafficManager)
         places = listen(server, apps, self._home, self._options, own)
+        self._importer.restart = Restart(
+            self._home, self._identity.name, self._options, lambda: self._configuration.snapshot
+        )
         server.listen_unix(
             make_local(self._control), self._home / "run" / "control.sock", body_limit=LOCAL_BODY_LIMIT
         )

@@ -26,6 +26,8 @@ MOST_SECONDS = 1.0
 """How long quiet is waited for at most."""
 REST_SECONDS = 0.1
 """How long a movement that changed nothing is rested from: somebody may write to a hidden file all the time."""
+MOST_DEPTH = 100
+"""Directories within directories that are entered; nothing can be referred to beyond that."""
 CONTENT_LIMIT = 64 * 1024 * 1024
 """Bytes whose content counts in `content_digest`; of what lies beyond, size and time do."""
 
@@ -114,7 +116,7 @@ def _below(
         if not stat.S_ISDIR(status.st_mode):
             continue
         here = (status.st_dev, status.st_ino)
-        if here in above:
+        if here in above or len(above) >= MOST_DEPTH:
             continue
         if entry.is_symlink() and not _is_below(os.path.realpath(entry.path), inside):
             continue

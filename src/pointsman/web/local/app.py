@@ -5,7 +5,8 @@ Invariant: whoever can open the socket may do everything (its server lets only t
 change is made through `Control` in the name `local:<unix user>`, as one transaction.
 
 GET /status, GET /conditions; POST /diff and POST /apply with {"objects": [...], "replace": bool, "reason":
-str, "wait": seconds}. Refusals are 400 with {"problems": [...]}, see `document.wire` for the shapes.
+str, "wait": seconds}; imports are in `imports`. Refusals are 400 with {"problems": [...]}, see `document.wire` for the
+shapes.
 """
 
 from __future__ import annotations
@@ -18,15 +19,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from pointsman.compiler.check import check
-from pointsman.compiler.difference import AtRunTime, Nothing, Reload, difference
-from pointsman.compiler.listing import compare_listings, listing, secrets_of
-from pointsman.compiler.plan import Plan
 from pointsman.control.control import Control
 from pointsman.control.described import Edit, plan_edit
 from pointsman.control.error import Conflict, ControlError
@@ -39,9 +37,10 @@ from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.validate import Invalid
 from pointsman.schema.value import LINE_LIMIT
 from pointsman.store import Author, Change
+from pointsman.web.local.engine import engine_difference
+from pointsman.web.local.imports import import_routes
+from pointsman.web.local.request import LONGEST_WAIT, actor_of, invalid, read_body
 
-BODY_LIMIT = 128 * 1024 * 1024
-LONGEST_WAIT = 300.0
 ATTEMPTS = 5
 """How often an apply that met somebody else's change is made anew."""
 
@@ -56,6 +55,7 @@ def make_app(control: Control) -> ASGIApp:
         Route("/conditions", local.conditions),
         Route("/diff", local.diff, methods=["POST"]),
         Route("/apply", local.apply, methods=["POST"]),
+        *import_routes(control),
     ]
     return Starlette(routes=routes)
 
@@ -90,13 +90,14 @@ class _Local:
             return _refused(error.problems)
         except ControlError as error:
             return _refused((Problem(None, (), "control.refused", str(error)),))
+        control = self._control
         subjects = {change.identity for change in edit.changes}
         return JSONResponse(
             {
-                "revision": self._control.revision,
+                "revision": control.revision,
                 "changes": encode_changes(edit.shown),
                 "conditions": [encode_condition(c) for c in plan.conditions if c.subject in subjects],
-                **self._engine(plan, edit.changes),
+                **engine_difference(control, plan, edit.changes),
             }
         )
 
@@ -104,7 +105,7 @@ class _Local:
         control = self._control
         try:
             wish = await _read(request)
-            edit, revision = await self._commit(wish, _actor(request))
+            edit, revision = await self._commit(wish, actor_of(request, "cli"))
         except Invalid as error:
             return _refused(error.problems)
         except ControlError as error:
@@ -146,23 +147,6 @@ class _Local:
         }
         return plan_edit(stored, wish.objects, replace=wish.replace)
 
-    def _engine(self, plan: Plan, changes: tuple[Change, ...]) -> dict[str, Any]:
-        control = self._control
-        current = control.plan
-        secrets = secrets_of(control.snapshot) | secrets_of(
-            Snapshot(with_changes(control.snapshot.objects, changes)[0])
-        )
-        text = compare_listings(listing(current, secrets) if current else {}, listing(plan, secrets))
-        if current is None:
-            return {"engine": text, "act": "start", "reasons": ["nothing is in force yet"]}
-        match difference(current, plan):
-            case Nothing():
-                return {"engine": text, "act": "nothing", "reasons": []}
-            case AtRunTime():
-                return {"engine": text, "act": "runtime", "reasons": []}
-            case Reload(reasons):
-                return {"engine": text, "act": "reload", "reasons": list(reasons)}
-
 
 def _check(snapshot: Snapshot, changes: tuple[Change, ...]) -> None:
     candidate, touched = with_changes(snapshot.objects, changes)
@@ -171,14 +155,7 @@ def _check(snapshot: Snapshot, changes: tuple[Change, ...]) -> None:
 
 
 async def _read(request: Request) -> _Wish:
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > BODY_LIMIT:
-                raise _invalid(f"the request has more than {BODY_LIMIT} bytes; split the document")
-    except ClientDisconnect:
-        raise _invalid("the request ended early; send it again") from None
+    body = await read_body(request)
     try:
         data = json.loads(body)
         match data:
@@ -191,20 +168,11 @@ async def _read(request: Request) -> _Wish:
                 return _Wish(decode_objects(objects), data.get("replace") is True, reason, wait)
         raise ValueError("objects are missing")
     except (ValueError, TypeError, RecursionError) as error:
-        raise _invalid(f"the request is not what /apply and /diff take ({error}); use the command") from None
-
-
-def _invalid(message: str) -> Invalid:
-    return Invalid((Problem(None, (), "request.invalid", message),))
+        raise invalid(f"the request is not what /apply and /diff take ({error}); use the command") from None
 
 
 def _refused(problems: tuple[Problem, ...]) -> Response:
     return JSONResponse({"problems": [encode_problem(problem) for problem in problems]}, status_code=400)
-
-
-def _actor(request: Request) -> Author:
-    name = request.client.host if request.client else "local:unknown"
-    return Author(name=name, address="", surface="cli")
 
 
 def plain(value: Any) -> Any:
