@@ -41,6 +41,7 @@ from pointsman.control.watch import Watch
 from pointsman.daemon.documents import STATUS_DOCUMENTS, Documents, DocumentsRefused
 from pointsman.daemon.machine import can_ping, has_ipv6
 from pointsman.daemon.places import Apps, Places, ReadyFile, listen
+from pointsman.daemon.provisioned import announce, tell_failure
 from pointsman.daemon.restart import Restart
 from pointsman.engine.haproxy.binary import NoBinary, engine_facts, find_binary
 from pointsman.engine.haproxy.engine import HaproxyEngine
@@ -97,7 +98,7 @@ def main(options: RunOptions) -> int:
     try:
         asyncio.run(_Daemon(options).run())
     except CannotStart as error:
-        print(f"pointsman: {error}", file=sys.stderr)
+        tell_failure(options.home, str(error))
         return error.status
     return 0
 
@@ -272,7 +273,7 @@ class _Daemon:
         except FileNotFoundError:
             stored = {
                 "uuid": str(uuid.uuid4()),
-                "name": self._options.name or socket.gethostname() or "localhost",
+                "name": self._options.name or (self._order and self._order.name) or _host_name(),
             }
             path.parent.mkdir(mode=0o700, exist_ok=True)
             write_private(path, json.dumps(stored).encode())
@@ -372,7 +373,8 @@ class _Daemon:
             cluster=make_cluster_app(self._health),
         )
         own = self._configuration.snapshot.get("traffic_managers", self._identity.name, TrafficManager)
-        places = listen(server, apps, self._home, self._options, own)
+        bind_only = self._order.bind if self._order else ""
+        places = listen(server, apps, self._home, self._options, own, bind_only)
         self._importer.restart = Restart(
             self._home, self._identity.name, self._options, lambda: self._configuration.snapshot
         )
@@ -388,6 +390,9 @@ class _Daemon:
             _log.warning(
                 "--password-file is ignored: the password was set at the first start; change it in the product"
             )
+        if self._order is not None:
+            announce(self._home, places, self._certificate, self._licence.sentence)
+            return
         urls = places.url(places.rest), places.url(places.ui) + "/"
         print(banner(*urls, self._certificate, self._home, self._first, self._licence.sentence), flush=True)
         if self._options.demo:
@@ -398,6 +403,10 @@ class _Daemon:
         if self._options.ready_file is not None:
             with contextlib.suppress(OSError):
                 self._options.ready_file.unlink(missing_ok=True)
+
+
+def _host_name() -> str:
+    return socket.gethostname() or "localhost"
 
 
 def _first_line(path: Path | None) -> str | None:

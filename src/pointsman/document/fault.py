@@ -19,7 +19,7 @@ none at all: never written as they are where people or terminals read.
 _ESCAPED = re.compile(f"[{UNSHOWN}]")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Place:
     """A position in a file as an editor counts it: line and column from 1. `file` is shown as it was
     given.
