@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
             "config-import",
             "config-snapshot",
             "diff",
+            "export",
             "status",
             "watch-directory",
         )

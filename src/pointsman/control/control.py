@@ -20,6 +20,7 @@ from pointsman.control.live import Live
 from pointsman.control.merge import with_changes
 from pointsman.control.status import Change as LastChange
 from pointsman.control.status import DataPlane, Documents, Status, observe
+from pointsman.document.difference import Objects
 from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.event import Event
 from pointsman.schema.pool import Pool
@@ -83,6 +84,15 @@ class Control:
     def plan(self) -> Plan | None:
         """The plan in force."""
         return self._loop.plan
+
+    @property
+    def objects(self) -> Objects:
+        """What is stored, of every type and name; secrets in clear."""
+        return self._store.objects
+
+    def base(self) -> Objects | None:
+        """What documents are laid over on this instance, None where there is no such thing; reads a file."""
+        return self.importer.base()
 
     def settings(self, identity: ObjectId) -> Mapping[str, Any] | None:
         """What is stored for an object (only what differs from the defaults), or None."""

@@ -40,7 +40,7 @@ def plan_edit(stored: Objects, described: Objects, *, replace: bool) -> Edit:
     changes: list[Change] = []
     before: dict[ObjectId, Mapping[str, Any]] = {}
     after: dict[ObjectId, Mapping[str, Any]] = {}
-    targets = {**_always_there(), **described} if replace else described
+    targets = {**always_there(), **described} if replace else described
     for identity, settings in targets.items():
         kind = BY_PATH.get(identity.type)
         if kind is None:
@@ -90,7 +90,8 @@ def _wanted(
     return wanted
 
 
-def _always_there() -> dict[ObjectId, Mapping[str, Any]]:
+def always_there() -> dict[ObjectId, Mapping[str, Any]]:
+    """What every instance has when it is new: settings that there is one of, and factory objects."""
     found: dict[ObjectId, Mapping[str, Any]] = {}
     for kind in RESOURCE_TYPES:
         if kind.kind is Kind.SINGLETON:

@@ -14,6 +14,7 @@ from typing import Any
 from pointsman.control.described import Edit
 from pointsman.control.merge import canonical, secret_readback
 from pointsman.document.difference import Objects, compare
+from pointsman.document.secret_hash import resolve_hashes
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.resource import Kind, ResourceType
@@ -41,9 +42,11 @@ def plan_import(stored: Objects, base: Objects, described: Objects) -> Desired:
     """What leads from the `stored` objects to the `base` with the `described` ones merged in by field.
 
     Lists and tables are replaced. Objects of neither are deleted, but for traffic managers and `KEPT_TYPES`; keys of
-    neither go back to their defaults, secrets included. A secret in its read-back form stands for the one of the base
-    or the stored one, and so does a secret that an object cannot be without. Raises `Invalid`.
+    neither go back to their defaults, secrets included. A secret that is written as its hash is the stored one or the
+    one of the base; one that is left out, and that its object cannot be without, likewise. Hashes of passwords take
+    20 ms each. Raises `Invalid`.
     """
+    described = _with_secrets(described, stored, base)
     problems: list[Problem] = []
     remarks: list[Problem] = []
     changes: list[Change] = []
@@ -109,6 +112,17 @@ def outcome_of(stored: Objects, changes: Iterable[Change]) -> Objects:
             case Delete(identity):
                 made.pop(identity, None)
     return made
+
+
+def _with_secrets(described: Objects, stored: Objects, base: Objects) -> Objects:
+    """The described objects with secrets in the place of their hashes. Raises `Invalid`."""
+    try:
+        return resolve_hashes(described, stored, BY_PATH)
+    except Invalid as error:
+        try:
+            return resolve_hashes(described, {**stored, **base}, BY_PATH)
+        except Invalid:
+            raise error from None
 
 
 def _origin(

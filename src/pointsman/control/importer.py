@@ -164,6 +164,13 @@ class Importer:
             if fault.problem.subject is not None
         )
 
+    def base(self) -> Objects | None:
+        """The base snapshot, None when there is none that can be read."""
+        try:
+            return read_base(self._home)
+        except NoBase:
+            return None
+
     async def take_snapshot(self) -> int:
         """Makes the present configuration the base snapshot; returns its revision. Raises `OSError`."""
         objects, revision = self._store.objects, self._store.revision

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.certificates import self_signed
 from tests.running import AUTHOR, Running, running
 
+from pointsman.control.exports import Wish, export_configuration
 from pointsman.control.import_record import BASE, LAST, NoBase, read_base, read_memory, write_base
 from pointsman.control.importer import ImportOrder
+from pointsman.document.export import Secrets
 from pointsman.document.fault import Faulty
 from pointsman.engine.outcome import Outcome
 from pointsman.schema.condition import Standing
@@ -225,6 +228,33 @@ async def test_snapshot_and_record_are_private_and_exact(tmp_path: Path) -> None
     for file in (BASE, LAST):
         assert stat.S_IMODE((tmp_path / file).stat().st_mode) == 0o600
     assert read_memory(tmp_path).last == done.result
+
+
+@pytest.mark.parametrize("differences", [False, True])
+@pytest.mark.parametrize("secrets", ["include", "exclude", "hash"])
+async def test_an_export_can_be_put_back(tmp_path: Path, secrets: Secrets, differences: bool) -> None:
+    """Importer 11k: export -> import -> no diff, whatever becomes of secrets, whole or as differences."""
+    certificate, key = self_signed("k.example")
+    async with running(tmp_path) as manager:
+        control = manager.control
+        await control.importer.take_snapshot()
+        password = {"remote_licensing": {"owner_secret": "not in the open"}}
+        await control.edit(
+            AUTHOR,
+            [
+                Put(ObjectId("ssl/server_keys", "k"), {"basic": {"public": certificate, "private": key}}),
+                Put(ObjectId("global_settings", ""), password if secrets != "exclude" else {}),
+                Put(APP, {"basic": {"nodes_table": [{"node": "10.0.0.1:80"}], "note": "a"}}),
+            ],
+        )
+        exported = await export_configuration(control, Wish("yaml", secrets, differences), AUTHOR)
+        done = await control.importer.run(documents(tmp_path / "docs", a=exported.text))
+        assert done.result.cause == ""
+        assert done.desired is not None
+        assert done.desired.edit.changes == ()
+        secret = control.settings(ObjectId("ssl/server_keys", "k"))
+        assert secret is not None
+        assert secret["basic"]["private"] == key
 
 
 def test_damaged_files_are_named(tmp_path: Path) -> None:

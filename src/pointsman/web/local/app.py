@@ -4,13 +4,14 @@ applying it.
 Invariant: whoever can open the socket may do everything (its server lets only the owner and root in); every
 change is made through `Control` in the name `local:<unix user>`, as one transaction.
 
-GET /status, GET /conditions; POST /diff and POST /apply with {"objects": [...], "replace": bool, "reason":
-str, "wait": seconds}; imports are in `imports`. Refusals are 400 with {"problems": [...]}, see `document.wire` for the
-shapes.
+GET /status, GET /conditions, GET /export?format=&secrets=&differences=; POST /diff and POST /apply with
+{"objects": [...], "replace": bool, "reason": str, "wait": seconds}; imports are in `imports`. Refusals are 400 with
+{"problems": [...]}, see `document.wire` for the shapes.
 """
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import enum
 import json
@@ -28,11 +29,19 @@ from pointsman.compiler.check import check
 from pointsman.control.control import Control
 from pointsman.control.described import Edit, plan_edit
 from pointsman.control.error import Conflict, ControlError
+from pointsman.control.exports import export_configuration, read_wish
 from pointsman.control.merge import with_changes
 from pointsman.document.difference import Objects
-from pointsman.document.wire import decode_objects, encode_changes, encode_condition, encode_problem
+from pointsman.document.secret_hash import resolve_hashes
+from pointsman.document.wire import (
+    decode_objects,
+    encode_changes,
+    encode_condition,
+    encode_identity,
+    encode_problem,
+)
 from pointsman.schema.problem import ObjectId, Problem
-from pointsman.schema.registry import RESOURCE_TYPES
+from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.validate import Invalid
 from pointsman.schema.value import LINE_LIMIT
@@ -53,6 +62,7 @@ def make_app(control: Control) -> ASGIApp:
     routes = [
         Route("/status", local.status),
         Route("/conditions", local.conditions),
+        Route("/export", local.export),
         Route("/diff", local.diff, methods=["POST"]),
         Route("/apply", local.apply, methods=["POST"]),
         *import_routes(control),
@@ -80,9 +90,23 @@ class _Local:
     async def conditions(self, request: Request) -> Response:
         return JSONResponse({"conditions": [encode_condition(c) for c in self._control.conditions()]})
 
+    async def export(self, request: Request) -> Response:
+        try:
+            wish = read_wish(dict(request.query_params))
+        except ValueError as error:
+            return _refused((Problem(None, (), "request.invalid", str(error)),))
+        exported = await export_configuration(self._control, wish, actor_of(request, "cli"))
+        return JSONResponse(
+            {
+                "text": exported.text,
+                "left_out": exported.left_out,
+                "deleted": [encode_identity(identity) for identity in exported.deleted],
+            }
+        )
+
     async def diff(self, request: Request) -> Response:
         try:
-            wish = await _read(request)
+            wish = await self._resolved(await _read(request))
             edit = self._plan(wish)
             _check(self._control.snapshot, edit.changes)
             plan = self._control.preview(edit.changes)
@@ -104,7 +128,7 @@ class _Local:
     async def apply(self, request: Request) -> Response:
         control = self._control
         try:
-            wish = await _read(request)
+            wish = await self._resolved(await _read(request))
             edit, revision = await self._commit(wish, actor_of(request, "cli"))
         except Invalid as error:
             return _refused(error.problems)
@@ -137,6 +161,11 @@ class _Local:
                 if attempt == ATTEMPTS - 1:
                     raise
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _resolved(self, wish: _Wish) -> _Wish:
+        """The wish with stored secrets in the place of their hashes, which takes its time."""
+        objects = await asyncio.to_thread(resolve_hashes, wish.objects, self._control.objects, BY_PATH)
+        return dataclasses.replace(wish, objects=objects)
 
     def _plan(self, wish: _Wish) -> Edit:
         control = self._control
