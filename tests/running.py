@@ -16,6 +16,7 @@ from pointsman.control.apply import ApplyLoop
 from pointsman.control.configuration import Configuration
 from pointsman.control.control import Control, Identity
 from pointsman.control.first_start import furnish
+from pointsman.control.importer import Importer
 from pointsman.control.licensing import Edition, Licensing
 from pointsman.control.live import Live
 from pointsman.engine.noop import NoopEngine
@@ -80,6 +81,7 @@ async def running(
         loop=loop,
         live=live,
         licensing=licensing,
+        importer=Importer(home, store, configuration, loop, events.append),
         facts=facts,
         on_event=events.append,
     )

@@ -33,15 +33,18 @@ from pointsman.control.apply import ApplyLoop
 from pointsman.control.configuration import Configuration
 from pointsman.control.control import Control, Identity
 from pointsman.control.first_start import DEMO, demo_ports, furnish
+from pointsman.control.importer import Importer
 from pointsman.control.journal import events_of, left_out
 from pointsman.control.licensing import Edition, Licensing
 from pointsman.control.live import Live
 from pointsman.control.resolve import REFRESH, Resolver, names_in
 from pointsman.control.statistics import Statistics
 from pointsman.control.watch import Watch
+from pointsman.daemon.documents import STATUS_DOCUMENTS, Documents, DocumentsRefused
 from pointsman.daemon.machine import can_ping, has_ipv6
 from pointsman.daemon.places import Apps, Places, ReadyFile, listen
 from pointsman.daemon.provisioned import announce, tell_failure
+from pointsman.daemon.restart import Restart
 from pointsman.engine.haproxy.binary import NoBinary, engine_facts, find_binary
 from pointsman.engine.haproxy.engine import HaproxyEngine
 from pointsman.identity.certificate import CertificateRefused, InstanceCertificate
@@ -65,8 +68,8 @@ from pointsman.telemetry.machine import Machine
 from pointsman.telemetry.tracker import HealthTracker
 from pointsman.web.api.app import make_app as make_api
 from pointsman.web.cluster import make_cluster_app
-from pointsman.web.local.app import BODY_LIMIT as LOCAL_BODY_LIMIT
 from pointsman.web.local.app import make_app as make_local
+from pointsman.web.local.request import BODY_LIMIT as LOCAL_BODY_LIMIT
 from pointsman.web.server import CannotListen, Server
 from pointsman.web.ui.app import make_app as make_page
 
@@ -174,6 +177,10 @@ class _Daemon:
         self._demo = demo_ports(home) if self._options.demo else ()
         await furnish(self._store, self._identity.name, self._demo)
         self._wire(stack)
+        try:
+            await self._documents.begin()
+        except DocumentsRefused as error:
+            raise CannotStart(str(error), STATUS_DOCUMENTS) from None
 
     async def _open_telemetry(self, stack: contextlib.AsyncExitStack) -> None:
         self._database = await Database.open(self._home / "telemetry.db")
@@ -226,6 +233,8 @@ class _Daemon:
             self._on_event,
             self._left_out,
         )
+        self._importer = Importer(self._home, self._store, self._configuration, self._loop, self._on_event)
+        self._documents = Documents(self._home, self._importer, self._store, self._order)
         self._control = Control(
             identity=self._identity,
             store=self._store,
@@ -233,6 +242,7 @@ class _Daemon:
             loop=self._loop,
             live=self._live,
             licensing=self._licensing,
+            importer=self._importer,
             facts=self._known_facts,
             on_event=self._on_event,
         )
@@ -342,6 +352,7 @@ class _Daemon:
             server, places = self._listen()
         except CannotListen as error:
             raise CannotStart(str(error), 1) from None
+        refused: DocumentsRefused | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
@@ -355,10 +366,17 @@ class _Daemon:
                 await self._watch.remind(compile_plan(snapshot, await self._facts(snapshot)))
                 await self._loop.apply(("start",))
                 tasks += [group.create_task(self._loop.run()), group.create_task(self._licensing.run())]
-                self._state = "running"
-                self._announce(places)
-                ready = ReadyFile(self._options.ready_file, self._home, places, self._certificate)
-                tasks.append(group.create_task(ready.follow_launcher()))
+                try:
+                    await self._documents.conclude()
+                except DocumentsRefused as error:
+                    refused = error
+                    self._stop.set()
+                else:
+                    self._state = "running"
+                    self._announce(places)
+                    ready = ReadyFile(self._options.ready_file, self._home, places, self._certificate)
+                    tasks.append(group.create_task(ready.follow_launcher()))
+                    tasks.append(group.create_task(self._documents.follow()))
                 await self._stop.wait()
                 self._state = "stopping"
                 self._withdraw()
@@ -368,6 +386,8 @@ class _Daemon:
         finally:
             self._withdraw()
             await self._watch.flush()
+        if refused is not None:
+            raise CannotStart(str(refused), STATUS_DOCUMENTS)
 
     def _listen(self) -> tuple[Server, Places]:
         server = Server(lambda: self._certificate.context)
@@ -385,6 +405,9 @@ class _Daemon:
         own = self._configuration.snapshot.get("traffic_managers", self._identity.name, TrafficManager)
         bind_only = self._order.bind if self._order else ""
         places = listen(server, apps, self._home, self._options, own, bind_only)
+        self._importer.restart = Restart(
+            self._home, self._identity.name, self._options, lambda: self._configuration.snapshot
+        )
         server.listen_unix(
             make_local(self._control), self._home / "run" / "control.sock", body_limit=LOCAL_BODY_LIMIT
         )
