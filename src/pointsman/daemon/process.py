@@ -37,17 +37,19 @@ from pointsman.control.live import Live
 from pointsman.control.resolve import REFRESH, Resolver, names_in
 from pointsman.control.statistics import Statistics
 from pointsman.control.watch import Watch
+from pointsman.daemon.account import engine_account
 from pointsman.daemon.machine import can_ping, has_ipv6
 from pointsman.daemon.places import Apps, Places, ReadyFile, listen
 from pointsman.engine.haproxy.binary import NoBinary, engine_facts, find_binary
 from pointsman.engine.haproxy.engine import HaproxyEngine
 from pointsman.identity.certificate import CertificateRefused, InstanceCertificate
-from pointsman.identity.machine import can_become, machine_addresses
+from pointsman.identity.machine import machine_addresses
 from pointsman.identity.password import UsersFileError
 from pointsman.identity.user import PasswordRefused, Users
 from pointsman.licence.key import Refused
 from pointsman.licence.local import self_issue
 from pointsman.private_file import write_private
+from pointsman.provision.order import OrderDamaged
 from pointsman.schema.event import Event, Severity
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.snapshot import Snapshot
@@ -66,10 +68,6 @@ from pointsman.web.local.app import make_app as make_local
 from pointsman.web.server import CannotListen, Server
 from pointsman.web.ui.app import make_app as make_page
 
-NOBODY = 65_534
-"""The Unix user and group without rights of its own, by Linux's convention. A worker that became it can neither be read
-nor traced by others of the same number: the kernel forbids that after a change of user.
-"""
 ENGINE_FAILED = "zxtmswerror"
 """The tag of events that tell of an engine which ended."""
 _log = logging.getLogger("pointsman")
@@ -108,7 +106,6 @@ class _Daemon:
         self._state = "starting"
         self._ipv6 = has_ipv6()
         self._can_ping = can_ping()
-        self._worker_user = NOBODY if can_become(NOBODY) else 0
         self._early: list[Event] = []
         self._record: Callable[[Event], None] = self._early.append
 
@@ -142,11 +139,13 @@ class _Daemon:
         (home / "log").mkdir(mode=0o700, exist_ok=True)
         try:
             binary = find_binary()
+            # First of all: it asks the kernel in a child, for which there must not be threads.
+            self._account, self._worker = engine_account(home, binary)
             self._engine_facts: EngineFacts = await engine_facts(binary)
             self._store = await Store.open(home / "store", BY_PATH)
         except StoreInUse as error:
             raise CannotStart(str(error), 4) from None
-        except (StoreError, NoBinary) as error:
+        except (StoreError, NoBinary, OrderDamaged) as error:
             raise CannotStart(str(error), 1) from None
         stack.push_async_callback(self._store.close)
         self._identity = self._identify()
@@ -161,7 +160,7 @@ class _Daemon:
             raise CannotStart(str(error), 1) from None
         await self._open_telemetry(stack)
         try:
-            self._engine = HaproxyEngine(home, binary, self._on_event)
+            self._engine = HaproxyEngine(home, binary, self._on_event, self._account)
         except ValueError as error:
             raise CannotStart(str(error), 1) from None
         stack.push_async_callback(self._engine.close)
@@ -286,10 +285,11 @@ class _Daemon:
         return Facts(
             engine=self._engine_facts,
             traffic_manager=self._identity.name,
-            run_directory=str(self._home / "run"),
+            engine_directory=str(self._home / "engine"),
             addresses=self._resolver.known(names),
             demo_ports=self._demo,
-            worker_user=self._worker_user,
+            worker_user=self._worker.user,
+            worker_group=self._worker.group,
             ipv6=self._ipv6,
             can_ping=self._can_ping,
             serving=frozenset(
