@@ -40,6 +40,7 @@ from pointsman.control.live import Live
 from pointsman.control.resolve import REFRESH, Resolver, names_in
 from pointsman.control.statistics import Statistics
 from pointsman.control.watch import Watch
+from pointsman.daemon.account import engine_account
 from pointsman.daemon.documents import STATUS_DOCUMENTS, Documents, DocumentsRefused
 from pointsman.daemon.machine import can_ping, has_ipv6
 from pointsman.daemon.places import Apps, Places, ReadyFile, listen
@@ -48,7 +49,7 @@ from pointsman.daemon.restart import Restart
 from pointsman.engine.haproxy.binary import NoBinary, engine_facts, find_binary
 from pointsman.engine.haproxy.engine import HaproxyEngine
 from pointsman.identity.certificate import CertificateRefused, InstanceCertificate
-from pointsman.identity.machine import can_become, machine_addresses
+from pointsman.identity.machine import machine_addresses
 from pointsman.identity.password import UsersFileError
 from pointsman.identity.user import PasswordRefused, Users
 from pointsman.licence.key import Refused
@@ -73,10 +74,6 @@ from pointsman.web.local.request import BODY_LIMIT as LOCAL_BODY_LIMIT
 from pointsman.web.server import CannotListen, Server
 from pointsman.web.ui.app import make_app as make_page
 
-NOBODY = 65_534
-"""The Unix user and group without rights of its own, by Linux's convention. A worker that became it can neither be read
-nor traced by others of the same number: the kernel forbids that after a change of user.
-"""
 ENGINE_FAILED = "zxtmswerror"
 """The tag of events that tell of an engine which ended."""
 _log = logging.getLogger("pointsman")
@@ -115,7 +112,6 @@ class _Daemon:
         self._state = "starting"
         self._ipv6 = has_ipv6()
         self._can_ping = can_ping()
-        self._worker_user = NOBODY if can_become(NOBODY) else 0
         self._early: list[Event] = []
         self._record: Callable[[Event], None] = self._early.append
 
@@ -150,6 +146,8 @@ class _Daemon:
         try:
             self._order = read_order(home)
             binary = find_binary()
+            # First of all: it asks the kernel in a child, for which there must not be threads.
+            self._account, self._worker = engine_account(home, binary)
             self._engine_facts: EngineFacts = await engine_facts(binary)
             self._store = await Store.open(home / "store", BY_PATH)
         except StoreInUse as error:
@@ -159,7 +157,7 @@ class _Daemon:
         stack.push_async_callback(self._store.close)
         self._identity = self._identify()
         try:
-            self._edition = self._edition_of(read_order(home))
+            self._edition = self._edition_of(self._order)
             given = _first_line(self._options.password_file)
             self._users, self._first = await Users.open(home, on_event=self._on_event, given=given)
             self._certificate = InstanceCertificate.open(
@@ -169,7 +167,7 @@ class _Daemon:
             raise CannotStart(str(error), 1) from None
         await self._open_telemetry(stack)
         try:
-            self._engine = HaproxyEngine(home, binary, self._on_event)
+            self._engine = HaproxyEngine(home, binary, self._on_event, self._account)
         except ValueError as error:
             raise CannotStart(str(error), 1) from None
         stack.push_async_callback(self._engine.close)
@@ -327,11 +325,12 @@ class _Daemon:
         return Facts(
             engine=self._engine_facts,
             traffic_manager=self._identity.name,
-            run_directory=str(self._home / "run"),
+            engine_directory=str(self._home / "engine"),
             addresses=self._resolver.known(names),
             demo_ports=self._demo,
-            worker_user=self._worker_user,
             bandwidth=self._licensing.holding.limits.bandwidth,
+            worker_user=self._worker.user,
+            worker_group=self._worker.group,
             ipv6=self._ipv6,
             can_ping=self._can_ping,
             serving=frozenset(
