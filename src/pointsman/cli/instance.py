@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlencode
 
 import httpx
 
@@ -21,11 +22,19 @@ Json = dict[str, Any]
 WAIT_SECONDS = 60.0
 
 
+def export_query(form: str, secrets: str, differences: bool) -> dict[str, str]:
+    """The arguments of an export, as the control socket and REST take them."""
+    return {"format": form, "secrets": secrets, "differences": str(differences).lower()}
+
+
 class Instance(Protocol):
     """What the commands need of an instance. Every call may raise `Unreachable` or `Rejected`."""
 
     def status(self) -> Json:
         """Services, pools and nodes as they are now."""
+
+    def export(self, *, form: str, secrets: str, differences: bool) -> Json:
+        """The configuration as a document: `text`, and where known what it does not say: `left_out`, `deleted`."""
 
     def diff(self, objects: Objects, *, replace: bool) -> Json:
         """What applying `objects` would change: `changes`, and where known `engine`, `act`, `reasons`."""
@@ -43,6 +52,10 @@ class LocalInstance:
     def status(self) -> Json:
         """See `Instance`; complete, with figures and reasons."""
         return self._ask("GET", "/status", None)
+
+    def export(self, *, form: str, secrets: str, differences: bool) -> Json:
+        """See `Instance`; with what the document does not say."""
+        return self._ask("GET", f"/export?{urlencode(export_query(form, secrets, differences))}", None)
 
     def diff(self, objects: Objects, *, replace: bool) -> Json:
         """See `Instance`; with the engine's difference."""

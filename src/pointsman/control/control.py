@@ -14,16 +14,19 @@ from pointsman.compiler.facts import Facts
 from pointsman.compiler.plan import Plan
 from pointsman.control.apply import Applied, ApplyLoop
 from pointsman.control.configuration import Configuration, Edited
+from pointsman.control.licensing import Licensing
 from pointsman.control.live import Live
 from pointsman.control.merge import with_changes
 from pointsman.control.status import Change as LastChange
 from pointsman.control.status import DataPlane, Status, observe
+from pointsman.document.difference import Objects
 from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.event import Event
 from pointsman.schema.pool import Pool
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.snapshot import Snapshot
-from pointsman.store import Author, Change, Store, Transaction
+from pointsman.schema.validate import Invalid
+from pointsman.store import Author, Change, Put, Store, Transaction
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,16 @@ class Control:
         configuration: Configuration,
         loop: ApplyLoop,
         live: Live,
+        licensing: Licensing,
         facts: Callable[[Snapshot], Facts],
         on_event: Callable[[Event], None],
+        base: Callable[[], Objects | None] = lambda: None,
     ) -> None:
+        """`base` reads what documents are laid over on this instance, None where there is no such thing."""
         self.identity = identity
+        self.base = base
         self.live = live
+        self.licensing = licensing
         self.started = time.time()
         self._store = store
         self._configuration = configuration
@@ -79,6 +87,11 @@ class Control:
     def plan(self) -> Plan | None:
         """The plan in force."""
         return self._loop.plan
+
+    @property
+    def objects(self) -> Objects:
+        """What is stored, of every type and name; secrets in clear."""
+        return self._store.objects
 
     def settings(self, identity: ObjectId) -> Mapping[str, Any] | None:
         """What is stored for an object (only what differs from the defaults), or None."""
@@ -111,6 +124,7 @@ class Control:
         self, actor: Author, identity: ObjectId, content: bytes, *, reason: str = ""
     ) -> Edited:
         """Creates or replaces a file object."""
+        self._permit((Put(identity, {"content": content}),))
         return await self._configuration.put(
             actor, identity, {"content": content}, replace=True, reason=reason
         )
@@ -123,7 +137,12 @@ class Control:
         self, actor: Author, changes: Sequence[Change], reason: str = "", *, base: int | None = None
     ) -> int:
         """Commits several changes as one; see `Configuration.edit`."""
+        self._permit(changes)
         return await self._configuration.edit(actor, changes, reason, base=base)
+
+    def _permit(self, changes: Sequence[Change]) -> None:
+        if problems := self.licensing.problems(changes):
+            raise Invalid(problems)
 
     async def restore(self, actor: Author, revision: int, reason: str = "") -> int:
         """Makes the configuration what it was at `revision`, as a new transaction; returns its revision."""
@@ -151,7 +170,9 @@ class Control:
             for p in problems
         )
         return tuple(
-            c for c in (*self._loop.conditions(), *unreadable) if identity is None or c.subject == identity
+            c
+            for c in (*self._loop.conditions(), *unreadable, *self.licensing.conditions())
+            if identity is None or c.subject == identity
         )
 
     def preview(self, changes: Sequence[Change]) -> Plan:
@@ -175,7 +196,7 @@ class Control:
             health=self.live.health,
             figures=self.live.figures,
             changes=changes,
-            engine=self.live.engine,
+            engine={**self.live.engine, "licence": self.licensing.sentence},
             plane=self._plane(),
         )
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping as ReadOnly
 from dataclasses import dataclass, field
 from typing import Any
 
+from pointsman.document import secret_hash
 from pointsman.document.family import FAMILY
 from pointsman.document.fault import Fault, Faulty, Place
 from pointsman.document.tree import Entry, Mapping, Node, Scalar, Sequence
@@ -215,6 +216,10 @@ class Interpreter:
             case Mapping(entries=(Entry(key="valueFrom", value=value_from),)):
                 followed = self._followed(draft, path, value_from, key)
                 return None if followed is None else self._value(draft, path, followed, key)
+            case Mapping(entries=(Entry(key=secret_hash.HASHED, value=Scalar(value=str() as text)),)) if (
+                key is not None and key.secret is not None
+            ):
+                return {secret_hash.HASHED: text}
             case Scalar(value=None):
                 self._fault(
                     node.place, "has no value; write one or remove the key", subject=draft.identity, path=path

@@ -25,6 +25,7 @@ from pointsman.document.reference import (
     read_file,
     read_reference,
 )
+from pointsman.document.secret_hash import without_hashes
 from pointsman.document.tree import SIZE_LIMIT, Budget, Node
 from pointsman.document.value_from import Referrer
 from pointsman.document.yaml_reader import read_yaml
@@ -36,7 +37,8 @@ TOTAL_LIMIT = 64 * 1024 * 1024
 """Bytes of all documents and referenced files together."""
 
 Objects = Mapping[ObjectId, Mapping[str, Any]]
-"""Sparse settings by object: section -> key -> JSON value, or {"content": bytes} for files."""
+"""Sparse settings by object: section -> key -> JSON value, or {"content": bytes} for files. A secret
+may be a mapping that `secret_hash.resolve_hashes` must replace."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,7 @@ def _validate(kind: ResourceType, draft: Draft, complete: bool) -> Mapping[str, 
         build(kind, draft.identity.name, whole)
         return settings
     try:
-        build(kind, draft.identity.name, whole)
+        build(kind, draft.identity.name, without_hashes(kind, whole))
     except Invalid as error:
         problems = error.problems
         if not complete:

@@ -4,12 +4,14 @@ applying it.
 Invariant: whoever can open the socket may do everything (its server lets only the owner and root in); every
 change is made through `Control` in the name `local:<unix user>`, as one transaction.
 
-GET /status, GET /conditions; POST /diff and POST /apply with {"objects": [...], "replace": bool, "reason":
-str, "wait": seconds}. Refusals are 400 with {"problems": [...]}, see `document.wire` for the shapes.
+GET /status, GET /conditions, GET /licence, GET /export?format=&secrets=&differences=; POST /diff and POST /apply with
+{"objects": [...], "replace": bool, "reason": str, "wait": seconds}; POST /licence/remove with {"serial": str}. Refusals
+are 400 with {"problems": [...]}, see `document.wire` for the shapes.
 """
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import enum
 import json
@@ -30,15 +32,24 @@ from pointsman.compiler.plan import Plan
 from pointsman.control.control import Control
 from pointsman.control.described import Edit, plan_edit
 from pointsman.control.error import Conflict, ControlError
+from pointsman.control.exports import export_configuration, read_wish
 from pointsman.control.merge import with_changes
 from pointsman.document.difference import Objects
-from pointsman.document.wire import decode_objects, encode_changes, encode_condition, encode_problem
+from pointsman.document.secret_hash import resolve_hashes
+from pointsman.document.wire import (
+    decode_objects,
+    encode_changes,
+    encode_condition,
+    encode_identity,
+    encode_problem,
+)
+from pointsman.schema.license_key import LICENSE_KEY
 from pointsman.schema.problem import ObjectId, Problem
-from pointsman.schema.registry import RESOURCE_TYPES
+from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.validate import Invalid
 from pointsman.schema.value import LINE_LIMIT
-from pointsman.store import Author, Change
+from pointsman.store import Author, Change, Delete
 
 BODY_LIMIT = 128 * 1024 * 1024
 LONGEST_WAIT = 300.0
@@ -54,6 +65,9 @@ def make_app(control: Control) -> ASGIApp:
     routes = [
         Route("/status", local.status),
         Route("/conditions", local.conditions),
+        Route("/export", local.export),
+        Route("/licence", local.licence),
+        Route("/licence/remove", local.remove_licence, methods=["POST"]),
         Route("/diff", local.diff, methods=["POST"]),
         Route("/apply", local.apply, methods=["POST"]),
     ]
@@ -80,9 +94,44 @@ class _Local:
     async def conditions(self, request: Request) -> Response:
         return JSONResponse({"conditions": [encode_condition(c) for c in self._control.conditions()]})
 
+    async def export(self, request: Request) -> Response:
+        try:
+            wish = read_wish(dict(request.query_params))
+        except ValueError as error:
+            return _refused((Problem(None, (), "request.invalid", str(error)),))
+        exported = await export_configuration(self._control, wish, _actor(request))
+        return JSONResponse(
+            {
+                "text": exported.text,
+                "left_out": exported.left_out,
+                "deleted": [encode_identity(identity) for identity in exported.deleted],
+            }
+        )
+
+    async def licence(self, request: Request) -> Response:
+        return JSONResponse(plain(self._control.licensing.view()))
+
+    async def remove_licence(self, request: Request) -> Response:
+        try:
+            serial = await _read_serial(request)
+            held = self._control.licensing.view().keys
+            names = [key.name for key in held if serial in (key.serial, key.name)]
+            if not names:
+                raise _invalid(
+                    f'there is no licence key "{serial}"; `pointsman licence list` names those there are'
+                )
+            await self._control.edit(
+                _actor(request), [Delete(ObjectId(LICENSE_KEY.path, name)) for name in names]
+            )
+        except Invalid as error:
+            return _refused(error.problems)
+        except ControlError as error:
+            return _refused((Problem(None, (), "control.refused", str(error)),))
+        return await self.licence(request)
+
     async def diff(self, request: Request) -> Response:
         try:
-            wish = await _read(request)
+            wish = await self._resolved(await _read(request))
             edit = self._plan(wish)
             _check(self._control.snapshot, edit.changes)
             plan = self._control.preview(edit.changes)
@@ -103,7 +152,7 @@ class _Local:
     async def apply(self, request: Request) -> Response:
         control = self._control
         try:
-            wish = await _read(request)
+            wish = await self._resolved(await _read(request))
             edit, revision = await self._commit(wish, _actor(request))
         except Invalid as error:
             return _refused(error.problems)
@@ -136,6 +185,11 @@ class _Local:
                 if attempt == ATTEMPTS - 1:
                     raise
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _resolved(self, wish: _Wish) -> _Wish:
+        """The wish with stored secrets in the place of their hashes, which takes its time."""
+        objects = await asyncio.to_thread(resolve_hashes, wish.objects, self._control.objects, BY_PATH)
+        return dataclasses.replace(wish, objects=objects)
 
     def _plan(self, wish: _Wish) -> Edit:
         control = self._control
@@ -170,7 +224,17 @@ def _check(snapshot: Snapshot, changes: tuple[Change, ...]) -> None:
         raise Invalid(problems)
 
 
-async def _read(request: Request) -> _Wish:
+async def _read_serial(request: Request) -> str:
+    try:
+        match json.loads(await _body(request)):
+            case {"serial": str() as serial}:
+                return serial
+    except (ValueError, RecursionError):
+        pass
+    raise _invalid("the request names no serial; use the command")
+
+
+async def _body(request: Request) -> bytearray:
     body = bytearray()
     try:
         async for chunk in request.stream():
@@ -179,6 +243,11 @@ async def _read(request: Request) -> _Wish:
                 raise _invalid(f"the request has more than {BODY_LIMIT} bytes; split the document")
     except ClientDisconnect:
         raise _invalid("the request ended early; send it again") from None
+    return body
+
+
+async def _read(request: Request) -> _Wish:
+    body = await _body(request)
     try:
         data = json.loads(body)
         match data:
