@@ -328,8 +328,11 @@ def provision(start: Start) -> Exit | None:
         start.log.fatal(str(damage))
         return Exit.INSTANCE
     except OSError as error:
+        # The home as a whole, when that is what this user may not enter.
+        closed = start.home.exists() and not os.access(start.home, os.R_OK | os.W_OK | os.X_OK)
+        where = start.home if closed else error.filename or start.home
         start.log.fatal(
-            f"{error.filename or start.home}: {error.strerror or error}; make it writable for user {os.geteuid()}, "
+            f"{where}: {error.strerror or error}; make it writable for user {os.geteuid()}, "
             "or mount another directory there, and start again"
         )
         return Exit.FILES
