@@ -352,7 +352,9 @@ class _Daemon:
         own = self._configuration.snapshot.get("traffic_managers", self._identity.name, TrafficManager)
         places = listen(server, apps, self._home, self._options, own)
         server.listen_unix(
-            make_local(self._control), self._home / "run" / "control.sock", body_limit=LOCAL_BODY_LIMIT
+            make_local(self._control, self._users),
+            self._home / "run" / "control.sock",
+            body_limit=LOCAL_BODY_LIMIT,
         )
         return server, places
 

@@ -1,11 +1,12 @@
 """What the control socket offers to local commands: status, conditions, what a document would change, and
-applying it.
+applying it; and setting a user's password.
 
 Invariant: whoever can open the socket may do everything (its server lets only the owner and root in); every
 change is made through `Control` in the name `local:<unix user>`, as one transaction.
 
 GET /status, GET /conditions; POST /diff and POST /apply with {"objects": [...], "replace": bool, "reason":
-str, "wait": seconds}. Refusals are 400 with {"problems": [...]}, see `document.wire` for the shapes.
+str, "wait": seconds}; POST /password with {"user": str, "password": str}. Refusals are 400 with
+{"problems": [...]}, see `document.wire` for the shapes.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from pointsman.control.error import Conflict, ControlError
 from pointsman.control.merge import with_changes
 from pointsman.document.difference import Objects
 from pointsman.document.wire import decode_objects, encode_changes, encode_condition, encode_problem
+from pointsman.identity.user import PasswordRefused, Users
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.registry import RESOURCE_TYPES
 from pointsman.schema.snapshot import Snapshot
@@ -46,16 +48,17 @@ ATTEMPTS = 5
 """How often an apply that met somebody else's change is made anew."""
 
 
-def make_app(control: Control) -> ASGIApp:
+def make_app(control: Control, users: Users) -> ASGIApp:
     """The application for the control socket; its ASGI scope names the peer as client ("local:<unix user>",
     0).
     """
-    local = _Local(control)
+    local = _Local(control, users)
     routes = [
         Route("/status", local.status),
         Route("/conditions", local.conditions),
         Route("/diff", local.diff, methods=["POST"]),
         Route("/apply", local.apply, methods=["POST"]),
+        Route("/password", local.password, methods=["POST"]),
     ]
     return Starlette(routes=routes)
 
@@ -71,8 +74,9 @@ class _Wish:
 
 
 class _Local:
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: Control, users: Users) -> None:
         self._control = control
+        self._users = users
 
     async def status(self, request: Request) -> Response:
         return JSONResponse(plain(await self._control.status()))
@@ -123,6 +127,24 @@ class _Local:
             }
         )
 
+    async def password(self, request: Request) -> Response:
+        try:
+            match json.loads(await _body(request)):
+                case {"user": str(user), "password": str(password)}:
+                    await self._users.set_password(user, password, as_given=True)
+                    return JSONResponse({})
+            raise ValueError("user or password is missing")
+        except Invalid as error:
+            return _refused(error.problems)
+        except PasswordRefused as error:
+            return _refused((Problem(None, (), "password.refused", str(error)),))
+        except OSError as error:
+            text = f"the password could not be stored ({error.strerror}); free space or repair the disk"
+            return _refused((Problem(None, (), "password.refused", text),))
+        except (ValueError, RecursionError):  # their texts might hold the password
+            text = "the request is not what /password takes; use the configure script"
+            return _refused((Problem(None, (), "request.invalid", text),))
+
     async def _commit(self, wish: _Wish, actor: Author) -> tuple[Edit, int]:
         """Stores what is wished; made anew from what somebody else stored meanwhile."""
         for attempt in range(ATTEMPTS):
@@ -170,7 +192,7 @@ def _check(snapshot: Snapshot, changes: tuple[Change, ...]) -> None:
         raise Invalid(problems)
 
 
-async def _read(request: Request) -> _Wish:
+async def _body(request: Request) -> bytearray:
     body = bytearray()
     try:
         async for chunk in request.stream():
@@ -179,6 +201,11 @@ async def _read(request: Request) -> _Wish:
                 raise _invalid(f"the request has more than {BODY_LIMIT} bytes; split the document")
     except ClientDisconnect:
         raise _invalid("the request ended early; send it again") from None
+    return body
+
+
+async def _read(request: Request) -> _Wish:
+    body = await _body(request)
     try:
         data = json.loads(body)
         match data:

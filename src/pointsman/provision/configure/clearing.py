@@ -1,0 +1,57 @@
+"""Clears an instance: stops the software and removes all that its home holds.
+
+Invariant: a mark (HOME/provision/clearing) is there from before the first file goes until after the last one went, and
+nothing runs meanwhile (HOME/hold); so whatever is cut short is finished by the next run, and never started half empty.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import shutil
+from pathlib import Path
+
+from pointsman.private_file import sync, write_private
+from pointsman.provision.configure import software
+from pointsman.provision.order import Order, write_order
+
+MARK = Path("provision") / "clearing"
+_KEPT = frozenset({"provision", "hold", "run"})
+_KEPT_RUNNING = frozenset({"launcher.lock", "launcher.json", "launcher-events.jsonl"})
+"""What belongs to the launcher, which goes on."""
+
+
+def is_half_cleared(home: Path) -> bool:
+    """Whether clearing began and did not end."""
+    return (home / MARK).exists()
+
+
+def clear(home: Path) -> None:
+    """Stops everything, removes everything; afterwards the order says "cleared". Raises `DidNot`, `OSError`."""
+    software.hold(home)
+    write_private(home / MARK, b"")
+    software.stop(home)
+    write_order(home, Order(state="cleared"))
+    for entry in sorted(home.iterdir()):
+        if entry.name not in _KEPT:
+            _remove(entry)
+    for entry in sorted((home / "run").iterdir() if (home / "run").is_dir() else ()):
+        if entry.name not in _KEPT_RUNNING:
+            _remove(entry)
+    sync(home)
+    (home / MARK).unlink()
+    sync((home / MARK).parent)
+
+
+def _remove(path: Path) -> None:
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    try:
+        shutil.rmtree(path)
+    except OSError as error:
+        # Where something is mounted, the directory itself stays; what was in it is gone.
+        if error.errno != errno.EBUSY:
+            raise
+        with contextlib.suppress(OSError):
+            sync(path)

@@ -1,0 +1,136 @@
+"""What the dialogue must know of the machine it runs on: names, addresses, users, files.
+
+Invariant: asking changes nothing, and ends: looking up a name takes a few seconds at most.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import ipaddress
+import os
+import pwd
+import queue
+import socket
+import threading
+from pathlib import Path
+from typing import Protocol
+
+from pointsman.identity.machine import machine_addresses
+from pointsman.provision.configure.dialogue import Wrong
+from pointsman.provision.configure.peer import Fingerprints, peer_fingerprints
+
+LOOKUP_SECONDS = 6.0
+_SOMEWHERE = ("192.0.2.1", 9)  # RFC 5737: nothing is sent there, the kernel only chooses a way
+
+
+class Machine(Protocol):
+    """The machine as the dialogue sees it."""
+
+    def host_name(self) -> str:
+        """What the machine calls itself."""
+
+    def resolve(self, name: str) -> tuple[str, ...]:
+        """Addresses that others could find the name at; empty when it cannot be resolved."""
+
+    def addresses(self) -> tuple[str, ...]:
+        """Addresses of the machine without loopback ones; the one of the default route is first."""
+
+    def has_address(self, address: str) -> bool:
+        """Whether a service can listen on that address here."""
+
+    def user_number(self, name: str) -> int:
+        """The number of a UNIX user; raises `Wrong`."""
+
+    def group_number(self, name: str) -> int:
+        """The number of a UNIX group; raises `Wrong`."""
+
+    def licence_text(self) -> str:
+        """The text of the product's licence."""
+
+    def licence_key(self, path: str) -> str:
+        """The verified licence key in a file; raises `Wrong`."""
+
+    def fingerprints(self, host: str, port: int) -> Fingerprints:
+        """Those of the certificate that another admin server shows; raises `Wrong`."""
+
+
+class ThisMachine:
+    """The machine that the program runs on."""
+
+    def __init__(self, zeus_home: Path) -> None:
+        self._zeus_home = zeus_home
+
+    def host_name(self) -> str:
+        """See `Machine`."""
+        return socket.gethostname() or "localhost"
+
+    def resolve(self, name: str) -> tuple[str, ...]:
+        """See `Machine`; an address resolves to itself, loopback addresses do not count."""
+        found: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
+
+        def look_up() -> None:
+            try:
+                answers = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+            except (OSError, UnicodeError):
+                answers = []
+            found.put([str(answer[4][0]).partition("%")[0] for answer in answers])
+
+        # The resolver knows no deadline of ours; a thread that waits on is left behind.
+        threading.Thread(target=look_up, daemon=True).start()
+        try:
+            addresses = found.get(timeout=LOOKUP_SECONDS)
+        except queue.Empty:
+            return ()
+        return tuple(dict.fromkeys(a for a in addresses if not ipaddress.ip_address(a).is_loopback))
+
+    def addresses(self) -> tuple[str, ...]:
+        """See `Machine`."""
+        known = machine_addresses()
+        with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect(_SOMEWHERE)
+            first = str(probe.getsockname()[0])
+            return tuple(sorted(known, key=lambda address: address != first))
+        return known
+
+    def has_address(self, address: str) -> bool:
+        """See `Machine`."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        try:
+            with socket.socket(family) as trial:
+                trial.bind((address, 0))
+        except OSError:
+            return False
+        return True
+
+    def user_number(self, name: str) -> int:
+        """See `Machine`; a number of an existing user will do."""
+        with contextlib.suppress(KeyError, ValueError, OverflowError):
+            return pwd.getpwuid(int(name)).pw_uid if name.isdigit() else pwd.getpwnam(name).pw_uid
+        raise Wrong(f"There is no UNIX user '{name}' on this machine. Please name one that exists.")
+
+    def group_number(self, name: str) -> int:
+        """See `Machine`; a number of an existing group will do."""
+        with contextlib.suppress(KeyError, ValueError, OverflowError):
+            return grp.getgrgid(int(name)).gr_gid if name.isdigit() else grp.getgrnam(name).gr_gid
+        raise Wrong(f"There is no UNIX group '{name}' on this machine. Please name one that exists.")
+
+    def licence_text(self) -> str:
+        """See `Machine`; where the file is missing, where the text can be had."""
+        try:
+            return (self._zeus_home / "LICENSE").read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return "Apache License, Version 2.0: https://www.apache.org/licenses/LICENSE-2.0\n"
+
+    def licence_key(self, path: str) -> str:
+        """See `Machine`."""
+        raise Wrong(f"{path}: licence keys cannot be read yet.")
+
+    def fingerprints(self, host: str, port: int) -> Fingerprints:
+        """See `Machine`."""
+        return peer_fingerprints(host, port)
+
+
+def may_configure(zeus_home: Path) -> bool:
+    """Whether the caller is root or owns the installation."""
+    return os.geteuid() == 0 or zeus_home.stat().st_uid == os.geteuid()
