@@ -70,7 +70,7 @@ def event_tags() -> Iterator[str]:
             if isinstance(node, ast.Constant) and re.fullmatch(r"conf(add|mod|del)", str(node.value)):
                 yield str(node.value)
             if isinstance(node, ast.Constant) and re.fullmatch(
-                r"(engine|control)-(exited|started|adopted)", str(node.value)
+                r"(engine|control|launcher)-(exited|stopped|started|adopted|held|released)", str(node.value)
             ):
                 yield str(node.value).replace("-", "")
 

@@ -106,6 +106,13 @@ class Rig:
             return {}
         return {name: child["pid"] for name, child in record["children"].items() if lives(child["pid"])}
 
+    def launcher_pid(self) -> int:
+        """The launcher's process as it has written it down; 0 when there is no record."""
+        try:
+            return int(json.loads((self.run / "launcher.json").read_text())["pid"])
+        except (OSError, ValueError):
+            return 0
+
     def journal(self) -> list[str]:
         """What the launcher has noted: "engine-started" and so on."""
         lines = (self.run / "launcher-events.jsonl").read_text().splitlines()

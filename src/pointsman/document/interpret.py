@@ -1,6 +1,7 @@
 """Reads one document's tree against the resource registry: which objects it gives which keys, and where.
 
-Invariant: every value that is kept has a place; whatever the format does not know is a fault, never skipped.
+Invariant: every value that is kept has a place; whatever the format does not know is a fault or, where that is
+asked for, a remark: never skipped in silence.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ import binascii
 from collections.abc import Callable
 from collections.abc import Mapping as ReadOnly
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
+from pointsman.document.family import FAMILY
 from pointsman.document.fault import Fault, Place
 from pointsman.document.reference import Unreadable
 from pointsman.document.tree import Entry, Mapping, Node, Scalar, Sequence
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.resource import Key, Kind, ResourceType, ValueKind
+from pointsman.schema.validate import nearest, unknown_name
 
 NEWEST_VERSION = (8, 3)
 """The newest REST API version whose documents are accepted."""
@@ -53,16 +55,24 @@ class Draft:
 
 
 class Interpreter:
-    """Interprets one document. `read` gives the bytes of a referenced file or raises `Unreadable`."""
+    """Interprets one document. `read` gives the bytes of a referenced file or raises `Unreadable`; `tolerant` leaves
+    out sections, keys and columns that are unknown, with a remark on each.
+    """
 
-    def __init__(self, registry: ReadOnly[str, ResourceType], read: Callable[[str], bytes]) -> None:
+    def __init__(
+        self, registry: ReadOnly[str, ResourceType], read: Callable[[str], bytes], *, tolerant: bool = False
+    ) -> None:
         self._registry = registry
         self._read = read
+        self._tolerant = tolerant
         self.drafts: dict[ObjectId, Draft] = {}
         self.faults: list[Fault] = []
+        self.remarks: list[Fault] = []
 
     def document(self, tree: Node) -> None:
-        """Collects the objects of a whole document in `drafts` and what is wrong in `faults`."""
+        """Collects the objects of a whole document in `drafts`, what is wrong in `faults`, and what was left out in
+        `remarks`.
+        """
         if not isinstance(tree, Mapping):
             self._fault(
                 tree.place, "a document is a mapping of resource types; begin with a key such as pools:"
@@ -93,15 +103,15 @@ class Interpreter:
                 self._object(kind, "", entry.value, entry.place)
             else:
                 self._objects(kind, entry.value)
-        elif any(known.startswith(f"{path}/") for known in self._registry):
+        elif any(known.startswith(f"{path}/") for known in (*self._registry, *FAMILY)):
             for inner in self._entries(entry.value, f"{path} holds resource types; write one below it"):
                 self._type(inner, f"{path}/{inner.key}")
         else:
-            close = get_close_matches(path, self._registry, 1)
-            hint = f', or did you mean "{close[0]}"?' if close else ""
-            self._fault(
-                entry.place, f'there is no resource type "{path}"; remove it{hint}', "document.unknown_type"
-            )
+            if path in FAMILY:
+                message = f'objects of the type "{path}" are not built into this version yet; remove them'
+            else:
+                message = f'there is no resource type "{path}"; remove it{nearest(path, self._registry)}'
+            self._fault(entry.place, message, "document.unknown_type")
 
     def _entries(
         self, node: Node, otherwise: str, subject: ObjectId | None = None, path: Path = ()
@@ -183,13 +193,17 @@ class Interpreter:
             draft.settings["content"] = content
 
     def _section(self, draft: Draft, kind: ResourceType, entry: Entry) -> None:
+        if entry.key not in kind.sections and self._left_out(draft, kind, (entry.key,), entry):
+            return
         draft.places[entry.key,] = entry.place
         keys: dict[str, Any] = {}
         shape = "a section is a mapping of keys; write key: value"
         for inner in self._entries(entry.value, shape, draft.identity, (entry.key,)):
             path = (entry.key, inner.key)
-            draft.places[path] = inner.value.place
             known = kind.key(entry.key, inner.key)
+            if known is None and self._left_out(draft, kind, path, inner):
+                continue
+            draft.places[path] = inner.value.place
             keys[inner.key] = self._value(draft, path, inner.value, known)
         draft.settings[entry.key] = keys
 
@@ -215,8 +229,30 @@ class Interpreter:
                 return [self._item(draft, (*path, str(index)), item, key) for index, item in enumerate(items)]
             case Mapping(entries=entries):
                 return {
-                    e.key: self._value(draft, (*path, e.key), e.value, _column(key, e.key)) for e in entries
+                    e.key: self._value(draft, (*path, e.key), e.value, column)
+                    for e in entries
+                    if (column := _column(key, e.key)) or not self._stray_column(draft, path, node, e, key)
                 }
+
+    def _stray_column(self, draft: Draft, row: Path, node: Mapping, entry: Entry, key: Key | None) -> bool:
+        """Whether `entry` is a column that its table does not have, and was left out for that."""
+        if key is None or not key.columns:
+            return False
+        label = node.get(key.row_key)
+        if isinstance(label, Scalar) and isinstance(label.value, str) and label.value.isprintable():
+            row = (*row[:-1], label.value)
+        return self._left_out(draft, self._registry[draft.identity.type], (*row, entry.key), entry)
+
+    def _left_out(self, draft: Draft, kind: ResourceType, path: Path, entry: Entry) -> bool:
+        """Remarks on a name that `kind` does not have, where it may be left out; else validation will refuse it."""
+        if not self._tolerant:
+            return False
+        place = entry.place
+        problem = Problem(
+            draft.identity, path, "json.unknown_property", f"is left out: {unknown_name(kind, path)}"
+        )
+        self.remarks.append(Fault(place.file, place.line, place.column, problem))
+        return True
 
     def _item(self, draft: Draft, path: Path, node: Node, key: Key | None) -> Any:
         draft.places[path] = node.place

@@ -33,11 +33,12 @@ Objects = Mapping[ObjectId, Mapping[str, Any]]
 @dataclass(frozen=True)
 class Document:
     """What all documents say together. `places` leads from an object's section, key, row and column to its
-    text.
+    text; `remarks` are the sections, keys and columns that were left out because they are unknown, in file order.
     """
 
     objects: Objects
     places: Mapping[ObjectId, Mapping[tuple[str, ...], Place]]
+    remarks: tuple[Fault, ...] = ()
 
     def fault(self, problem: Problem) -> Fault | None:
         """A problem of one of these objects with its nearest place in the documents; None for other
@@ -48,17 +49,20 @@ class Document:
         return _fault(self.places[problem.subject], problem)
 
 
-def load(path: Path, registry: Mapping[str, ResourceType], *, complete: bool = True) -> Document:
+def load(
+    path: Path, registry: Mapping[str, ResourceType], *, complete: bool = True, tolerant: bool = False
+) -> Document:
     """The documents at `path` (see `find_documents`), later names winning by field. Raises `Faulty`.
 
     `complete` false accepts objects without their required keys: those that add to an object which exists
-    elsewhere.
+    elsewhere. `tolerant` leaves out unknown sections, keys and columns, with a remark on each, as a document
+    written for another version needs it; everything else that is wrong is a fault still.
     """
     try:
         source = find_documents(path)
     except Unreadable as error:
         raise Faulty((syntax_fault(Place(str(path), 1, 1), str(error)),)) from None
-    drafts, faults = _interpret(source, registry)
+    drafts, faults, remarks = _interpret(source, registry, tolerant)
     objects: dict[ObjectId, Mapping[str, Any]] = {}
     for identity, draft in drafts.items():
         kind = registry[identity.type]
@@ -71,19 +75,22 @@ def load(path: Path, registry: Mapping[str, ResourceType], *, complete: bool = T
                 if not any(problem.path[: len(path)] == path for path in draft.faulty)
             )
     if faults:
-        order = {str(file): position for position, file in enumerate(source.files)}
-        raise Faulty(
-            tuple(sorted(set(faults), key=lambda f: (order.get(f.file, 0), f.line, f.column, str(f))))
-        )
+        raise Faulty(_in_order(faults, source))
     places = {identity: MappingProxyType(draft.places) for identity, draft in drafts.items()}
-    return Document(MappingProxyType(objects), MappingProxyType(places))
+    return Document(MappingProxyType(objects), MappingProxyType(places), _in_order(remarks, source))
+
+
+def _in_order(faults: list[Fault], source: Source) -> tuple[Fault, ...]:
+    order = {str(file): position for position, file in enumerate(source.files)}
+    return tuple(sorted(set(faults), key=lambda f: (order.get(f.file, 0), f.line, f.column, str(f))))
 
 
 def _interpret(
-    source: Source, registry: Mapping[str, ResourceType]
-) -> tuple[dict[ObjectId, Draft], list[Fault]]:
+    source: Source, registry: Mapping[str, ResourceType], tolerant: bool
+) -> tuple[dict[ObjectId, Draft], list[Fault], list[Fault]]:
     drafts: dict[ObjectId, Draft] = {}
     faults: list[Fault] = []
+    remarks: list[Fault] = []
     left = TOTAL_LIMIT
 
     def read(name: str) -> bytes:
@@ -105,15 +112,16 @@ def _interpret(
             continue
         if tree is None:
             continue
-        interpreter = Interpreter(registry, read)
+        interpreter = Interpreter(registry, read, tolerant=tolerant)
         interpreter.document(tree)
         faults.extend(interpreter.faults)
+        remarks.extend(interpreter.remarks)
         for identity, draft in interpreter.drafts.items():
             if identity in drafts:
                 drafts[identity].absorb(draft)
             else:
                 drafts[identity] = draft
-    return drafts, faults
+    return drafts, faults, remarks
 
 
 def _parse(content: bytes, file: Path) -> Node | None:
