@@ -15,7 +15,7 @@ from types import FrameType
 
 import click
 
-from pointsman.launcher import claim
+from pointsman.launcher.process import claim
 from pointsman.provision.configure import clearing, screen, software
 from pointsman.provision.configure.apply import carry_out
 from pointsman.provision.configure.control_socket import Denied, NotRunning, ask_control

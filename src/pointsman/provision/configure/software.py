@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pointsman.identity.certificate import fingerprint
-from pointsman.launcher import start_ticks
+from pointsman.launcher.process import start_ticks
 from pointsman.private_file import sync, write_private
 
 STOP_SECONDS = 25.0
