@@ -9,16 +9,21 @@ from __future__ import annotations
 import contextlib
 import errno
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from pointsman.private_file import sync, write_private
 from pointsman.provision.configure import software
 from pointsman.provision.order import Order, write_order
 
 MARK = Path("provision") / "clearing"
-_KEPT = frozenset({"provision", "hold", "run"})
-_KEPT_RUNNING = frozenset({"launcher.lock", "launcher.json", "launcher-events.jsonl"})
-"""What belongs to the launcher, which goes on."""
+_KEPT: Mapping[str, frozenset[str]] = MappingProxyType({
+    "": frozenset({"hold", "provision", "run"}),
+    "run": frozenset({"launcher.lock", "launcher.json", "launcher-events.jsonl"}),  # the launcher goes on
+    "provision": frozenset({"order.json", "clearing", "configure.lock"}),
+})  # fmt: skip
+"""What stays in the home and in two directories of it."""
 
 
 def is_half_cleared(home: Path) -> bool:
@@ -31,13 +36,12 @@ def clear(home: Path) -> None:
     software.hold(home)
     write_private(home / MARK, b"")
     software.stop(home)
+    (home / "run").mkdir(mode=0o700, exist_ok=True)
     write_order(home, Order(state="cleared"))
-    for entry in sorted(home.iterdir()):
-        if entry.name not in _KEPT:
-            _remove(entry)
-    for entry in sorted((home / "run").iterdir() if (home / "run").is_dir() else ()):
-        if entry.name not in _KEPT_RUNNING:
-            _remove(entry)
+    for directory, kept in _KEPT.items():
+        for entry in sorted((home / directory).iterdir()):
+            if entry.name not in kept:
+                _remove(entry)
     sync(home)
     (home / MARK).unlink()
     sync((home / MARK).parent)
