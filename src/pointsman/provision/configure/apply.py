@@ -7,12 +7,14 @@ of them does no harm; so a run that is cut short is put right by another one.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from pathlib import Path
 
 from pointsman.identity.password import PasswordFile, UsersFileError
 from pointsman.identity.user import ADMIN
-from pointsman.private_file import sync, write_private
+from pointsman.licence.incoming import drop
+from pointsman.licence.key import Refused
+from pointsman.licence.trust import Trust
+from pointsman.private_file import sync
 from pointsman.provision.configure import software
 from pointsman.provision.configure.control_socket import Denied, NotRunning, ask_control
 from pointsman.provision.configure.dialogue import Stopped
@@ -20,20 +22,28 @@ from pointsman.provision.configure.peer import join
 from pointsman.provision.configure.questions import Answers
 from pointsman.provision.order import write_order
 
-INCOMING = Path("licence") / "incoming"
-"""Where licence keys are put for the control plane to take, below the home."""
 
-
-def carry_out(home: Path, answers: Answers) -> None:
-    """Stores what was answered; nothing is started. Raises `Stopped`, `OSError`."""
+def carry_out(home: Path, answers: Answers) -> str:
+    """Stores what was answered; nothing is started. What to warn of, or "". Raises `Stopped`, `OSError`."""
+    admitted = ""
     if answers.join is not None:
         join(answers.join)
     if answers.password:
         _set_password(home, answers.password)
     if answers.licence_key:
-        content = answers.licence_key.encode()
-        write_private(home / INCOMING / f"{hashlib.sha256(content).hexdigest()[:16]}.key", content)
+        admitted = _admit(home, answers.licence_key)
     write_order(home, answers.order)
+    return admitted
+
+
+def _admit(home: Path, key: str) -> str:
+    """Leaves a licence key for the control plane to take; what to warn of."""
+    try:
+        admitted = Trust(home).admit(key)
+        drop(home, key)
+    except Refused as error:
+        raise Stopped(f"zxtm!license_key: {error}") from None
+    return admitted.warning
 
 
 def _set_password(home: Path, password: str) -> None:

@@ -103,7 +103,9 @@ def run(home: Path, dialogue: Dialogue, machine: Machine, *, start: bool) -> int
                 dialogue.say()
     answers = converse(dialogue, earlier, machine)
     with _uninterrupted():
-        carry_out(home, answers)
+        warning = carry_out(home, answers)
+    if warning:
+        dialogue.say("", f"WARNING: {warning}")
     dialogue.say()
     if not start:
         dialogue.say(

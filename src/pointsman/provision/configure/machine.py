@@ -12,11 +12,14 @@ import os
 import pwd
 import queue
 import socket
+import stat
 import threading
 from pathlib import Path
 from typing import Protocol
 
 from pointsman.identity.machine import machine_addresses
+from pointsman.licence.key import SIZE_LIMIT, Refused, read_key
+from pointsman.licence.trust import Trust
 from pointsman.provision.configure.dialogue import Wrong
 from pointsman.provision.configure.peer import Fingerprints, peer_fingerprints
 
@@ -60,6 +63,7 @@ class ThisMachine:
 
     def __init__(self, zeus_home: Path) -> None:
         self._zeus_home = zeus_home
+        self._home = zeus_home / "var"
 
     def host_name(self) -> str:
         """See `Machine`."""
@@ -123,8 +127,26 @@ class ThisMachine:
             return "Apache License, Version 2.0: https://www.apache.org/licenses/LICENSE-2.0\n"
 
     def licence_key(self, path: str) -> str:
-        """See `Machine`."""
-        raise Wrong(f"{path}: licence keys cannot be read yet.")
+        """See `Machine`; its issuer must be trusted here, or be the first one."""
+        if not path.startswith("/"):
+            raise Wrong("Please enter the full path of the file, from the first slash on.")
+        try:
+            # A pipe without a writer would hold us up.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            with os.fdopen(descriptor, "rb") as stream:
+                if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                    raise Wrong(f"{path}: is not a file. Please name the file with the licence key.")
+                text = stream.read(SIZE_LIMIT + 1)
+        except (OSError, ValueError) as error:  # ValueError: no path at all
+            cause = error.strerror if isinstance(error, OSError) else error
+            raise Wrong(f"{path}: cannot be read ({cause}). Please check path and permissions.") from None
+        try:
+            key = read_key(text)
+        except Refused as error:
+            raise Wrong(f"{path}: {error}.") from None
+        if refusal := Trust(self._home).refusal(key):
+            raise Wrong(f"{path}: {refusal}.")
+        return text.decode("utf-8-sig")
 
     def fingerprints(self, host: str, port: int) -> Fingerprints:
         """See `Machine`."""

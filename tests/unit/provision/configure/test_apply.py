@@ -6,9 +6,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pointsman.identity.password import PasswordFile
 from pointsman.identity.user import Outcome, Users
+from pointsman.licence.incoming import dropped
+from pointsman.licence.key import Licence, issue
 from pointsman.private_file import write_private
 from pointsman.provision.configure.apply import carry_out
 from pointsman.provision.configure.dialogue import Stopped
@@ -64,3 +67,15 @@ def test_a_damaged_users_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(Stopped, match=r"users\.json"):
         carry_out(tmp_path, Answers(DONE, "a password"))
     assert read_order(tmp_path) is None
+
+
+def test_a_licence_key_is_left_for_the_control_plane(tmp_path: Path) -> None:
+    """R43: a licence key is put where the control plane takes it; its issuer, the first one, is trusted and named."""
+    text = issue(Licence("7", "Ann", 1_700_000_000), Ed25519PrivateKey.generate())
+    assert "is trusted from now on" in carry_out(tmp_path, Answers(DONE, licence_key=text))
+    (waiting,) = dropped(tmp_path)
+    assert waiting.text.decode() == text
+    assert carry_out(tmp_path, Answers(DONE, licence_key=text)) == ""
+    other = issue(Licence("8", "Ann", 1_700_000_000), Ed25519PrivateKey.generate())
+    with pytest.raises(Stopped, match=r"zxtm!license_key: .*issuer"):
+        carry_out(tmp_path, Answers(DONE, licence_key=other))

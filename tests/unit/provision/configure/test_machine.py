@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pointsman.identity.certificate import InstanceCertificate
+from pointsman.licence.key import Licence, issue
+from pointsman.licence.trust import Trust
 from pointsman.provision.configure.dialogue import Stopped, Wrong
 from pointsman.provision.configure.machine import ThisMachine, may_configure
 from pointsman.provision.configure.peer import Fingerprints, JoinRequest, join, peer_fingerprints
@@ -44,6 +48,33 @@ def test_the_licence_text_is_the_file_of_the_installation(tmp_path: Path) -> Non
     assert "Apache License" in ThisMachine(tmp_path).licence_text()
     (tmp_path / "LICENSE").write_text("Words.\n")
     assert ThisMachine(tmp_path).licence_text() == "Words.\n"
+
+
+def test_a_licence_key_is_verified_before_anything_is_changed(tmp_path: Path) -> None:
+    """R43: a licence key is read by its full path and must be one of ours; nothing is trusted by that alone."""
+    machine = ThisMachine(tmp_path)
+    text = issue(Licence("7", "Ann", 1_700_000_000), Ed25519PrivateKey.generate())
+    file = tmp_path / "a.key"
+    file.write_text(f"\ufeff{text}", encoding="utf-8")
+    assert machine.licence_key(str(file)) == text
+    assert not (tmp_path / "var").exists()
+    Trust(tmp_path / "var").add_fingerprint("AB" * 32)
+    with pytest.raises(Wrong, match="issuer"):
+        machine.licence_key(str(file))
+    os.mkfifo(tmp_path / "pipe")
+    file.write_text("Zeus licence key, serial 1\n")
+    for path in (
+        str(file),
+        "a.key",
+        str(tmp_path),
+        str(tmp_path / "pipe"),
+        "/nowhere",
+        "/\0",
+        "/dev/zero",
+        "/\udcff",
+    ):
+        with pytest.raises(Wrong):
+            machine.licence_key(path)
 
 
 def test_the_owner_may_configure(tmp_path: Path) -> None:
