@@ -192,6 +192,8 @@ def _guarded(name: str, body: Callable[[Path, Machine], int]) -> int:
         click.echo(f"{name}: {text}", err=True)
         return status
 
+    if not zeus_home.is_dir():
+        return fail(f"there is no installation at {zeus_home}; set ZEUSHOME to where it is")
     try:
         if not may_configure(zeus_home):
             return fail(f"only root or the owner of {zeus_home} may do this; run it as root")
