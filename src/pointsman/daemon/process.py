@@ -39,6 +39,7 @@ from pointsman.control.statistics import Statistics
 from pointsman.control.watch import Watch
 from pointsman.daemon.machine import can_ping, has_ipv6
 from pointsman.daemon.places import Apps, Places, ReadyFile, listen
+from pointsman.daemon.provisioned import announce, tell_failure
 from pointsman.engine.haproxy.binary import NoBinary, engine_facts, find_binary
 from pointsman.engine.haproxy.engine import HaproxyEngine
 from pointsman.identity.certificate import CertificateRefused, InstanceCertificate
@@ -48,6 +49,7 @@ from pointsman.identity.user import PasswordRefused, Users
 from pointsman.licence.key import Refused
 from pointsman.licence.local import self_issue
 from pointsman.private_file import write_private
+from pointsman.provision.order import OrderDamaged, read_order
 from pointsman.schema.event import Event, Severity
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.snapshot import Snapshot
@@ -93,7 +95,7 @@ def main(options: RunOptions) -> int:
     try:
         asyncio.run(_Daemon(options).run())
     except CannotStart as error:
-        print(f"pointsman: {error}", file=sys.stderr)
+        tell_failure(options.home, str(error))
         return error.status
     return 0
 
@@ -141,12 +143,13 @@ class _Daemon:
         home = self._home
         (home / "log").mkdir(mode=0o700, exist_ok=True)
         try:
+            self._order = read_order(home)
             binary = find_binary()
             self._engine_facts: EngineFacts = await engine_facts(binary)
             self._store = await Store.open(home / "store", BY_PATH)
         except StoreInUse as error:
             raise CannotStart(str(error), 4) from None
-        except (StoreError, NoBinary) as error:
+        except (StoreError, NoBinary, OrderDamaged) as error:
             raise CannotStart(str(error), 1) from None
         stack.push_async_callback(self._store.close)
         self._identity = self._identify()
@@ -260,7 +263,7 @@ class _Daemon:
         except FileNotFoundError:
             stored = {
                 "uuid": str(uuid.uuid4()),
-                "name": self._options.name or socket.gethostname() or "localhost",
+                "name": self._options.name or (self._order and self._order.name) or _host_name(),
             }
             path.parent.mkdir(mode=0o700, exist_ok=True)
             write_private(path, json.dumps(stored).encode())
@@ -350,7 +353,8 @@ class _Daemon:
             cluster=make_cluster_app(self._health),
         )
         own = self._configuration.snapshot.get("traffic_managers", self._identity.name, TrafficManager)
-        places = listen(server, apps, self._home, self._options, own)
+        bind_only = self._order.bind if self._order else ""
+        places = listen(server, apps, self._home, self._options, own, bind_only)
         server.listen_unix(
             make_local(self._control, self._users),
             self._home / "run" / "control.sock",
@@ -365,6 +369,9 @@ class _Daemon:
             _log.warning(
                 "--password-file is ignored: the password was set at the first start; change it in the product"
             )
+        if self._order is not None:
+            announce(self._home, places, self._certificate, self._licence.sentence)
+            return
         urls = places.url(places.rest), places.url(places.ui) + "/"
         print(banner(*urls, self._certificate, self._home, self._first, self._licence.sentence), flush=True)
         if self._options.demo:
@@ -375,6 +382,10 @@ class _Daemon:
         if self._options.ready_file is not None:
             with contextlib.suppress(OSError):
                 self._options.ready_file.unlink(missing_ok=True)
+
+
+def _host_name() -> str:
+    return socket.gethostname() or "localhost"
 
 
 def _first_line(path: Path | None) -> str | None:

@@ -15,6 +15,8 @@ from pointsman.private_file import write_private
 
 ORDER = Path("provision") / "order.json"
 """Where it is, below the home."""
+ANNOUNCE = Path("provision") / "announce"
+"""While this file is in the home the provision log lacks its end, which the control plane writes when all is ready."""
 
 
 class OrderDamaged(Exception):

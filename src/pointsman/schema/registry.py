@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from pointsman.schema.bandwidth import BANDWIDTH
 from pointsman.schema.certificate_authority import CERTIFICATE_AUTHORITY
 from pointsman.schema.extra_file import EXTRA_FILE
 from pointsman.schema.global_settings import GLOBAL_SETTINGS
@@ -20,6 +21,7 @@ from pointsman.schema.traffic_manager import TRAFFIC_MANAGER
 from pointsman.schema.virtual_server import VIRTUAL_SERVER
 
 RESOURCE_TYPES: tuple[ResourceType, ...] = (
+    BANDWIDTH,
     EXTRA_FILE,
     GLOBAL_SETTINGS,
     MONITOR,
