@@ -46,7 +46,7 @@ async def running(home: Path) -> AsyncIterator[Running]:
     await furnish(store, IDENTITY.name, ())
 
     def facts(snapshot: Snapshot) -> Facts:
-        return Facts(EngineFacts((2, 8, 25)), IDENTITY.name, str(home / "run"))
+        return Facts(EngineFacts((2, 8, 25)), IDENTITY.name, str(home / "engine"))
 
     async def gather(snapshot: Snapshot) -> Facts:
         return facts(snapshot)

@@ -134,7 +134,7 @@ async def managed(home: Path) -> AsyncIterator[Instance]:
         stack.push_async_callback(store.close)
 
         async def facts(snapshot: Snapshot) -> Facts:
-            return Facts(engine=EngineFacts((2, 8, 25)), traffic_manager="tm1", run_directory=str(home))
+            return Facts(engine=EngineFacts((2, 8, 25)), traffic_manager="tm1", engine_directory=str(home))
 
         def changed(reason: str, transaction: Transaction) -> None:
             loop.poke(reason)

@@ -26,22 +26,21 @@ async def rename_traffic_manager(store: Store, before: str, after: str) -> bool:
         return False
     settings = dict(store.objects[old])
     basic = {key: value for key, value in settings.get("basic", {}).items() if key != "nameip"}
-    if _is_address(after):
-        basic["nameip"] = after
+    wanted = {section: keys for section, keys in settings.items() if section != "basic"}
+    basic |= nameip(after)
+    if basic:
+        wanted["basic"] = basic
     changes: list[Change] = [Rename(old, after)]
-    wanted = {
-        **{name: keys for name, keys in settings.items() if name != "basic"},
-        **({"basic": basic} if basic else {}),
-    }
     if wanted != settings:
         changes.append(Put(new, wanted))
     await store.commit(changes, CONFIGURE, f"traffic manager {before} is called {after} now")
     return True
 
 
-def _is_address(name: str) -> bool:
+def nameip(name: str) -> dict[str, str]:
+    """The key that says a name is an address, for a name that is one."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
-        return False
-    return True
+        return {}
+    return {"nameip": name}

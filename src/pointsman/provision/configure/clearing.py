@@ -15,9 +15,8 @@ from types import MappingProxyType
 
 from pointsman.private_file import sync, write_private
 from pointsman.provision.configure import software
-from pointsman.provision.order import Order, write_order
+from pointsman.provision.order import CLEARING, Order, write_order
 
-MARK = Path("provision") / "clearing"
 _KEPT: Mapping[str, frozenset[str]] = MappingProxyType({
     "": frozenset({"hold", "provision", "run"}),
     "run": frozenset({"launcher.lock", "launcher.json", "launcher-events.jsonl"}),  # the launcher goes on
@@ -28,13 +27,13 @@ _KEPT: Mapping[str, frozenset[str]] = MappingProxyType({
 
 def is_half_cleared(home: Path) -> bool:
     """Whether clearing began and did not end."""
-    return (home / MARK).exists()
+    return (home / CLEARING).exists()
 
 
 def clear(home: Path) -> None:
     """Stops everything, removes everything; afterwards the order says "cleared". Raises `DidNot`, `OSError`."""
     software.hold(home)
-    write_private(home / MARK, b"")
+    write_private(home / CLEARING, b"")
     software.stop(home)
     (home / "run").mkdir(mode=0o700, exist_ok=True)
     write_order(home, Order(state="cleared"))
@@ -43,8 +42,8 @@ def clear(home: Path) -> None:
             if entry.name not in kept:
                 _remove(entry)
     sync(home)
-    (home / MARK).unlink()
-    sync((home / MARK).parent)
+    (home / CLEARING).unlink()
+    sync((home / CLEARING).parent)
 
 
 def _remove(path: Path) -> None:

@@ -22,9 +22,9 @@ from pointsman.licence.key import SIZE_LIMIT, Refused, read_key
 from pointsman.licence.trust import Trust
 from pointsman.provision.configure.dialogue import Wrong
 from pointsman.provision.configure.peer import Fingerprints, peer_fingerprints
+from pointsman.provision.surroundings import outward_address
 
 LOOKUP_SECONDS = 6.0
-_SOMEWHERE = ("192.0.2.1", 9)  # RFC 5737: nothing is sent there, the kernel only chooses a way
 
 
 class Machine(Protocol):
@@ -90,12 +90,8 @@ class ThisMachine:
 
     def addresses(self) -> tuple[str, ...]:
         """See `Machine`."""
-        known = machine_addresses()
-        with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.connect(_SOMEWHERE)
-            first = str(probe.getsockname()[0])
-            return tuple(sorted(known, key=lambda address: address != first))
-        return known
+        first = outward_address()
+        return tuple(sorted(machine_addresses(), key=lambda address: address != first))
 
     def has_address(self, address: str) -> bool:
         """See `Machine`."""
