@@ -1,12 +1,12 @@
 """What the control socket offers to local commands: status, conditions, what a document would change, and
-applying it.
+applying it; and setting a user's password.
 
 Invariant: whoever can open the socket may do everything (its server lets only the owner and root in); every
 change is made through `Control` in the name `local:<unix user>`, as one transaction.
 
 GET /status, GET /conditions, GET /export?format=&secrets=&differences=; POST /diff and POST /apply with
-{"objects": [...], "replace": bool, "reason": str, "wait": seconds}; imports are in `imports`, licences in `licences`.
-Refusals are 400 with {"problems": [...]}, see `document.wire` for the shapes.
+{"objects": [...], "replace": bool, "reason": str, "wait": seconds}; imports are in `imports`, licences in `licences`,
+passwords in `passwords`. Refusals are 400 with {"problems": [...]}, see `document.wire` for the shapes.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from pointsman.document.wire import (
     encode_identity,
     encode_problem,
 )
+from pointsman.identity.user import Users
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
 from pointsman.schema.snapshot import Snapshot
@@ -46,6 +47,7 @@ from pointsman.store import Author, Change
 from pointsman.web.local.engine import engine_difference
 from pointsman.web.local.imports import import_routes
 from pointsman.web.local.licences import licence_routes
+from pointsman.web.local.passwords import password_routes
 from pointsman.web.local.plain import plain
 from pointsman.web.local.request import LONGEST_WAIT, actor_of, invalid, read_body, refused
 
@@ -53,11 +55,11 @@ ATTEMPTS = 5
 """How often an apply that met somebody else's change is made anew."""
 
 
-def make_app(control: Control) -> ASGIApp:
+def make_app(control: Control, users: Users) -> ASGIApp:
     """The application for the control socket; its ASGI scope names the peer as client ("local:<unix user>",
     0).
     """
-    local = _Local(control)
+    local = _Local(control, users)
     routes = [
         Route("/status", local.status),
         Route("/conditions", local.conditions),
@@ -66,6 +68,7 @@ def make_app(control: Control) -> ASGIApp:
         Route("/apply", local.apply, methods=["POST"]),
         *import_routes(control),
         *licence_routes(control),
+        *password_routes(users),
     ]
     return Starlette(routes=routes)
 
@@ -81,8 +84,9 @@ class _Wish:
 
 
 class _Local:
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: Control, users: Users) -> None:
         self._control = control
+        self._users = users
 
     async def status(self, request: Request) -> Response:
         return JSONResponse(plain(await self._control.status()))
