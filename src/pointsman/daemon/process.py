@@ -156,7 +156,7 @@ class _Daemon:
         stack.push_async_callback(self._store.close)
         self._identity = self._identify()
         try:
-            self._edition = self._edition_of(read_order(home))
+            self._edition = self._edition_of(self._order)
             given = _first_line(self._options.password_file)
             self._users, self._first = await Users.open(home, on_event=self._on_event, given=given)
             self._certificate = InstanceCertificate.open(
