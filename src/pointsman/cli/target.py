@@ -18,6 +18,15 @@ from pointsman.cli.remote import RemoteInstance
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+HOME_SHOWN = "./var, or $ZEUSHOME/var"
+"""How a help text shows `default_home`."""
+
+
+def default_home() -> Path:
+    """The home of an instance that no flag names: the container's, else `var` where one is."""
+    root = os.environ.get("ZEUSHOME")
+    return Path(root, "var") if root else Path("var")
+
 
 def home_option(function: Function) -> Function:
     """Adds --home to a command that talks to an instance of this machine; in a container ZEUSHOME says where it is."""
@@ -39,7 +48,7 @@ def target_options(function: Function) -> Function:
     """Adds --home, and --url with what a remote instance needs, to a command."""
     path = click.Path(path_type=Path)
     for option in reversed((
-        click.option("--home", type=path, default=Path("var"), show_default=True, help="The instance's home."),
+        click.option("--home", type=path, default=default_home, show_default=HOME_SHOWN, help="The instance's home."),
         click.option("--url", help="A remote instance's REST API, such as https://pm1:9070."),
         click.option("--user", default="admin", show_default=True, help="User of the remote instance."),
         click.option("--password-file", type=path, help="File whose first line is that user's password."),

@@ -16,6 +16,7 @@ from pointsman.control.apply import Applied, ApplyLoop
 from pointsman.control.configuration import Configuration, Edited
 from pointsman.control.import_report import sentence
 from pointsman.control.importer import Importer
+from pointsman.control.licensing import Licensing
 from pointsman.control.live import Live
 from pointsman.control.merge import with_changes
 from pointsman.control.status import Change as LastChange
@@ -26,7 +27,8 @@ from pointsman.schema.event import Event
 from pointsman.schema.pool import Pool
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.snapshot import Snapshot
-from pointsman.store import Author, Change, Store, Transaction
+from pointsman.schema.validate import Invalid
+from pointsman.store import Author, Change, Put, Store, Transaction
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,14 @@ class Control:
         loop: ApplyLoop,
         live: Live,
         importer: Importer,
+        licensing: Licensing,
         facts: Callable[[Snapshot], Facts],
         on_event: Callable[[Event], None],
     ) -> None:
         self.identity = identity
         self.importer = importer
         self.live = live
+        self.licensing = licensing
         self.started = time.time()
         self._store = store
         self._configuration = configuration
@@ -125,6 +129,7 @@ class Control:
         self, actor: Author, identity: ObjectId, content: bytes, *, reason: str = ""
     ) -> Edited:
         """Creates or replaces a file object."""
+        self._permit((Put(identity, {"content": content}),))
         return await self._configuration.put(
             actor, identity, {"content": content}, replace=True, reason=reason
         )
@@ -137,7 +142,12 @@ class Control:
         self, actor: Author, changes: Sequence[Change], reason: str = "", *, base: int | None = None
     ) -> int:
         """Commits several changes as one; see `Configuration.edit`."""
+        self._permit(changes)
         return await self._configuration.edit(actor, changes, reason, base=base)
+
+    def _permit(self, changes: Sequence[Change]) -> None:
+        if problems := self.licensing.problems(changes):
+            raise Invalid(problems)
 
     async def restore(self, actor: Author, revision: int, reason: str = "") -> int:
         """Makes the configuration what it was at `revision`, as a new transaction; returns its revision."""
@@ -166,7 +176,12 @@ class Control:
         )
         return tuple(
             c
-            for c in (*self._loop.conditions(), *unreadable, *self.importer.conditions())
+            for c in (
+                *self._loop.conditions(),
+                *unreadable,
+                *self.importer.conditions(),
+                *self.licensing.conditions(),
+            )
             if identity is None or c.subject == identity
         )
 
@@ -191,7 +206,7 @@ class Control:
             health=self.live.health,
             figures=self.live.figures,
             changes=changes,
-            engine=self.live.engine,
+            engine={**self.live.engine, "licence": self.licensing.sentence},
             plane=self._plane(),
             documents=self._documents(),
         )

@@ -20,6 +20,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from pointsman import __version__
@@ -34,6 +35,7 @@ from pointsman.control.control import Control, Identity
 from pointsman.control.first_start import DEMO, demo_ports, furnish
 from pointsman.control.importer import Importer
 from pointsman.control.journal import events_of, left_out
+from pointsman.control.licensing import Edition, Licensing
 from pointsman.control.live import Live
 from pointsman.control.resolve import REFRESH, Resolver, names_in
 from pointsman.control.statistics import Statistics
@@ -52,7 +54,7 @@ from pointsman.identity.user import PasswordRefused, Users
 from pointsman.licence.key import Refused
 from pointsman.licence.local import self_issue
 from pointsman.private_file import write_private
-from pointsman.provision.order import OrderDamaged, read_order
+from pointsman.provision.order import Order, OrderDamaged, read_order, write_order
 from pointsman.schema.event import Event, Severity
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.snapshot import Snapshot
@@ -157,13 +159,13 @@ class _Daemon:
         stack.push_async_callback(self._store.close)
         self._identity = self._identify()
         try:
-            self._licence = self_issue(home, self._identity.name)
+            self._edition = self._edition_of(read_order(home))
             given = _first_line(self._options.password_file)
             self._users, self._first = await Users.open(home, on_event=self._on_event, given=given)
             self._certificate = InstanceCertificate.open(
                 home / "identity", self._identity.name, machine_addresses()
             )
-        except (Refused, UsersFileError, PasswordRefused, CertificateRefused, OSError) as error:
+        except (Refused, OrderDamaged, UsersFileError, PasswordRefused, CertificateRefused, OSError) as error:
             raise CannotStart(str(error), 1) from None
         await self._open_telemetry(stack)
         try:
@@ -216,6 +218,13 @@ class _Daemon:
         for event in self._early:
             self._watch.on_event(event)
         self._configuration = Configuration(self._store, self._on_change)
+        self._licensing = Licensing(
+            self._home,
+            self._configuration,
+            self._edition,
+            self._on_event,
+            self._on_limits,
+        )
         self._loop = ApplyLoop(
             self._engine,
             lambda: self._configuration.snapshot,
@@ -233,6 +242,7 @@ class _Daemon:
             loop=self._loop,
             live=self._live,
             importer=self._importer,
+            licensing=self._licensing,
             facts=self._known_facts,
             on_event=self._on_event,
         )
@@ -249,7 +259,6 @@ class _Daemon:
         self._live.engine = {
             "name": "HAProxy",
             "version": ".".join(map(str, self._engine_facts.version)),
-            "licence": self._licence.sentence,
         }
         self._changed_at = time.time()
 
@@ -261,10 +270,29 @@ class _Daemon:
         self._changed_at = transaction.time
         for event in events_of(transaction):
             self._on_event(event)
+        self._licensing.on_transaction(transaction)
+        self._loop.poke(reason)
+
+    def _on_limits(self, reason: str) -> None:
         self._loop.poke(reason)
 
     def _on_plan(self, plan: Plan) -> None:
         self._watch.on_plan(plan)
+
+    def _edition_of(self, order: Order | None) -> Edition:
+        """Outside a container an instance issues itself a licence; in one it has what provisioning ordered."""
+        if order is None:
+            own = self_issue(self._home, self._identity.name)
+            return Edition(own.licence, own.sentence if own.fresh else "")
+
+        def keep_choice() -> None:
+            # Read anew: the configure script may have changed it since.
+            try:
+                write_order(self._home, replace(read_order(self._home) or Order(), community=True))
+            except OrderDamaged as error:
+                raise OSError(str(error)) from None
+
+        return Edition(community=order.community, keep_choice=keep_choice)
 
     def _identify(self) -> Identity:
         path = self._home / "identity" / "instance.json"
@@ -303,6 +331,7 @@ class _Daemon:
             addresses=self._resolver.known(names),
             demo_ports=self._demo,
             worker_user=self._worker_user,
+            bandwidth=self._licensing.holding.limits.bandwidth,
             ipv6=self._ipv6,
             can_ping=self._can_ping,
             serving=frozenset(
@@ -332,10 +361,11 @@ class _Daemon:
                     group.create_task(self._watch.run()),
                     group.create_task(self._keep_names_fresh()),
                 ]
+                await self._licensing.begin()
                 snapshot = self._configuration.snapshot
                 await self._watch.remind(compile_plan(snapshot, await self._facts(snapshot)))
                 await self._loop.apply(("start",))
-                tasks.append(group.create_task(self._loop.run()))
+                tasks += [group.create_task(self._loop.run()), group.create_task(self._licensing.run())]
                 try:
                     await self._documents.conclude()
                 except DocumentsRefused as error:
@@ -391,10 +421,10 @@ class _Daemon:
                 "--password-file is ignored: the password was set at the first start; change it in the product"
             )
         if self._order is not None:
-            announce(self._home, places, self._certificate, self._licence.sentence)
+            announce(self._home, places, self._certificate, self._licensing.sentence)
             return
         urls = places.url(places.rest), places.url(places.ui) + "/"
-        print(banner(*urls, self._certificate, self._home, self._first, self._licence.sentence), flush=True)
+        print(banner(*urls, self._certificate, self._home, self._first, self._licensing.sentence), flush=True)
         if self._options.demo:
             conditions = self._control.conditions(DEMO)
             print(demo_words(self._configuration.snapshot, conditions, self._home), flush=True)

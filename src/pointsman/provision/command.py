@@ -19,6 +19,7 @@ INTERRUPTED = 130
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
+        "health": "pointsman.provision.health_command:health",
         "self-register": "pointsman.provision.self_register:self_register",
         "start": "pointsman.provision.start:start",
     }

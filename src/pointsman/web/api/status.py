@@ -1,13 +1,14 @@
 """The status tree: what this traffic manager is, how it fares, its counters, and our additions to it.
 
-`conditions`, `config_document`, `config_import`, `applies`, `history` and `events` are ours; the rest is the product's.
-Invariant: nothing here changes anything but `PUT history/<revision>?restore`, which makes the configuration what it
-was then.
+`conditions`, `config_document`, `config_import`, `applies`, `history`, `events` and `licence` are ours, the rest is the
+product's. Invariant: nothing here changes anything but `PUT history/<revision>?restore`, which makes the configuration
+what it was then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from pointsman.control.control import Control
@@ -51,6 +52,7 @@ _BRANCHES = (
     ("events", False),
     ("history", False),
     ("information", False),
+    ("licence", False),
     ("state", False),
     ("statistics", True),
 )
@@ -96,6 +98,8 @@ class StatusHandler:
                 return self._information()
             case (_, "state"):
                 return json_answer(200, {"state": state_body(await self._control.status(), self._throughput)})
+            case (_, "licence"):
+                return json_answer(200, {"licence": asdict(self._control.licensing.view())})
             case (_, "statistics", *below):
                 return self._answer_statistics(path, tuple(below))
             case (_, "conditions", *below):

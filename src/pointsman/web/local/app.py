@@ -4,9 +4,9 @@ applying it.
 Invariant: whoever can open the socket may do everything (its server lets only the owner and root in); every
 change is made through `Control` in the name `local:<unix user>`, as one transaction.
 
-GET /status, GET /conditions, GET /export?format=&secrets=&differences=; POST /diff and POST /apply with
-{"objects": [...], "replace": bool, "reason": str, "wait": seconds}; imports are in `imports`. Refusals are 400 with
-{"problems": [...]}, see `document.wire` for the shapes.
+GET /status, GET /conditions, GET /licence, GET /export?format=&secrets=&differences=; POST /diff and POST /apply with
+{"objects": [...], "replace": bool, "reason": str, "wait": seconds}; POST /licence/remove with {"serial": str}; imports
+are in `imports`. Refusals are 400 with {"problems": [...]}, see `document.wire` for the shapes.
 """
 
 from __future__ import annotations
@@ -40,12 +40,13 @@ from pointsman.document.wire import (
     encode_identity,
     encode_problem,
 )
+from pointsman.schema.license_key import LICENSE_KEY
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.validate import Invalid
 from pointsman.schema.value import LINE_LIMIT
-from pointsman.store import Author, Change
+from pointsman.store import Author, Change, Delete
 from pointsman.web.local.engine import engine_difference
 from pointsman.web.local.imports import import_routes
 from pointsman.web.local.request import LONGEST_WAIT, actor_of, invalid, read_body
@@ -63,6 +64,8 @@ def make_app(control: Control) -> ASGIApp:
         Route("/status", local.status),
         Route("/conditions", local.conditions),
         Route("/export", local.export),
+        Route("/licence", local.licence),
+        Route("/licence/remove", local.remove_licence, methods=["POST"]),
         Route("/diff", local.diff, methods=["POST"]),
         Route("/apply", local.apply, methods=["POST"]),
         *import_routes(control),
@@ -103,6 +106,27 @@ class _Local:
                 "deleted": [encode_identity(identity) for identity in exported.deleted],
             }
         )
+
+    async def licence(self, request: Request) -> Response:
+        return JSONResponse(plain(self._control.licensing.view()))
+
+    async def remove_licence(self, request: Request) -> Response:
+        try:
+            serial = await _read_serial(request)
+            held = self._control.licensing.view().keys
+            names = [key.name for key in held if serial in (key.serial, key.name)]
+            if not names:
+                raise invalid(
+                    f'there is no licence key "{serial}"; `pointsman licence list` names those there are'
+                )
+            await self._control.edit(
+                actor_of(request, "cli"), [Delete(ObjectId(LICENSE_KEY.path, name)) for name in names]
+            )
+        except Invalid as error:
+            return _refused(error.problems)
+        except ControlError as error:
+            return _refused((Problem(None, (), "control.refused", str(error)),))
+        return await self.licence(request)
 
     async def diff(self, request: Request) -> Response:
         try:
@@ -181,6 +205,16 @@ def _check(snapshot: Snapshot, changes: tuple[Change, ...]) -> None:
     candidate, touched = with_changes(snapshot.objects, changes)
     if problems := check(Snapshot(candidate), touched):
         raise Invalid(problems)
+
+
+async def _read_serial(request: Request) -> str:
+    try:
+        match json.loads(await read_body(request)):
+            case {"serial": str() as serial}:
+                return serial
+    except (ValueError, RecursionError):
+        pass
+    raise invalid("the request names no serial; use the command")
 
 
 async def _read(request: Request) -> _Wish:
