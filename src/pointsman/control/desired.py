@@ -15,13 +15,14 @@ from pointsman.control.described import Edit
 from pointsman.control.merge import canonical, secret_readback
 from pointsman.document.difference import Objects, compare
 from pointsman.document.secret_hash import resolve_hashes
+from pointsman.schema.license_key import LICENSE_KEY
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.resource import Kind, ResourceType
 from pointsman.schema.validate import Invalid, build
 from pointsman.store import Change, Delete, Put
 
-KEPT_TYPES = frozenset({"license_keys"})
+KEPT_TYPES = frozenset({LICENSE_KEY.path})
 """Types whose objects an import adds and changes, but never takes away: they come to an instance by other ways."""
 
 
