@@ -19,7 +19,7 @@ from pointsman.cli.run import RunOptions, make_daemon, run
 INTERRUPTED = 130
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
-    {name: f"pointsman.cli.{name}" for name in ("apply", "check", "diff", "status")}
+    {name: f"pointsman.cli.{name}" for name in ("apply", "check", "diff", "licence", "status")}
 )
 """Commands that import the schema and more, by the module that has a function of the same name. They are
 imported when asked for: `run` and `daemon` must start quickly."""
