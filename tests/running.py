@@ -54,7 +54,7 @@ async def running(
 
     def facts(snapshot: Snapshot) -> Facts:
         bandwidth = licensing.holding.limits.bandwidth
-        return Facts(EngineFacts((2, 8, 25)), IDENTITY.name, str(home / "run"), bandwidth=bandwidth)
+        return Facts(EngineFacts((2, 8, 25)), IDENTITY.name, str(home / "engine"), bandwidth=bandwidth)
 
     async def gather(snapshot: Snapshot) -> Facts:
         return facts(snapshot)
@@ -80,8 +80,8 @@ async def running(
         configuration=configuration,
         loop=loop,
         live=live,
-        importer=Importer(home, store, configuration, loop, events.append),
         licensing=licensing,
+        importer=Importer(home, store, configuration, loop, events.append),
         facts=facts,
         on_event=events.append,
     )

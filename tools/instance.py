@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -44,8 +44,10 @@ def wait_for(what: str, condition: Callable[[], Any], seconds: float = 15.0) -> 
 class Instance:
     """One running traffic manager."""
 
-    def __init__(self, home: Path, *flags: str) -> None:
+    def __init__(self, home: Path, *flags: str, before: Sequence[str] = ()) -> None:
+        """`before` are words before the command, of a program that becomes it."""
         self.home = home
+        self.before = before
         self.flags = flags
         self.ports = ("--rest-port", "0", "--ui-port", "0", "--control-port", "0")
         self.output = home.parent / f"{home.name}.out"
@@ -58,6 +60,7 @@ class Instance:
         """Starts it and waits until it is ready."""
         ready = self.home / "ready.json"
         command = [
+            *self.before,
             sys.executable, "-m", "pointsman", "run", "--home", str(self.home), *self.ports,
             "--password-file", str(self.password_file), "--ready-file", str(ready), *self.flags,
         ]  # fmt: skip

@@ -136,7 +136,7 @@ async def managed(home: Path) -> AsyncIterator[Instance]:
         stack.push_async_callback(store.close)
 
         async def facts(snapshot: Snapshot) -> Facts:
-            return Facts(engine=EngineFacts((2, 8, 25)), traffic_manager="tm1", run_directory=str(home))
+            return Facts(engine=EngineFacts((2, 8, 25)), traffic_manager="tm1", engine_directory=str(home))
 
         def changed(reason: str, transaction: Transaction) -> None:
             licensing.on_transaction(transaction)
@@ -153,8 +153,8 @@ async def managed(home: Path) -> AsyncIterator[Instance]:
             configuration=configuration,
             loop=loop,
             live=Live(),
-            importer=Importer(home, store, configuration, loop, pending.put_nowait),
             licensing=licensing,
+            importer=Importer(home, store, configuration, loop, pending.put_nowait),
             facts=lambda snapshot: Facts(EngineFacts((2, 8, 25)), "tm1", str(home)),
             on_event=pending.put_nowait,
         )

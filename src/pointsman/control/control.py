@@ -52,8 +52,8 @@ class Control:
         configuration: Configuration,
         loop: ApplyLoop,
         live: Live,
-        importer: Importer,
         licensing: Licensing,
+        importer: Importer,
         facts: Callable[[Snapshot], Facts],
         on_event: Callable[[Event], None],
     ) -> None:

@@ -9,21 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import json
 import logging
 import os
-import platform
 import signal
-import socket
 import sqlite3
 import sys
 import time
-import uuid
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
-from pointsman import __version__
 from pointsman.cli.banner import banner, demo_words
 from pointsman.cli.run import RunOptions
 from pointsman.compiler.compile import compile_plan
@@ -31,16 +25,19 @@ from pointsman.compiler.facts import EngineFacts, Facts
 from pointsman.compiler.plan import Plan
 from pointsman.control.apply import ApplyLoop
 from pointsman.control.configuration import Configuration
-from pointsman.control.control import Control, Identity
+from pointsman.control.control import Control
 from pointsman.control.first_start import DEMO, demo_ports, furnish
 from pointsman.control.importer import Importer
 from pointsman.control.journal import events_of, left_out
-from pointsman.control.licensing import Edition, Licensing
+from pointsman.control.licensing import Licensing
 from pointsman.control.live import Live
 from pointsman.control.resolve import REFRESH, Resolver, names_in
 from pointsman.control.statistics import Statistics
 from pointsman.control.watch import Watch
+from pointsman.daemon.account import engine_account
 from pointsman.daemon.documents import STATUS_DOCUMENTS, Documents, DocumentsRefused
+from pointsman.daemon.edition import edition_of
+from pointsman.daemon.identify import IdentityDamaged, identify
 from pointsman.daemon.machine import can_ping, has_ipv6
 from pointsman.daemon.places import Apps, Places, ReadyFile, listen
 from pointsman.daemon.provisioned import announce, tell_failure
@@ -48,13 +45,11 @@ from pointsman.daemon.restart import Restart
 from pointsman.engine.haproxy.binary import NoBinary, engine_facts, find_binary
 from pointsman.engine.haproxy.engine import HaproxyEngine
 from pointsman.identity.certificate import CertificateRefused, InstanceCertificate
-from pointsman.identity.machine import can_become, machine_addresses
+from pointsman.identity.machine import machine_addresses
 from pointsman.identity.password import UsersFileError
 from pointsman.identity.user import PasswordRefused, Users
 from pointsman.licence.key import Refused
-from pointsman.licence.local import self_issue
-from pointsman.private_file import write_private
-from pointsman.provision.order import Order, OrderDamaged, read_order, write_order
+from pointsman.provision.order import OrderDamaged, read_order
 from pointsman.schema.event import Event, Severity
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.snapshot import Snapshot
@@ -73,10 +68,6 @@ from pointsman.web.local.request import BODY_LIMIT as LOCAL_BODY_LIMIT
 from pointsman.web.server import CannotListen, Server
 from pointsman.web.ui.app import make_app as make_page
 
-NOBODY = 65_534
-"""The Unix user and group without rights of its own, by Linux's convention. A worker that became it can neither be read
-nor traced by others of the same number: the kernel forbids that after a change of user.
-"""
 ENGINE_FAILED = "zxtmswerror"
 """The tag of events that tell of an engine which ended."""
 _log = logging.getLogger("pointsman")
@@ -115,7 +106,6 @@ class _Daemon:
         self._state = "starting"
         self._ipv6 = has_ipv6()
         self._can_ping = can_ping()
-        self._worker_user = NOBODY if can_become(NOBODY) else 0
         self._early: list[Event] = []
         self._record: Callable[[Event], None] = self._early.append
 
@@ -150,6 +140,8 @@ class _Daemon:
         try:
             self._order = read_order(home)
             binary = find_binary()
+            # First of all: it asks the kernel in a child, for which there must not be threads.
+            self._account, self._worker = engine_account(home, binary)
             self._engine_facts: EngineFacts = await engine_facts(binary)
             self._store = await Store.open(home / "store", BY_PATH)
         except StoreInUse as error:
@@ -157,19 +149,27 @@ class _Daemon:
         except (StoreError, NoBinary, OrderDamaged) as error:
             raise CannotStart(str(error), 1) from None
         stack.push_async_callback(self._store.close)
-        self._identity = self._identify()
         try:
-            self._edition = self._edition_of(read_order(home))
+            ordered = self._order.name if self._order else ""
+            self._identity = await identify(home, self._store, flag=self._options.name, ordered=ordered)
+            self._edition = edition_of(home, self._identity.name, self._order)
             given = _first_line(self._options.password_file)
             self._users, self._first = await Users.open(home, on_event=self._on_event, given=given)
             self._certificate = InstanceCertificate.open(
                 home / "identity", self._identity.name, machine_addresses()
             )
-        except (Refused, OrderDamaged, UsersFileError, PasswordRefused, CertificateRefused, OSError) as error:
+        except (
+            IdentityDamaged,
+            Refused,
+            UsersFileError,
+            PasswordRefused,
+            CertificateRefused,
+            OSError,
+        ) as error:
             raise CannotStart(str(error), 1) from None
         await self._open_telemetry(stack)
         try:
-            self._engine = HaproxyEngine(home, binary, self._on_event)
+            self._engine = HaproxyEngine(home, binary, self._on_event, self._account)
         except ValueError as error:
             raise CannotStart(str(error), 1) from None
         stack.push_async_callback(self._engine.close)
@@ -241,8 +241,8 @@ class _Daemon:
             configuration=self._configuration,
             loop=self._loop,
             live=self._live,
-            importer=self._importer,
             licensing=self._licensing,
+            importer=self._importer,
             facts=self._known_facts,
             on_event=self._on_event,
         )
@@ -279,39 +279,6 @@ class _Daemon:
     def _on_plan(self, plan: Plan) -> None:
         self._watch.on_plan(plan)
 
-    def _edition_of(self, order: Order | None) -> Edition:
-        """Outside a container an instance issues itself a licence; in one it has what provisioning ordered."""
-        if order is None:
-            own = self_issue(self._home, self._identity.name)
-            return Edition(own.licence, own.sentence if own.fresh else "")
-
-        def keep_choice() -> None:
-            # Read anew: the configure script may have changed it since.
-            try:
-                write_order(self._home, replace(read_order(self._home) or Order(), community=True))
-            except OrderDamaged as error:
-                raise OSError(str(error)) from None
-
-        return Edition(community=order.community, keep_choice=keep_choice)
-
-    def _identify(self) -> Identity:
-        path = self._home / "identity" / "instance.json"
-        try:
-            stored = json.loads(path.read_text())
-        except FileNotFoundError:
-            stored = {
-                "uuid": str(uuid.uuid4()),
-                "name": self._options.name or (self._order and self._order.name) or _host_name(),
-            }
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            write_private(path, json.dumps(stored).encode())
-        except (ValueError, OSError) as error:
-            raise CannotStart(
-                f"{path}: {error}; restore the file or remove it to get a new identity", 1
-            ) from None
-        name = self._options.name or stored["name"]
-        return Identity(name, __version__, stored["uuid"], f"{platform.system()} {platform.machine()}")
-
     # Facts
 
     async def _facts(self, snapshot: Snapshot) -> Facts:
@@ -327,11 +294,12 @@ class _Daemon:
         return Facts(
             engine=self._engine_facts,
             traffic_manager=self._identity.name,
-            run_directory=str(self._home / "run"),
+            engine_directory=str(self._home / "engine"),
             addresses=self._resolver.known(names),
             demo_ports=self._demo,
-            worker_user=self._worker_user,
             bandwidth=self._licensing.holding.limits.bandwidth,
+            worker_user=self._worker.user,
+            worker_group=self._worker.group,
             ipv6=self._ipv6,
             can_ping=self._can_ping,
             serving=frozenset(
@@ -409,7 +377,9 @@ class _Daemon:
             self._home, self._identity.name, self._options, lambda: self._configuration.snapshot
         )
         server.listen_unix(
-            make_local(self._control), self._home / "run" / "control.sock", body_limit=LOCAL_BODY_LIMIT
+            make_local(self._control, self._users),
+            self._home / "run" / "control.sock",
+            body_limit=LOCAL_BODY_LIMIT,
         )
         return server, places
 
@@ -433,10 +403,6 @@ class _Daemon:
         if self._options.ready_file is not None:
             with contextlib.suppress(OSError):
                 self._options.ready_file.unlink(missing_ok=True)
-
-
-def _host_name() -> str:
-    return socket.gethostname() or "localhost"
 
 
 def _first_line(path: Path | None) -> str | None:

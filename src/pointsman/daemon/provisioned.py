@@ -33,7 +33,7 @@ def announce(home: Path, places: Places, certificate: InstanceCertificate, licen
             print(f"INFO: Pointsman {__version__} runs again", flush=True)
             return
         log = _open_log(home)
-        for line in end_of_log(places, certificate, licence, outward_address()):
+        for line in end_of_log(places, certificate, licence, outward_address() or "127.0.0.1"):
             log.info(line)
         # Read anew: somebody may have chosen an edition since this process started.
         if (order := read_order(home)) is not None and order.state == "begun":

@@ -79,8 +79,8 @@ def install_packages(packages: Sequence[str], log: ProvisionLog, state: Path = S
     if (state / _BEGUN).exists():
         log.warn("a former installation was interrupted; finishing it")
         _run(["dpkg", "--configure", "-a"], log, until)
-    write_private(state / _BEGUN, b"")
     _run(["apt-get", *_OPTIONS, "-o", "APT::Update::Error-Mode=any", "update"], log, until)
+    write_private(state / _BEGUN, b"")
     _run(["apt-get", *_OPTIONS, "install", "--no-install-recommends", "--", *packages], log, until)
     installed = sorted({*_installed(state), *packages})
     write_private(state / _INSTALLED, json.dumps(installed, indent=1).encode("utf-8"))

@@ -65,7 +65,7 @@ def serving(home: Path) -> Iterator[Instance]:
             port = server.listen(api, ("127.0.0.1",), 0)
             url = f"https://127.0.0.1:{port}"
             server.listen_unix(
-                make_app(manager.control), home / "run" / "control.sock", body_limit=BODY_LIMIT
+                make_app(manager.control, users), home / "run" / "control.sock", body_limit=BODY_LIMIT
             )
             started.append(Instance(home, url, certificate.sha256, manager, asyncio.get_running_loop()))
             async with asyncio.TaskGroup() as group:

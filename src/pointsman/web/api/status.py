@@ -1,6 +1,6 @@
 """The status tree: what this traffic manager is, how it fares, its counters, and our additions to it.
 
-`conditions`, `config_document`, `config_import`, `applies`, `history`, `events` and `licence` are ours, the rest is the
+`conditions`, `config_document`, `config_import`, `licence`, `applies`, `history` and `events` are ours; the rest is the
 product's. Invariant: nothing here changes anything but `PUT history/<revision>?restore`, which makes the configuration
 what it was then.
 """

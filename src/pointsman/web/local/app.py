@@ -1,23 +1,20 @@
 """What the control socket offers to local commands: status, conditions, what a document would change, and
-applying it.
+applying it; and setting a user's password.
 
 Invariant: whoever can open the socket may do everything (its server lets only the owner and root in); every
 change is made through `Control` in the name `local:<unix user>`, as one transaction.
 
-GET /status, GET /conditions, GET /licence, GET /export?format=&secrets=&differences=; POST /diff and POST /apply with
-{"objects": [...], "replace": bool, "reason": str, "wait": seconds}; POST /licence/remove with {"serial": str}; imports
-are in `imports`. Refusals are 400 with {"problems": [...]}, see `document.wire` for the shapes.
+GET /status, GET /conditions, GET /export?format=&secrets=&differences=; POST /diff and POST /apply with
+{"objects": [...], "replace": bool, "reason": str, "wait": seconds}; imports are in `imports`, licences in `licences`,
+passwords in `passwords`. Refusals are 400 with {"problems": [...]}, see `document.wire` for the shapes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
-import enum
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -40,35 +37,38 @@ from pointsman.document.wire import (
     encode_identity,
     encode_problem,
 )
-from pointsman.schema.license_key import LICENSE_KEY
+from pointsman.identity.user import Users
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.validate import Invalid
 from pointsman.schema.value import LINE_LIMIT
-from pointsman.store import Author, Change, Delete
+from pointsman.store import Author, Change
 from pointsman.web.local.engine import engine_difference
 from pointsman.web.local.imports import import_routes
-from pointsman.web.local.request import LONGEST_WAIT, actor_of, invalid, read_body
+from pointsman.web.local.licences import licence_routes
+from pointsman.web.local.passwords import password_routes
+from pointsman.web.local.plain import plain
+from pointsman.web.local.request import LONGEST_WAIT, actor_of, invalid, read_body, refused
 
 ATTEMPTS = 5
 """How often an apply that met somebody else's change is made anew."""
 
 
-def make_app(control: Control) -> ASGIApp:
+def make_app(control: Control, users: Users) -> ASGIApp:
     """The application for the control socket; its ASGI scope names the peer as client ("local:<unix user>",
     0).
     """
-    local = _Local(control)
+    local = _Local(control, users)
     routes = [
         Route("/status", local.status),
         Route("/conditions", local.conditions),
         Route("/export", local.export),
-        Route("/licence", local.licence),
-        Route("/licence/remove", local.remove_licence, methods=["POST"]),
         Route("/diff", local.diff, methods=["POST"]),
         Route("/apply", local.apply, methods=["POST"]),
         *import_routes(control),
+        *licence_routes(control),
+        *password_routes(users),
     ]
     return Starlette(routes=routes)
 
@@ -84,8 +84,9 @@ class _Wish:
 
 
 class _Local:
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: Control, users: Users) -> None:
         self._control = control
+        self._users = users
 
     async def status(self, request: Request) -> Response:
         return JSONResponse(plain(await self._control.status()))
@@ -97,7 +98,7 @@ class _Local:
         try:
             wish = read_wish(dict(request.query_params))
         except ValueError as error:
-            return _refused((Problem(None, (), "request.invalid", str(error)),))
+            return refused((Problem(None, (), "request.invalid", str(error)),))
         exported = await export_configuration(self._control, wish, actor_of(request, "cli"))
         return JSONResponse(
             {
@@ -107,27 +108,6 @@ class _Local:
             }
         )
 
-    async def licence(self, request: Request) -> Response:
-        return JSONResponse(plain(self._control.licensing.view()))
-
-    async def remove_licence(self, request: Request) -> Response:
-        try:
-            serial = await _read_serial(request)
-            held = self._control.licensing.view().keys
-            names = [key.name for key in held if serial in (key.serial, key.name)]
-            if not names:
-                raise invalid(
-                    f'there is no licence key "{serial}"; `pointsman licence list` names those there are'
-                )
-            await self._control.edit(
-                actor_of(request, "cli"), [Delete(ObjectId(LICENSE_KEY.path, name)) for name in names]
-            )
-        except Invalid as error:
-            return _refused(error.problems)
-        except ControlError as error:
-            return _refused((Problem(None, (), "control.refused", str(error)),))
-        return await self.licence(request)
-
     async def diff(self, request: Request) -> Response:
         try:
             wish = await self._resolved(await _read(request))
@@ -135,9 +115,9 @@ class _Local:
             _check(self._control.snapshot, edit.changes)
             plan = self._control.preview(edit.changes)
         except Invalid as error:
-            return _refused(error.problems)
+            return refused(error.problems)
         except ControlError as error:
-            return _refused((Problem(None, (), "control.refused", str(error)),))
+            return refused((Problem(None, (), "control.refused", str(error)),))
         control = self._control
         subjects = {change.identity for change in edit.changes}
         return JSONResponse(
@@ -155,9 +135,9 @@ class _Local:
             wish = await self._resolved(await _read(request))
             edit, revision = await self._commit(wish, actor_of(request, "cli"))
         except Invalid as error:
-            return _refused(error.problems)
+            return refused(error.problems)
         except ControlError as error:
-            return _refused((Problem(None, (), "control.refused", str(error)),))
+            return refused((Problem(None, (), "control.refused", str(error)),))
         dealt_with = await control.wait_in_force(revision, wish.wait)
         subjects = {*wish.objects, *(change.identity for change in edit.changes)}
         found = [encode_condition(c) for c in control.conditions() if c.subject in subjects]
@@ -207,16 +187,6 @@ def _check(snapshot: Snapshot, changes: tuple[Change, ...]) -> None:
         raise Invalid(problems)
 
 
-async def _read_serial(request: Request) -> str:
-    try:
-        match json.loads(await read_body(request)):
-            case {"serial": str() as serial}:
-                return serial
-    except (ValueError, RecursionError):
-        pass
-    raise invalid("the request names no serial; use the command")
-
-
 async def _read(request: Request) -> _Wish:
     body = await read_body(request)
     try:
@@ -232,23 +202,3 @@ async def _read(request: Request) -> _Wish:
         raise ValueError("objects are missing")
     except (ValueError, TypeError, RecursionError) as error:
         raise invalid(f"the request is not what /apply and /diff take ({error}); use the command") from None
-
-
-def _refused(problems: tuple[Problem, ...]) -> Response:
-    return JSONResponse({"problems": [encode_problem(problem) for problem in problems]}, status_code=400)
-
-
-def plain(value: Any) -> Any:
-    """A value of dataclasses, enums and mappings as JSON data."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    match value:
-        case enum.Enum():
-            return value.value
-        case ObjectId(type=kind, name=name):
-            return {"type": kind, "name": name}
-        case Mapping():
-            return {str(key): plain(inner) for key, inner in value.items()}
-        case tuple() | list():
-            return [plain(inner) for inner in value]
-    return value

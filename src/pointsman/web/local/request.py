@@ -6,7 +6,9 @@ Invariant: the author of a change is the peer of the socket, whatever the reques
 from __future__ import annotations
 
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
 
+from pointsman.document.wire import encode_problem
 from pointsman.schema.problem import Problem
 from pointsman.schema.validate import Invalid
 from pointsman.store import Author
@@ -37,3 +39,8 @@ def actor_of(request: Request, surface: str) -> Author:
     """The peer of the socket ("local:<unix user>") as the author of a change made through `surface`."""
     name = request.client.host if request.client else "local:unknown"
     return Author(name=name, address="", surface=surface)
+
+
+def refused(problems: tuple[Problem, ...]) -> Response:
+    """The answer to a request that was not done."""
+    return JSONResponse({"problems": [encode_problem(problem) for problem in problems]}, status_code=400)
