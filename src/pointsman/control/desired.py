@@ -39,9 +39,9 @@ def plan_import(stored: Objects, base: Objects, described: Objects) -> Desired:
     """What leads from the `stored` objects to the `base` with the `described` ones merged in by field.
 
     Lists and tables are replaced. Objects of neither are deleted, but for traffic managers and types that imports
-    keep; keys of neither go back to their defaults, secrets included. A secret that is written as its hash is the stored one or the
-    one of the base; one that is left out, and that its object cannot be without, likewise. Hashes of passwords take
-    20 ms each. Raises `Invalid`.
+    keep; keys of neither go back to their defaults, secrets included. A secret that is written as its hash is the
+    stored one or the one of the base; one that is left out, and that its object cannot be without, likewise. Hashes of
+    passwords take 20 ms each. Raises `Invalid`.
     """
     described = _with_secrets(described, stored, base)
     problems: list[Problem] = []
