@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pointsman.engine.haproxy.account import Account, AccountUnknown, find_account, open_home, settle
 from pointsman.identity.machine import can_become
-from pointsman.provision.order import read_order
+from pointsman.provision.order import Order
 
 _ROOT = Account(0, 0)
 
@@ -29,9 +29,8 @@ class EngineAccount:
     remark: str = ""
 
 
-def engine_account(home: Path, binary: Path) -> EngineAccount:
-    """Whom the engine of a home runs as; opens the home for that user. Raises OSError and `OrderDamaged`."""
-    order = read_order(home)
+def engine_account(home: Path, binary: Path, order: Order | None) -> EngineAccount:
+    """Whom the engine of a home runs as, by what provisioning decided; opens the home for that user. Raises OSError."""
     if os.geteuid() != 0:
         open_home(home, None)
         return EngineAccount(None, _ROOT)

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
 from collections.abc import Mapping as ReadOnly
 from dataclasses import dataclass, field
 from typing import Any
 
+from pointsman.document import secret_hash
 from pointsman.document.family import FAMILY
-from pointsman.document.fault import Fault, Place
-from pointsman.document.reference import Unreadable
+from pointsman.document.fault import Fault, Faulty, Place
 from pointsman.document.tree import Entry, Mapping, Node, Scalar, Sequence
+from pointsman.document.value_from import Referrer
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.resource import Key, Kind, ResourceType, ValueKind
 from pointsman.schema.validate import nearest, unknown_name
@@ -55,15 +55,15 @@ class Draft:
 
 
 class Interpreter:
-    """Interprets one document. `read` gives the bytes of a referenced file or raises `Unreadable`; `tolerant` leaves
-    out sections, keys and columns that are unknown, with a remark on each.
+    """Interprets one document. `referrer` follows its references; `tolerant` leaves out sections, keys and columns
+    that are unknown, with a remark on each.
     """
 
     def __init__(
-        self, registry: ReadOnly[str, ResourceType], read: Callable[[str], bytes], *, tolerant: bool = False
+        self, registry: ReadOnly[str, ResourceType], referrer: Referrer, *, tolerant: bool = False
     ) -> None:
         self._registry = registry
-        self._read = read
+        self._referrer = referrer
         self._tolerant = tolerant
         self.drafts: dict[ObjectId, Draft] = {}
         self.faults: list[Fault] = []
@@ -172,8 +172,10 @@ class Interpreter:
             case Scalar(value=str() | int() | float(), text=text) if not isinstance(node.value, bool):
                 content = text.encode("utf-8", "surrogatepass")
             case Mapping(entries=(Entry(key="valueFrom", value=value_from),)):
-                content = self._referenced(draft.identity, ("content",), value_from)
-                if content is None:
+                try:
+                    content = self._referrer.content(value_from)
+                except Faulty as error:
+                    self._faulty(draft.identity, ("content",), error)
                     return
             case Mapping(entries=(Entry(key="base64", value=Scalar(value=str() as text)),)):
                 try:
@@ -212,8 +214,12 @@ class Interpreter:
         wanted = key.kind if key else None
         match node:
             case Mapping(entries=(Entry(key="valueFrom", value=value_from),)):
-                content = self._referenced(draft.identity, path, value_from)
-                return "" if content is None else self._text(draft, path, node.place, content, wanted)
+                followed = self._followed(draft, path, value_from, key)
+                return None if followed is None else self._value(draft, path, followed, key)
+            case Mapping(entries=(Entry(key=secret_hash.HASHED, value=Scalar(value=str() as text)),)) if (
+                key is not None and key.secret is not None
+            ):
+                return {secret_hash.HASHED: text}
             case Scalar(value=None):
                 self._fault(
                     node.place, "has no value; write one or remove the key", subject=draft.identity, path=path
@@ -271,35 +277,18 @@ class Interpreter:
                 draft.places[(*path[:-1], label)] = node.place
         return value
 
-    def _text(self, draft: Draft, path: Path, place: Place, content: bytes, wanted: ValueKind | None) -> Any:
+    def _followed(self, draft: Draft, path: Path, value_from: Node, key: Key | None) -> Node | None:
+        """What stands in the place of a `valueFrom`, or None after a fault."""
         try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            message = "the file it refers to is not text in UTF-8; convert it"
-            self._fault(place, message, subject=draft.identity, path=path)
-            return ""
-        if wanted is ValueKind.LIST:
-            return [line for line in text.splitlines() if line]
-        # Editors end a file with a line break; a password of one line does not mean it.
-        if text.count("\n") == 1 and text.endswith("\n"):
-            return text.removesuffix("\n").removesuffix("\r")
-        return text
-
-    def _referenced(self, identity: ObjectId, path: Path, node: Node) -> bytes | None:
-        match node:
-            case Mapping(
-                entries=(
-                    Entry(key="fileRef", value=Mapping(entries=(Entry(key="name", value=Scalar() as name),))),
-                )
-            ) if isinstance(name.value, str):
-                try:
-                    return self._read(name.value)
-                except Unreadable as error:
-                    self._fault(name.place, str(error), "document.reference", identity, path)
-            case _:
-                message = "valueFrom must be {fileRef: {name: path below the base directory}}; write it so"
-                self._fault(node.place, message, "document.reference", identity, path)
+            return self._referrer.node(value_from, key)
+        except Faulty as error:
+            self._faulty(draft.identity, path, error)
         return None
+
+    def _faulty(self, subject: ObjectId, path: Path, error: Faulty) -> None:
+        for fault in error.faults:
+            place = Place(fault.file, fault.line, fault.column)
+            self._fault(place, fault.problem.message, fault.problem.code, subject, path)
 
     def _fault(
         self,

@@ -7,7 +7,8 @@ every fault, each with file, line, object and field.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -16,8 +17,17 @@ from typing import Any
 from pointsman.document.fault import Fault, Faulty, Place, syntax_fault
 from pointsman.document.interpret import Draft, Interpreter
 from pointsman.document.json_reader import read_json
-from pointsman.document.reference import Source, Unreadable, find_documents, read_file, read_reference
-from pointsman.document.tree import SIZE_LIMIT, Node
+from pointsman.document.reference import (
+    Source,
+    Unreadable,
+    find_documents,
+    find_import,
+    read_file,
+    read_reference,
+)
+from pointsman.document.secret_hash import without_hashes
+from pointsman.document.tree import SIZE_LIMIT, Budget, Node
+from pointsman.document.value_from import Referrer
 from pointsman.document.yaml_reader import read_yaml
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.resource import Kind, ResourceType
@@ -27,7 +37,8 @@ TOTAL_LIMIT = 64 * 1024 * 1024
 """Bytes of all documents and referenced files together."""
 
 Objects = Mapping[ObjectId, Mapping[str, Any]]
-"""Sparse settings by object: section -> key -> JSON value, or {"content": bytes} for files."""
+"""Sparse settings by object: section -> key -> JSON value, or {"content": bytes} for files. A secret
+may be a mapping that `secret_hash.resolve_hashes` must replace."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,28 @@ def load(
         source = find_documents(path)
     except Unreadable as error:
         raise Faulty((syntax_fault(Place(str(path), 1, 1), str(error)),)) from None
+    return _load(source, registry, complete, tolerant)
+
+
+def load_import(
+    base: Path,
+    registry: Mapping[str, ResourceType],
+    names: Sequence[str] = ("config",),
+    *,
+    complete: bool = True,
+    tolerant: bool = True,
+) -> Document:
+    """The documents `names` below the directory `base`, as the importer reads them (see `find_import`); else as `load`.
+    Raises `Faulty`, also for a base directory that is missing or has no `config`.
+    """
+    try:
+        source = find_import(base, names)
+    except Unreadable as error:
+        raise Faulty((syntax_fault(Place(str(base), 1, 1), str(error)),)) from None
+    return _load(source, registry, complete, tolerant)
+
+
+def _load(source: Source, registry: Mapping[str, ResourceType], complete: bool, tolerant: bool) -> Document:
     drafts, faults, remarks = _interpret(source, registry, tolerant)
     objects: dict[ObjectId, Mapping[str, Any]] = {}
     for identity, draft in drafts.items():
@@ -99,11 +132,13 @@ def _interpret(
         left -= len(content)
         return content
 
+    budget = Budget()
+    referrer = Referrer(read, os.environ, budget)
     for file in source.files:
         try:
-            content = read_file(file, min(SIZE_LIMIT, left))
+            content = read_file(file, min(SIZE_LIMIT, left), source.root)
             left -= len(content)
-            tree = _parse(content, file)
+            tree = _parse(content, file, budget)
         except Unreadable as error:
             faults.append(syntax_fault(Place(str(file), 1, 1), str(error)))
             continue
@@ -112,7 +147,7 @@ def _interpret(
             continue
         if tree is None:
             continue
-        interpreter = Interpreter(registry, read, tolerant=tolerant)
+        interpreter = Interpreter(registry, referrer, tolerant=tolerant)
         interpreter.document(tree)
         faults.extend(interpreter.faults)
         remarks.extend(interpreter.remarks)
@@ -124,7 +159,7 @@ def _interpret(
     return drafts, faults, remarks
 
 
-def _parse(content: bytes, file: Path) -> Node | None:
+def _parse(content: bytes, file: Path, budget: Budget) -> Node | None:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -132,15 +167,15 @@ def _parse(content: bytes, file: Path) -> Node | None:
         fault = syntax_fault(Place(str(file), line, 1), "is not text in UTF-8; convert the file")
         raise Faulty((fault,)) from None
     if file.suffix == ".json":
-        return read_json(text, str(file))
+        return read_json(text, str(file), budget)
     if not text.lstrip().startswith("{"):
-        return read_yaml(text, str(file))
+        return read_yaml(text, str(file), budget)
     # A ConfigMap key has no extension, and YAML in flow style begins like JSON: JSON is tried first.
     try:
-        return read_json(text, str(file))
+        return read_json(text, str(file), budget)
     except Faulty as as_json:
         try:
-            return read_yaml(text, str(file))
+            return read_yaml(text, str(file), budget)
         except Faulty:
             raise as_json from None
 
@@ -159,7 +194,7 @@ def _validate(kind: ResourceType, draft: Draft, complete: bool) -> Mapping[str, 
         build(kind, draft.identity.name, whole)
         return settings
     try:
-        build(kind, draft.identity.name, whole)
+        build(kind, draft.identity.name, without_hashes(kind, whole))
     except Invalid as error:
         problems = error.problems
         if not complete:

@@ -230,28 +230,36 @@ async def test_nobody_there() -> None:
         ("ftp://192.0.2.1/x", "only http:// or https:// is fetched"),
         ("file:///etc/passwd", "only http:// or https:// is fetched"),
         ("/etc/passwd", "only http:// or https:// is fetched"),
+        ("", "only http:// or https:// is fetched"),
         ("http:///x", "names no host"),
         ("http://h:99999/", "not a URL"),
         ("http://[::1", "not a URL"),
-        ("http://a\nb/", "not a URL"),
-        ("", "only http:// or https:// is fetched"),
-        ("http://169.254.169.254/latest/meta-data", "is 169.254.169.254, which is never asked"),
-        ("http://[::ffff:169.254.169.254]/", "never asked"),
-        ("http://[64:ff9b::a9fe:a9fe]/", "never asked"),
-        ("http://2852039166/", "is 169.254.169.254, which is never asked"),
-        ("http://0/", "never asked"),
-        ("http://0.0.0.0/", "never asked"),
-        ("http://[::]/", "never asked"),
-        ("http://[fe80::1]/", "never asked"),
         ("http://[fe80::1%25lo]/", "not a URL"),
-        ("http://224.0.0.1/", "never asked"),
-        ("http://255.255.255.255/", "never asked"),
+        ("http://a\nb/", "not a URL"),
     ],
 )
-async def test_what_is_not_even_tried(url: str, words: str) -> None:
+async def test_what_is_no_url_is_not_tried(url: str, words: str) -> None:
+    assert words in await refusal(url, LICENCE)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "169.254.169.254",
+        "[::ffff:169.254.169.254]",
+        "[64:ff9b::a9fe:a9fe]",
+        "2852039166",
+        "0",
+        "0.0.0.0",
+        "[::]",
+        "[fe80::1]",
+        "224.0.0.1",
+        "255.255.255.255",
+    ],
+)
+async def test_what_is_never_asked(host: str) -> None:
     begun = time.monotonic()
-    text = await refusal(url, LICENCE)
-    assert any(word in text for word in words.split("|")), text
+    assert "which is never asked" in await refusal(f"http://{host}/latest/meta-data", LICENCE)
     assert time.monotonic() - begun < 1
 
 
@@ -326,7 +334,8 @@ async def test_https_leads_nowhere_else(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 async def test_a_redirect_to_a_forbidden_address_is_not_followed() -> None:
-    redirect = b"HTTP/1.1 302 Found\r\nLocation: https://169.254.169.254/\r\n\r\n"
+    place_of_clouds = "169.254.169.254"
+    redirect = f"HTTP/1.1 302 Found\r\nLocation: https://{place_of_clouds}/\r\n\r\n".encode()
     async with serving(saying(redirect)) as place:
         assert "never asked" in await refusal(place.url())
 
