@@ -16,6 +16,7 @@ from pointsman.control.apply import ApplyLoop
 from pointsman.control.configuration import Configuration
 from pointsman.control.control import Control, Identity
 from pointsman.control.first_start import furnish
+from pointsman.control.importer import Importer
 from pointsman.control.licensing import Edition, Licensing
 from pointsman.control.live import Live
 from pointsman.engine.noop import NoopEngine
@@ -53,7 +54,7 @@ async def running(
 
     def facts(snapshot: Snapshot) -> Facts:
         bandwidth = licensing.holding.limits.bandwidth
-        return Facts(EngineFacts((2, 8, 25)), IDENTITY.name, str(home / "run"), bandwidth=bandwidth)
+        return Facts(EngineFacts((2, 8, 25)), IDENTITY.name, str(home / "engine"), bandwidth=bandwidth)
 
     async def gather(snapshot: Snapshot) -> Facts:
         return facts(snapshot)
@@ -80,6 +81,7 @@ async def running(
         loop=loop,
         live=live,
         licensing=licensing,
+        importer=Importer(home, store, configuration, loop, events.append),
         facts=facts,
         on_event=events.append,
     )

@@ -34,8 +34,8 @@ def test_it_serves_with_fewer_privileges(
     container = containers.run(*flags)
     container.serve([f"{container.host}:{origin}"], port=80)
     assert container.fetch(80) == (200, "hello")
-    workers = [one.user for one in container.processes() if one.words.startswith("/usr/sbin/haproxy")]
-    assert workers == ["root", user]
+    *_, worker = [one for one in container.processes() if one.words.startswith("/usr/sbin/haproxy")]
+    assert worker.user == user
     assert container.stop() == 0
 
 

@@ -18,7 +18,7 @@ from tests.certificates import self_signed
 from tests.e2e.test_traffic import in_force
 from tools.instance import SOURCE, Instance, free_port, wait_for
 
-from pointsman.daemon.process import NOBODY
+from pointsman.engine.haproxy.account import NOBODY
 from pointsman.identity.machine import can_become
 
 

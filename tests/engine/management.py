@@ -16,6 +16,7 @@ from pointsman.compiler.facts import EngineFacts, Facts
 from pointsman.control.apply import ApplyLoop
 from pointsman.control.configuration import Configuration
 from pointsman.control.control import Control, Identity
+from pointsman.control.importer import Importer
 from pointsman.control.licensing import Edition, Licensing
 from pointsman.control.live import Live
 from pointsman.engine.noop import NoopEngine
@@ -135,7 +136,7 @@ async def managed(home: Path) -> AsyncIterator[Instance]:
         stack.push_async_callback(store.close)
 
         async def facts(snapshot: Snapshot) -> Facts:
-            return Facts(engine=EngineFacts((2, 8, 25)), traffic_manager="tm1", run_directory=str(home))
+            return Facts(engine=EngineFacts((2, 8, 25)), traffic_manager="tm1", engine_directory=str(home))
 
         def changed(reason: str, transaction: Transaction) -> None:
             licensing.on_transaction(transaction)
@@ -153,6 +154,7 @@ async def managed(home: Path) -> AsyncIterator[Instance]:
             loop=loop,
             live=Live(),
             licensing=licensing,
+            importer=Importer(home, store, configuration, loop, pending.put_nowait),
             facts=lambda snapshot: Facts(EngineFacts((2, 8, 25)), "tm1", str(home)),
             on_event=pending.put_nowait,
         )

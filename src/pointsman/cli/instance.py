@@ -71,6 +71,18 @@ class LocalInstance:
         }
         return self._ask("POST", "/apply", body)
 
+    def run_import(self, order: Json) -> Json:
+        """Imports documents that the instance reads itself, or says what that would do; see `web.local.imports`."""
+        return self._ask("POST", "/import", {**order, "wait": WAIT_SECONDS})
+
+    def import_state(self) -> Json:
+        """The last import, what waits for a restart, and since when the control plane runs."""
+        return self._ask("GET", "/import", None)
+
+    def take_snapshot(self) -> Json:
+        """Makes the present configuration the base snapshot."""
+        return self._ask("POST", "/snapshot", {})
+
     def _ask(self, method: str, path: str, body: Json | None) -> Json:
         try:
             # httpcore leaves its socket open when it cannot connect.

@@ -28,6 +28,22 @@ def default_home() -> Path:
     return Path(root, "var") if root else Path("var")
 
 
+def home_option(function: Function) -> Function:
+    """Adds --home to a command that talks to an instance of this machine; in a container ZEUSHOME says where it is."""
+    return click.option(
+        "--home",
+        type=click.Path(path_type=Path),
+        default=usual_home,
+        help="The instance's home. Default: $ZEUSHOME/var, else var.",
+    )(function)
+
+
+def usual_home() -> Path:
+    """Where the instance's home is when nobody says so."""
+    zeus_home = os.environ.get("ZEUSHOME")
+    return Path(zeus_home) / "var" if zeus_home else Path("var")
+
+
 def target_options(function: Function) -> Function:
     """Adds --home, and --url with what a remote instance needs, to a command."""
     path = click.Path(path_type=Path)

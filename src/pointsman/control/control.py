@@ -14,11 +14,13 @@ from pointsman.compiler.facts import Facts
 from pointsman.compiler.plan import Plan
 from pointsman.control.apply import Applied, ApplyLoop
 from pointsman.control.configuration import Configuration, Edited
+from pointsman.control.import_report import sentence
+from pointsman.control.importer import Importer
 from pointsman.control.licensing import Licensing
 from pointsman.control.live import Live
 from pointsman.control.merge import with_changes
 from pointsman.control.status import Change as LastChange
-from pointsman.control.status import DataPlane, Status, observe
+from pointsman.control.status import DataPlane, Documents, Status, observe
 from pointsman.document.difference import Objects
 from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.event import Event
@@ -51,13 +53,12 @@ class Control:
         loop: ApplyLoop,
         live: Live,
         licensing: Licensing,
+        importer: Importer,
         facts: Callable[[Snapshot], Facts],
         on_event: Callable[[Event], None],
-        base: Callable[[], Objects | None] = lambda: None,
     ) -> None:
-        """`base` reads what documents are laid over on this instance, None where there is no such thing."""
         self.identity = identity
-        self.base = base
+        self.importer = importer
         self.live = live
         self.licensing = licensing
         self.started = time.time()
@@ -92,6 +93,10 @@ class Control:
     def objects(self) -> Objects:
         """What is stored, of every type and name; secrets in clear."""
         return self._store.objects
+
+    def base(self) -> Objects | None:
+        """What documents are laid over on this instance, None where there is no such thing; reads a file."""
+        return self.importer.base()
 
     def settings(self, identity: ObjectId) -> Mapping[str, Any] | None:
         """What is stored for an object (only what differs from the defaults), or None."""
@@ -171,7 +176,12 @@ class Control:
         )
         return tuple(
             c
-            for c in (*self._loop.conditions(), *unreadable, *self.licensing.conditions())
+            for c in (
+                *self._loop.conditions(),
+                *unreadable,
+                *self.importer.conditions(),
+                *self.licensing.conditions(),
+            )
             if identity is None or c.subject == identity
         )
 
@@ -198,6 +208,7 @@ class Control:
             changes=changes,
             engine={**self.live.engine, "licence": self.licensing.sentence},
             plane=self._plane(),
+            documents=self._documents(),
         )
 
     @property
@@ -213,6 +224,22 @@ class Control:
             if plan is None
             else frozenset(at.subject.name for at in plan.listeners if at.subject is not None),
             refused="; ".join(problem.message for problem in self._loop.stuck),
+        )
+
+    def _documents(self) -> Documents | None:
+        """What status says of documents; None on an instance that never had any."""
+        importer = self.importer
+        if importer.watched is None and importer.last is None:
+            return None
+        last = importer.last
+        return Documents(
+            directory=str(importer.watched or ""),
+            outcome="" if last is None else last.outcome,
+            sentence="" if last is None else sentence(last),
+            cause="" if last is None else last.cause,
+            time=0.0 if last is None else last.time,
+            objects=0 if last is None else last.objects,
+            pending=importer.pending(),
         )
 
     async def _row_changes(self, name: str, pool: Pool) -> Mapping[str, LastChange]:

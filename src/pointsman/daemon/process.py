@@ -9,21 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import json
 import logging
 import os
-import platform
 import signal
-import socket
 import sqlite3
 import sys
 import time
-import uuid
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
-from pointsman import __version__
 from pointsman.cli.banner import banner, demo_words
 from pointsman.cli.run import RunOptions
 from pointsman.compiler.compile import compile_plan
@@ -31,27 +25,31 @@ from pointsman.compiler.facts import EngineFacts, Facts
 from pointsman.compiler.plan import Plan
 from pointsman.control.apply import ApplyLoop
 from pointsman.control.configuration import Configuration
-from pointsman.control.control import Control, Identity
+from pointsman.control.control import Control
 from pointsman.control.first_start import DEMO, demo_ports, furnish
+from pointsman.control.importer import Importer
 from pointsman.control.journal import events_of, left_out
-from pointsman.control.licensing import Edition, Licensing
+from pointsman.control.licensing import Licensing
 from pointsman.control.live import Live
 from pointsman.control.resolve import REFRESH, Resolver, names_in
 from pointsman.control.statistics import Statistics
 from pointsman.control.watch import Watch
+from pointsman.daemon.account import engine_account
+from pointsman.daemon.documents import STATUS_DOCUMENTS, Documents, DocumentsRefused
+from pointsman.daemon.edition import edition_of
+from pointsman.daemon.identify import IdentityDamaged, identify
 from pointsman.daemon.machine import can_ping, has_ipv6
 from pointsman.daemon.places import Apps, Places, ReadyFile, listen
 from pointsman.daemon.provisioned import announce, tell_failure
+from pointsman.daemon.restart import Restart
 from pointsman.engine.haproxy.binary import NoBinary, engine_facts, find_binary
 from pointsman.engine.haproxy.engine import HaproxyEngine
 from pointsman.identity.certificate import CertificateRefused, InstanceCertificate
-from pointsman.identity.machine import can_become, machine_addresses
+from pointsman.identity.machine import machine_addresses
 from pointsman.identity.password import UsersFileError
 from pointsman.identity.user import PasswordRefused, Users
 from pointsman.licence.key import Refused
-from pointsman.licence.local import self_issue
-from pointsman.private_file import write_private
-from pointsman.provision.order import Order, OrderDamaged, read_order, write_order
+from pointsman.provision.order import OrderDamaged, read_order
 from pointsman.schema.event import Event, Severity
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.snapshot import Snapshot
@@ -65,15 +63,11 @@ from pointsman.telemetry.machine import Machine
 from pointsman.telemetry.tracker import HealthTracker
 from pointsman.web.api.app import make_app as make_api
 from pointsman.web.cluster import make_cluster_app
-from pointsman.web.local.app import BODY_LIMIT as LOCAL_BODY_LIMIT
 from pointsman.web.local.app import make_app as make_local
+from pointsman.web.local.request import BODY_LIMIT as LOCAL_BODY_LIMIT
 from pointsman.web.server import CannotListen, Server
 from pointsman.web.ui.app import make_app as make_page
 
-NOBODY = 65_534
-"""The Unix user and group without rights of its own, by Linux's convention. A worker that became it can neither be read
-nor traced by others of the same number: the kernel forbids that after a change of user.
-"""
 ENGINE_FAILED = "zxtmswerror"
 """The tag of events that tell of an engine which ended."""
 _log = logging.getLogger("pointsman")
@@ -112,7 +106,6 @@ class _Daemon:
         self._state = "starting"
         self._ipv6 = has_ipv6()
         self._can_ping = can_ping()
-        self._worker_user = NOBODY if can_become(NOBODY) else 0
         self._early: list[Event] = []
         self._record: Callable[[Event], None] = self._early.append
 
@@ -147,6 +140,8 @@ class _Daemon:
         try:
             self._order = read_order(home)
             binary = find_binary()
+            # First of all: it asks the kernel in a child, for which there must not be threads.
+            self._account, self._worker = engine_account(home, binary)
             self._engine_facts: EngineFacts = await engine_facts(binary)
             self._store = await Store.open(home / "store", BY_PATH)
         except StoreInUse as error:
@@ -154,19 +149,27 @@ class _Daemon:
         except (StoreError, NoBinary, OrderDamaged) as error:
             raise CannotStart(str(error), 1) from None
         stack.push_async_callback(self._store.close)
-        self._identity = self._identify()
         try:
-            self._edition = self._edition_of(self._order)
+            ordered = self._order.name if self._order else ""
+            self._identity = await identify(home, self._store, flag=self._options.name, ordered=ordered)
+            self._edition = edition_of(home, self._identity.name, self._order)
             given = _first_line(self._options.password_file)
             self._users, self._first = await Users.open(home, on_event=self._on_event, given=given)
             self._certificate = InstanceCertificate.open(
                 home / "identity", self._identity.name, machine_addresses()
             )
-        except (Refused, OrderDamaged, UsersFileError, PasswordRefused, CertificateRefused, OSError) as error:
+        except (
+            IdentityDamaged,
+            Refused,
+            UsersFileError,
+            PasswordRefused,
+            CertificateRefused,
+            OSError,
+        ) as error:
             raise CannotStart(str(error), 1) from None
         await self._open_telemetry(stack)
         try:
-            self._engine = HaproxyEngine(home, binary, self._on_event)
+            self._engine = HaproxyEngine(home, binary, self._on_event, self._account)
         except ValueError as error:
             raise CannotStart(str(error), 1) from None
         stack.push_async_callback(self._engine.close)
@@ -174,6 +177,10 @@ class _Daemon:
         self._demo = demo_ports(home) if self._options.demo else ()
         await furnish(self._store, self._identity.name, self._demo)
         self._wire(stack)
+        try:
+            await self._documents.begin()
+        except DocumentsRefused as error:
+            raise CannotStart(str(error), STATUS_DOCUMENTS) from None
 
     async def _open_telemetry(self, stack: contextlib.AsyncExitStack) -> None:
         self._database = await Database.open(self._home / "telemetry.db")
@@ -226,6 +233,8 @@ class _Daemon:
             self._on_event,
             self._left_out,
         )
+        self._importer = Importer(self._home, self._store, self._configuration, self._loop, self._on_event)
+        self._documents = Documents(self._home, self._importer, self._store, self._order)
         self._control = Control(
             identity=self._identity,
             store=self._store,
@@ -233,6 +242,7 @@ class _Daemon:
             loop=self._loop,
             live=self._live,
             licensing=self._licensing,
+            importer=self._importer,
             facts=self._known_facts,
             on_event=self._on_event,
         )
@@ -269,39 +279,6 @@ class _Daemon:
     def _on_plan(self, plan: Plan) -> None:
         self._watch.on_plan(plan)
 
-    def _edition_of(self, order: Order | None) -> Edition:
-        """Outside a container an instance issues itself a licence; in one it has what provisioning ordered."""
-        if order is None:
-            own = self_issue(self._home, self._identity.name)
-            return Edition(own.licence, own.sentence if own.fresh else "")
-
-        def keep_choice() -> None:
-            # Read anew: the configure script may have changed it since.
-            try:
-                write_order(self._home, replace(read_order(self._home) or Order(), community=True))
-            except OrderDamaged as error:
-                raise OSError(str(error)) from None
-
-        return Edition(community=order.community, keep_choice=keep_choice)
-
-    def _identify(self) -> Identity:
-        path = self._home / "identity" / "instance.json"
-        try:
-            stored = json.loads(path.read_text())
-        except FileNotFoundError:
-            stored = {
-                "uuid": str(uuid.uuid4()),
-                "name": self._options.name or (self._order and self._order.name) or _host_name(),
-            }
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            write_private(path, json.dumps(stored).encode())
-        except (ValueError, OSError) as error:
-            raise CannotStart(
-                f"{path}: {error}; restore the file or remove it to get a new identity", 1
-            ) from None
-        name = self._options.name or stored["name"]
-        return Identity(name, __version__, stored["uuid"], f"{platform.system()} {platform.machine()}")
-
     # Facts
 
     async def _facts(self, snapshot: Snapshot) -> Facts:
@@ -317,11 +294,12 @@ class _Daemon:
         return Facts(
             engine=self._engine_facts,
             traffic_manager=self._identity.name,
-            run_directory=str(self._home / "run"),
+            engine_directory=str(self._home / "engine"),
             addresses=self._resolver.known(names),
             demo_ports=self._demo,
-            worker_user=self._worker_user,
             bandwidth=self._licensing.holding.limits.bandwidth,
+            worker_user=self._worker.user,
+            worker_group=self._worker.group,
             ipv6=self._ipv6,
             can_ping=self._can_ping,
             serving=frozenset(
@@ -342,6 +320,7 @@ class _Daemon:
             server, places = self._listen()
         except CannotListen as error:
             raise CannotStart(str(error), 1) from None
+        refused: DocumentsRefused | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
@@ -355,10 +334,17 @@ class _Daemon:
                 await self._watch.remind(compile_plan(snapshot, await self._facts(snapshot)))
                 await self._loop.apply(("start",))
                 tasks += [group.create_task(self._loop.run()), group.create_task(self._licensing.run())]
-                self._state = "running"
-                self._announce(places)
-                ready = ReadyFile(self._options.ready_file, self._home, places, self._certificate)
-                tasks.append(group.create_task(ready.follow_launcher()))
+                try:
+                    await self._documents.conclude()
+                except DocumentsRefused as error:
+                    refused = error
+                    self._stop.set()
+                else:
+                    self._state = "running"
+                    self._announce(places)
+                    ready = ReadyFile(self._options.ready_file, self._home, places, self._certificate)
+                    tasks.append(group.create_task(ready.follow_launcher()))
+                    tasks.append(group.create_task(self._documents.follow()))
                 await self._stop.wait()
                 self._state = "stopping"
                 self._withdraw()
@@ -368,6 +354,8 @@ class _Daemon:
         finally:
             self._withdraw()
             await self._watch.flush()
+        if refused is not None:
+            raise CannotStart(str(refused), STATUS_DOCUMENTS)
 
     def _listen(self) -> tuple[Server, Places]:
         server = Server(lambda: self._certificate.context)
@@ -385,8 +373,13 @@ class _Daemon:
         own = self._configuration.snapshot.get("traffic_managers", self._identity.name, TrafficManager)
         bind_only = self._order.bind if self._order else ""
         places = listen(server, apps, self._home, self._options, own, bind_only)
+        self._importer.restart = Restart(
+            self._home, self._identity.name, self._options, lambda: self._configuration.snapshot
+        )
         server.listen_unix(
-            make_local(self._control), self._home / "run" / "control.sock", body_limit=LOCAL_BODY_LIMIT
+            make_local(self._control, self._users),
+            self._home / "run" / "control.sock",
+            body_limit=LOCAL_BODY_LIMIT,
         )
         return server, places
 
@@ -410,10 +403,6 @@ class _Daemon:
         if self._options.ready_file is not None:
             with contextlib.suppress(OSError):
                 self._options.ready_file.unlink(missing_ok=True)
-
-
-def _host_name() -> str:
-    return socket.gethostname() or "localhost"
 
 
 def _first_line(path: Path | None) -> str | None:

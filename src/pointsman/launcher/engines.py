@@ -12,10 +12,10 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from pointsman.launcher.process import Running, executable
+from pointsman.launcher.process import Running, runs
 
 _ANSWER_SECONDS = 2.0
 """How long an engine that was started before us may take until its master answers."""
@@ -53,13 +53,13 @@ def is_idle(master_socket: str) -> bool:
     return bool(workers) and sessions.count(" fe=") == sessions.count(" fe=GLOBAL ")
 
 
-def adopt_engine(program: str, master_socket: str, former: Mapping[str, Any]) -> Running | None:
-    """The engine that runs `program` and answers on its master socket, or None.
+def adopt_engine(programs: Collection[str], master_socket: str, former: Mapping[str, Any]) -> Running | None:
+    """The engine that runs one of `programs` and answers on its master socket, or None.
 
     What `former`, a record of the last launcher, names must be the same process (start time). One that was started
     but does not answer within two seconds is ended: a second engine could not bind its addresses.
     """
-    program = os.path.realpath(program)
+    programs = {os.path.realpath(program) for program in programs}
     recorded = Running.adopt(former["pid"], former["start"]) if former else None
     until = time.monotonic() + (_ANSWER_SECONDS if recorded else 0.0)
     answer, pid = ask(master_socket, "show proc")
@@ -67,10 +67,10 @@ def adopt_engine(program: str, master_socket: str, former: Mapping[str, Any]) ->
         time.sleep(0.02)
         answer, pid = ask(master_socket, "show proc")
     if recorded is not None and (not answer or pid != recorded.pid):
-        if not answer and executable(recorded.pid) == program:
+        if not answer and runs(recorded.pid, programs):
             recorded.send(signal.SIGKILL)
         recorded.reap()
         recorded = None
-    if answer and executable(pid) == program:
+    if answer and runs(pid, programs):
         return recorded or Running.adopt(pid)
     return None

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from pointsman.launcher.engines import adopt_engine
@@ -99,7 +100,7 @@ class Launcher:
     def _start(self, service: Service) -> None:
         try:
             child = self._start_engine(service) if service.master_socket else self._start_control()
-        except OSError as error:
+        except (OSError, subprocess.SubprocessError) as error:
             service.plan_start(0)
             self._note("exited", service, f"cannot be started: {error}")
             return
@@ -131,6 +132,13 @@ class Launcher:
             os.close(lock)
 
     def _start_engine(self, service: Service) -> subprocess.Popen[bytes]:
+        service.heed()
+        change = None
+        if service.user is not None:
+            # Imported only where it is needed: it takes the C library, and a launcher should take little.
+            from pointsman.launcher.privilege import become
+
+            change = partial(become, service.user, service.group, service.capabilities)
         with Path(service.log).open("ab") as log:
             return subprocess.Popen(
                 service.argv,
@@ -139,6 +147,7 @@ class Launcher:
                 stderr=log,
                 cwd="/",
                 start_new_session=True,
+                preexec_fn=change,  # noqa: PLW1509 # the launcher has one thread
             )
 
     # Following what is asked
@@ -154,19 +163,29 @@ class Launcher:
             return
         for name in self._engines.keys() - entries.keys():
             self._stop([self._engines.pop(name)])
+            self._record.write(self._services())
         for name, entry in entries.items():
             service = self._engines.setdefault(name, Service(name))
-            service.argv, service.log = tuple(entry["argv"]), str(entry["log"])
-            service.master_socket = str(entry["master_socket"])
+            service.entry = entry
             if service.running is None:
+                service.heed()
                 self._adopt_engine(service)
 
     def _adopt_engine(self, service: Service) -> None:
-        running = adopt_engine(service.argv[0], service.master_socket, self._former.get(service.name, {}))
-        if running is not None:
+        former = self._former.get(service.name, {})
+        programs = {service.argv[0], *former.get("argv", ())[:1]}
+        # One that was started by another entry answers where that said.
+        for socket in dict.fromkeys(
+            (former.get("master_socket") or service.master_socket, service.master_socket)
+        ):
+            running = adopt_engine(programs, socket, former)
+            if running is None:
+                continue
+            service.master_socket = socket
             service.take(running, adopted=True)
             self._record.write(self._services())
             self._note("adopted", service, f"pid {running.pid}")
+            return
 
     def _adopt_control(self) -> None:
         """Takes over a control plane that outlived its launcher; ends it if it was started in another way."""

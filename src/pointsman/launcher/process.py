@@ -48,12 +48,21 @@ def start_ticks(pid: int) -> int | None:
     return None if after_name[0] in (b"Z", b"X") else int(after_name[19])
 
 
-def executable(pid: int) -> str:
-    """The program a process runs, also when the file was replaced since; "" when it cannot be read."""
+def runs(pid: int, programs: Collection[str]) -> bool:
+    """Whether a process runs one of `programs` (real paths), also when the file was replaced since.
+
+    The kernel hides the program of another user's process from root without SYS_PTRACE, as in a container. Then the
+    first word of its command line counts, which every process can choose for itself.
+    """
     try:
-        return str(Path(f"/proc/{pid}/exe").readlink()).removesuffix(" (deleted)")
+        return str(Path(f"/proc/{pid}/exe").readlink()).removesuffix(" (deleted)") in programs
+    except PermissionError:
+        with contextlib.suppress(OSError):
+            first = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
+            return os.path.realpath(os.fsdecode(first)) in programs
     except OSError:
-        return ""
+        pass
+    return False
 
 
 def reap_orphans(ours: Collection[int]) -> None:

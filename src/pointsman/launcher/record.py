@@ -28,14 +28,19 @@ class Record:
         self._seen: tuple[int, ...] = ()
 
     def former(self) -> Mapping[str, Mapping[str, Any]]:
-        """Who ran under the launcher before: name -> `pid`, `start` (ticks since boot) and `argv`."""
+        """Who ran under the launcher before: name -> `pid`, `start` (ticks since boot), `argv`, `master_socket`."""
         children: Mapping[str, Mapping[str, Any]] = self._read("launcher.json").get("children", {})
         return children
 
     def write(self, services: Iterable[Service]) -> None:
         """Writes down who runs, for the launcher that comes after a `kill -9` of this one."""
         children = {
-            service.name: {"pid": pid, "start": start_ticks(pid), "argv": service.argv}
+            service.name: {
+                "pid": pid,
+                "start": start_ticks(pid),
+                "argv": service.argv,
+                "master_socket": service.master_socket,
+            }
             for service in services
             if service.running is not None and (pid := service.running.pid)
         }

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import signal
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from pointsman.launcher.engines import is_idle, is_listening
 from pointsman.launcher.process import Running
@@ -22,13 +24,18 @@ ENGINE_PACE = (1.0, (0.0, 0.02, 0.05, 0.1, 0.2, 0.5))
 class Service:
     """One thing to keep running. `master_socket` is "" for the control plane, `start_at` monotonic time.
 
-    `leave_by` is set once it was told to end: the monotonic time at which it is killed.
+    `leave_by` is set once it was told to end: the monotonic time at which it is killed. `entry` is an engine's in
+    engines.json, which counts from its next start on; the other fields are those of what runs.
     """
 
     name: str
     argv: tuple[str, ...] = ()
     log: str = ""
     master_socket: str = ""
+    user: int | None = None
+    group: int = 0
+    capabilities: tuple[str, ...] = ()
+    entry: Mapping[str, Any] = field(default_factory=dict)
     running: Running | None = None
     adopted: bool = False
     failures: int = 0
@@ -39,6 +46,15 @@ class Service:
     def kind(self) -> str:
         """What the journal calls it: "engine" or "control"."""
         return "engine" if self.master_socket else "control"
+
+    def heed(self) -> None:
+        """Takes over what the entry says, for the next start."""
+        if self.entry:
+            self.argv, self.log = tuple(self.entry["argv"]), str(self.entry["log"])
+            self.master_socket = str(self.entry["master_socket"])
+            self.user = int(self.entry["user"]) if "user" in self.entry else None
+            self.group = int(self.entry.get("group", 0))
+            self.capabilities = tuple(self.entry.get("capabilities", ()))
 
     def take(self, running: Running, *, adopted: bool) -> None:
         """Makes a process the one of this service."""

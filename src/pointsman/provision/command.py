@@ -19,9 +19,13 @@ INTERRUPTED = 130
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
+        "configure": "pointsman.provision.configure.command:configure",
         "health": "pointsman.provision.health_command:health",
+        "restart-zeus": "pointsman.provision.configure.command:restart_zeus",
         "self-register": "pointsman.provision.self_register:self_register",
         "start": "pointsman.provision.start:start",
+        "start-zeus": "pointsman.provision.configure.command:start_zeus",
+        "stop-zeus": "pointsman.provision.configure.command:stop_zeus",
     }
 )
 """The commands, and where the click command of each is: module and name."""

@@ -17,7 +17,7 @@ from typing import Literal, NoReturn, assert_never
 import click
 
 from pointsman.provision.log import ProvisionLog, log_path
-from pointsman.provision.order import ANNOUNCE, Order, OrderDamaged, read_order, write_order
+from pointsman.provision.order import ANNOUNCE, CLEARING, Order, OrderDamaged, read_order, write_order
 from pointsman.provision.outcome import CannotProvision, Exit
 from pointsman.provision.variable import BY_NAME, Variables, read_variables, without_secrets
 
@@ -168,7 +168,7 @@ def prepare_home(start: Start) -> None:
     start.order = read_order(start.home)
     match start.order.state if start.order else None:
         case "done":
-            start.log.info("this instance is provisioned; starting it")
+            _start_again(start, start.order)
             _remark_changes(start)
         case "cleared":
             (start.home / HOLD).touch(mode=0o600)
@@ -181,6 +181,24 @@ def prepare_home(start: Start) -> None:
         case None:
             start.decide()
             start.log.info(f"first start of an instance in {start.home}")
+
+
+def _start_again(start: Start, order: Order | None) -> None:
+    """A provisioned instance starts, unless the configure script was told that it shall not by itself."""
+    if (start.home / CLEARING).exists():
+        (start.home / HOLD).touch(mode=0o600)
+        start.log.warn(
+            "clearing the configuration was cut short, so nothing runs; "
+            f"{start.root / 'zxtm' / 'configure'} finishes it"
+        )
+    elif order is not None and not order.start_at_boot:
+        (start.home / HOLD).touch(mode=0o600)
+        start.log.warn(
+            f"this instance does not start by itself, as configured; start it with {start.root / 'start-zeus'}"
+        )
+    else:
+        (start.home / HOLD).unlink(missing_ok=True)
+        start.log.info("this instance is provisioned; starting it")
 
 
 def _remark_changes(start: Start) -> None:

@@ -10,6 +10,7 @@ from tests.licences import FINGERPRINT, STRANGER, licence_key
 from tests.running import AUTHOR, running
 
 from pointsman.control.licensing import Edition
+from pointsman.identity.user import Users
 from pointsman.schema.problem import ObjectId
 from pointsman.web.local.app import make_app
 
@@ -22,7 +23,8 @@ def wish(serial: str, text: bytes) -> dict[str, object]:
 
 async def test_keys_are_shown_and_removed(tmp_path: Path) -> None:
     async with running(tmp_path, Edition()) as manager:
-        transport = httpx.ASGITransport(make_app(manager.control), client=("local:ann", 0))
+        users, _ = await Users.open(tmp_path, on_event=manager.events.append, given="first password")
+        transport = httpx.ASGITransport(make_app(manager.control, users), client=("local:ann", 0))
         async with httpx.AsyncClient(transport=transport, base_url="http://local") as client:
             shown = (await client.get("/licence")).json()
             assert (shown["source"], shown["choice_open"], shown["keys"]) == ("community", True, [])
@@ -42,7 +44,8 @@ async def test_keys_are_shown_and_removed(tmp_path: Path) -> None:
 
 async def test_foreign_keys_are_refused(tmp_path: Path) -> None:
     async with running(tmp_path, Edition()) as manager:
-        transport = httpx.ASGITransport(make_app(manager.control), client=("local:ann", 0))
+        users, _ = await Users.open(tmp_path, on_event=manager.events.append, given="first password")
+        transport = httpx.ASGITransport(make_app(manager.control, users), client=("local:ann", 0))
         async with httpx.AsyncClient(transport=transport, base_url="http://local") as client:
             assert (await client.post("/apply", json=wish("A1", licence_key()))).status_code == 200
             answer = await client.post("/apply", json=wish("F", licence_key("F", issuer=STRANGER)))

@@ -1,8 +1,8 @@
 """The status tree: what this traffic manager is, how it fares, its counters, and our additions to it.
 
-`conditions`, `config_document`, `applies`, `history`, `events` and `licence`
-are ours, the rest is the product's. Invariant: nothing here changes anything but `PUT history/<revision>?restore`,
-which makes the configuration what it was then.
+`conditions`, `config_document`, `config_import`, `licence`, `applies`, `history` and `events` are ours; the rest is the
+product's. Invariant: nothing here changes anything but `PUT history/<revision>?restore`, which makes the configuration
+what it was then.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from pointsman.web.api.insight import (
     argument,
     condition_body,
     event_body,
+    import_body,
     number,
     state_body,
     transaction_body,
@@ -47,6 +48,7 @@ _BRANCHES = (
     ("applies", False),
     ("conditions", False),
     ("config_document", False),
+    ("config_import", False),
     ("events", False),
     ("history", False),
     ("information", False),
@@ -102,6 +104,8 @@ class StatusHandler:
                 return self._answer_statistics(path, tuple(below))
             case (_, "conditions", *below):
                 return self._conditions(request, tuple(below))
+            case (_, "config_import"):
+                return json_answer(200, {"config_import": import_body(self._control.importer)})
             case (_, "config_document"):
                 return await self._document(request)
             case (_, "applies" | "history" | "events" as branch):
