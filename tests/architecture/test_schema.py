@@ -16,7 +16,6 @@ LATER_TYPES = (
     "appliance/nat",
     "aptimizer/profiles",
     "aptimizer/scopes",
-    "bandwidth",
     "cloud_api_credentials",
     "dns_server/zones",
     "glb_services",

@@ -71,6 +71,26 @@ class LocalInstance:
         }
         return self._ask("POST", "/apply", body)
 
+    def run_import(self, order: Json) -> Json:
+        """Imports documents that the instance reads itself, or says what that would do; see `web.local.imports`."""
+        return self._ask("POST", "/import", {**order, "wait": WAIT_SECONDS})
+
+    def import_state(self) -> Json:
+        """The last import, what waits for a restart, and since when the control plane runs."""
+        return self._ask("GET", "/import", None)
+
+    def take_snapshot(self) -> Json:
+        """Makes the present configuration the base snapshot."""
+        return self._ask("POST", "/snapshot", {})
+
+    def licence(self) -> Json:
+        """The licence in force and every key, see `control.licence_report.LicenceView`."""
+        return self._ask("GET", "/licence", None)
+
+    def remove_licence(self, serial: str) -> Json:
+        """Removes a licence key; what is in force then."""
+        return self._ask("POST", "/licence/remove", {"serial": serial})
+
     def _ask(self, method: str, path: str, body: Json | None) -> Json:
         try:
             # httpcore leaves its socket open when it cannot connect.

@@ -14,6 +14,7 @@ from functools import partial
 from pointsman.compiler.effect import remark_on_keys
 from pointsman.compiler.facts import Facts
 from pointsman.compiler.haproxy import (
+    bandwidth,
     demo,
     global_settings,
     monitor,
@@ -24,6 +25,7 @@ from pointsman.compiler.haproxy import (
     tls,
     virtual_server,
 )
+from pointsman.compiler.haproxy.bandwidth import Limit
 from pointsman.compiler.haproxy.route import chain
 from pointsman.compiler.haproxy.virtual_server import DISCARD, Service
 from pointsman.compiler.memory import Memory
@@ -68,6 +70,7 @@ def compile_plan(snapshot: Snapshot, facts: Facts, memory: Memory | None = None)
     pools = dict(snapshot.all("pools", Pool))
     ready = _ready_pools(pools, settings, bool(authorities), snapshot, facts, memory, remarks)
     _remark_on_references(snapshot, pools, ready, remarks)
+    limits = bandwidth.limits(snapshot, facts, remarks)
 
     own_listeners = demo.demo_listeners(facts.demo_ports)
     keys = tls.loaded_keys(snapshot, facts, memory)
@@ -75,21 +78,31 @@ def compile_plan(snapshot: Snapshot, facts: Facts, memory: Memory | None = None)
     chains = {service.name: chain(service.server.basic.pool, pools, ready) for service in services}
     backends = {
         pool_name: memory.recall(
-            "backends", pool_name, (entry, idle), partial(_backends, pool_name, entry, idle), remarks
+            "backends",
+            pool_name,
+            (entry, idle, slow),
+            partial(_backends, pool_name, entry, idle, slow),
+            remarks,
         )
         for pool_name, idle in _idle_seconds(services, chains).items()
         for entry in (ready[pool_name],)
+        for slow in (limits.of_pool(entry.pool),)
     }
 
     sections = [*global_settings.process_sections(settings, facts), *demo.demo_sections(facts.demo_ports)]
     proxies = {**global_settings.INTERNAL_PROXIES, **demo.demo_proxies(facts.demo_ports)}
     certificates: dict[str, bytes] = {}
     lists: dict[str, tuple[str, ...]] = {}
+    used: dict[Limit, None] = {}
     for service in services:
         path = chains[service.name]
         offered = tuple(backends[pool_name].choices[service.mode] for pool_name in path)
-        frontend = partial(_frontend, service, path, offered)
-        sections.append(memory.recall("frontend", service.name, (service, path, offered), frontend, remarks))
+        own = limits.of_virtual_server(service.server)
+        further = tuple(limit for pool_name in path for limit in limits.of_pool(ready[pool_name].pool))
+        used.update(dict.fromkeys((*own, *further)))
+        frontend = partial(_frontend, service, path, offered, own, further)
+        inputs = (service, path, offered, own, further)
+        sections.append(memory.recall("frontend", service.name, inputs, frontend, remarks))
         proxies[name.frontend(service.name)] = Proxy(ObjectId("virtual_servers", service.name), Role.LISTENER)
         if service.termination is not None:
             certificates |= service.termination.certificates
@@ -97,6 +110,9 @@ def compile_plan(snapshot: Snapshot, facts: Facts, memory: Memory | None = None)
     for compiled in backends.values():
         sections.extend(compiled.sections)
         proxies |= compiled.proxies
+    tables, names_of_tables = bandwidth.tables(used)
+    sections.extend(tables)
+    proxies |= names_of_tables
 
     files = dict(demo.demo_files(facts.demo_ports))
     if any(ready[pool_name].span and ready[pool_name].pool.ssl.strict_verify for pool_name in backends):
@@ -114,14 +130,21 @@ def compile_plan(snapshot: Snapshot, facts: Facts, memory: Memory | None = None)
     )
 
 
-def _backends(pool_name: str, entry: _Ready, idle: Mapping[str, int], remarks: Remarks) -> pool.Backends:
-    return pool.backends(pool_name, entry.pool, entry.nodes, entry.watch, idle, entry.span, remarks)
+def _backends(
+    pool_name: str, entry: _Ready, idle: Mapping[str, int], limits: tuple[Limit, ...], remarks: Remarks
+) -> pool.Backends:
+    return pool.backends(pool_name, entry.pool, entry.nodes, entry.watch, idle, entry.span, limits, remarks)
 
 
 def _frontend(
-    service: Service, path: tuple[str, ...], offered: tuple[tuple[pool.Choice, ...], ...], _: Remarks
+    service: Service,
+    path: tuple[str, ...],
+    offered: tuple[tuple[pool.Choice, ...], ...],
+    own: tuple[Limit, ...],
+    further: tuple[Limit, ...],
+    _: Remarks,
 ) -> ConfigSection:
-    return virtual_server.frontend(service, path, offered)
+    return virtual_server.frontend(service, path, offered, own, further)
 
 
 def _ready_pools(

@@ -148,7 +148,12 @@ def _subject(plan: Plan, header: str) -> str:
 
 def object_in_words(subject: ObjectId) -> str:
     """An object as an administrator speaks of it: "virtual server web"."""
-    words = {"virtual_servers": "virtual server", "pools": "pool", "global_settings": "global settings"}
+    words = {
+        "bandwidth": "bandwidth class",
+        "global_settings": "global settings",
+        "pools": "pool",
+        "virtual_servers": "virtual server",
+    }
     return f"{words.get(subject.type, subject.type)} {subject.name}".rstrip()
 
 

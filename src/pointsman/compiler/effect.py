@@ -27,9 +27,10 @@ def _keys(**sections: str) -> Keys:
 
 
 COMPILED: Mapping[str, Keys] = {
+    "bandwidth": _keys(basic="maximum sharing"),
     "virtual_servers": _keys(
-        basic="connect_timeout enabled listen_on_any listen_on_hosts listen_on_traffic_ips max_concurrent_connections "
-        "pool port protocol proxy_protocol ssl_decrypt",
+        basic="bandwidth_class connect_timeout enabled listen_on_any listen_on_hosts listen_on_traffic_ips "
+        "max_concurrent_connections pool port protocol proxy_protocol ssl_decrypt",
         connection="keepalive keepalive_timeout timeout",
         http="add_cluster_ip add_x_forwarded_for add_x_forwarded_proto strip_x_forwarded_proto",
         http2="enabled",
@@ -37,9 +38,9 @@ COMPILED: Mapping[str, Keys] = {
         "support_tls1 support_tls1_1 support_tls1_2 support_tls1_3",
     ),
     "pools": _keys(
-        basic="failure_pool max_connection_attempts max_idle_connections_pernode max_timed_out_connection_attempts "
-        "monitors node_connection_attempts nodes_table.node nodes_table.priority nodes_table.source_ip "
-        "nodes_table.state nodes_table.weight passive_monitoring",
+        basic="bandwidth_class failure_pool max_connection_attempts max_idle_connections_pernode "
+        "max_timed_out_connection_attempts monitors node_connection_attempts nodes_table.node nodes_table.priority "
+        "nodes_table.source_ip nodes_table.state nodes_table.weight passive_monitoring",
         connection="max_connect_time max_connections_per_node max_queue_size max_reply_time max_transactions_per_node "
         "queue_timeout",
         http="keepalive keepalive_non_idempotent",
@@ -63,6 +64,7 @@ COMPILED: Mapping[str, Keys] = {
 """Keys whose value changes the plan."""
 
 ELSEWHERE: Mapping[str, Keys] = {
+    "bandwidth": _keys(basic="note"),
     "virtual_servers": _keys(basic="note"),
     "pools": _keys(basic="note"),
     # The first two rows describe how forms show a monitor; SIP, RTSP and programs have a condition of their own.

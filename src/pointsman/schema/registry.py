@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from pointsman.schema.bandwidth import BANDWIDTH
 from pointsman.schema.certificate_authority import CERTIFICATE_AUTHORITY
 from pointsman.schema.extra_file import EXTRA_FILE
 from pointsman.schema.global_settings import GLOBAL_SETTINGS
+from pointsman.schema.license_key import LICENSE_KEY
 from pointsman.schema.monitor import MONITOR
 from pointsman.schema.pool import POOL
 from pointsman.schema.resource import ResourceType
@@ -20,8 +22,10 @@ from pointsman.schema.traffic_manager import TRAFFIC_MANAGER
 from pointsman.schema.virtual_server import VIRTUAL_SERVER
 
 RESOURCE_TYPES: tuple[ResourceType, ...] = (
+    BANDWIDTH,
     EXTRA_FILE,
     GLOBAL_SETTINGS,
+    LICENSE_KEY,
     MONITOR,
     POOL,
     RULE,

@@ -22,6 +22,7 @@ PUBLIC, PRIVATE = self_signed("a.example")
 OTHER_PUBLIC, OTHER_PRIVATE = self_signed("b.example")
 
 BASE: dict[str, Any] = {
+    "bandwidth/gold": {"basic": {"sharing": "machine"}},
     "virtual_servers/web": {
         "basic": {"enabled": True, "port": 8443, "pool": "app", "ssl_decrypt": True},
         "ssl": {
@@ -29,7 +30,15 @@ BASE: dict[str, Any] = {
             "server_cert_host_mapping": [{"host": "h.example", "certificate": "k"}],
         },
     },
-    "virtual_servers/raw": {"basic": {"enabled": True, "port": 8444, "pool": "app", "protocol": "stream"}},
+    "virtual_servers/raw": {
+        "basic": {
+            "enabled": True,
+            "port": 8444,
+            "pool": "app",
+            "protocol": "stream",
+            "bandwidth_class": "gold",
+        }
+    },
     "virtual_servers/picky": {
         "basic": {
             "enabled": True,
@@ -67,6 +76,9 @@ BASE: dict[str, Any] = {
 
 # Where the object or the value to try cannot be guessed from the declaration: path -> object, value.
 TRIALS: dict[str, tuple[str, Any]] = {
+    "bandwidth basic.sharing": ("bandwidth/gold", "connection"),
+    "virtual_servers basic.bandwidth_class": ("virtual_servers/web", "gold"),
+    "pools basic.bandwidth_class": ("pools/app", "gold"),
     "virtual_servers basic.pool": ("virtual_servers/web", "spare"),
     "virtual_servers basic.protocol": ("virtual_servers/raw", "client_first"),
     "virtual_servers basic.listen_on_any": ("virtual_servers/picky", True),
@@ -94,6 +106,7 @@ TRIALS: dict[str, tuple[str, Any]] = {
     "ssl/server_keys basic.private": ("ssl/server_keys/k", OTHER_PRIVATE),
 }
 USUAL = {
+    "bandwidth": "bandwidth/gold",
     "virtual_servers": "virtual_servers/web",
     "pools": "pools/app",
     "monitors": "monitors/http",

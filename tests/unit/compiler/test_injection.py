@@ -69,7 +69,8 @@ def base() -> dict[str, Any]:
             "basic": {"type": "tcp_transaction", "back_off": False, "delay": 6},
             "tcp": {"write_string": "a", "response_regex": "b", "close_string": "c"},
         },
-        "pools/p": {"basic": pool, "ssl": tls},
+        "bandwidth/b": {"basic": {"sharing": "connection"}},
+        "pools/p": {"basic": {**pool, "bandwidth_class": "b"}, "ssl": tls},
         "pools/q": {"basic": {"nodes_table": nodes, "monitors": ["t"]}},
         "pools/spare": {"basic": {"nodes_table": nodes}},
         "virtual_servers/v": {
@@ -77,7 +78,7 @@ def base() -> dict[str, Any]:
             "ssl": secure,
         },
         "virtual_servers/w": {
-            "basic": {"enabled": True, "port": 25, "pool": "q", "protocol": "stream"},
+            "basic": {"enabled": True, "port": 25, "pool": "q", "protocol": "stream", "bandwidth_class": "b"},
         },
         "virtual_servers/x": {"basic": {"enabled": True, "port": 81, "pool": "spare"}},
         "global_settings": {},

@@ -44,6 +44,11 @@ def backend(pool: str, mode: str, level: int | None, once: bool) -> str:
     return ":".join(parts)
 
 
+def bandwidth_table(bandwidth_class: str) -> str:
+    """The section that holds the rates of a bandwidth class."""
+    return f"bandwidth-{identifier(bandwidth_class)}"
+
+
 def server(node: str) -> str:
     """The server of a node (written "host:port")."""
     return f"node-{identifier(node)}"

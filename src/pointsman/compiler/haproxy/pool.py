@@ -19,6 +19,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pointsman.compiler.haproxy import monitor, name, node_tls
+from pointsman.compiler.haproxy.bandwidth import Limit
+from pointsman.compiler.haproxy.bandwidth import lines as bandwidth_lines
 from pointsman.compiler.haproxy.priority import Level, levels
 from pointsman.compiler.haproxy.timeout import seconds
 from pointsman.compiler.monitor import Watch
@@ -94,12 +96,13 @@ def backends(
     watch: Watch,
     idle: Mapping[str, int],
     span: tuple[str, str] | None,
+    limits: tuple[Limit, ...],
     remarks: Remarks,
 ) -> Backends:
     """The backends of a pool in use.
 
     `idle` maps each mode it is used in ("http", "tcp") to how long its connections may be idle, in seconds (0: no
-    limit); `span` are the TLS versions to its nodes, None without TLS.
+    limit); `span` are the TLS versions to its nodes, None without TLS; `limits` hold for what is sent to them.
     """
     _remark(pool_name, pool, remarks)
     subject = ObjectId("pools", pool_name)
@@ -117,7 +120,7 @@ def backends(
                 backend = name.backend(pool_name, mode, level.lowest, variant.once)
                 sections.append(
                     _section(
-                        pool_name, pool, backend, variant, watch, idle[mode], span, names, followed=followed
+                        pool_name, pool, backend, variant, watch, idle[mode], span, names, limits, followed
                     )
                 )
                 shown = {names[node.text]: node.text for node in level.nodes}
@@ -170,6 +173,7 @@ def _section(
     idle_seconds: int,
     span: tuple[str, str] | None,
     names: Mapping[str, str],
+    limits: tuple[Limit, ...],
     followed: str,
 ) -> ConfigSection:
     servers = tuple(
@@ -179,6 +183,7 @@ def _section(
     lines = [
         *_balance_lines(pool_name, pool),
         *_timeout_lines(pool_name, pool, variant.mode, idle_seconds),
+        *bandwidth_lines(variant.mode, limits),
         *(_http_lines(pool_name, pool, variant) if variant.mode == "http" else ()),
         *_queue_lines(pool_name, pool, variant.mode),
         *_retry_lines(pool_name, pool, variant.mode),

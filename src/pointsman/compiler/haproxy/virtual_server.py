@@ -13,6 +13,8 @@ from typing import Literal
 
 from pointsman.compiler.facts import Facts
 from pointsman.compiler.haproxy import name
+from pointsman.compiler.haproxy.bandwidth import Limit, connection_lines
+from pointsman.compiler.haproxy.bandwidth import lines as bandwidth_lines
 from pointsman.compiler.haproxy.header import header_rules
 from pointsman.compiler.haproxy.listen import bind_words, listeners, settle
 from pointsman.compiler.haproxy.pool import Choice
@@ -134,9 +136,16 @@ def _mode(server_name: str, server: VirtualServer, remarks: Remarks) -> Mode | N
 
 
 def frontend(
-    service: Service, pools: tuple[str, ...], choices: tuple[tuple[Choice, ...], ...]
+    service: Service,
+    pools: tuple[str, ...],
+    choices: tuple[tuple[Choice, ...], ...],
+    own_limits: tuple[Limit, ...],
+    further_limits: tuple[Limit, ...],
 ) -> ConfigSection:
-    """The frontend of a virtual server, whose traffic the `pools` take in turn by their `choices`."""
+    """The frontend of a virtual server, whose traffic the `pools` take in turn by their `choices`.
+
+    `own_limits` are put on its traffic here, `further_limits` in its pools.
+    """
     subject = ObjectId("virtual_servers", service.name)
 
     def line(text: str, *path: str) -> Line:
@@ -148,17 +157,22 @@ def frontend(
         lines.append(line(text, "basic", "max_concurrent_connections"))
     lines.append(line(f"timeout client {seconds(service.idle_seconds)}", "connection", "timeout"))
     discarded = service.server.basic.pool == DISCARD
+    client_first = service.mode == "tcp" and service.server.basic.protocol in _CLIENT_SPEAKS_FIRST
+    lines.extend(connection_lines((*own_limits, *further_limits)))
+    if client_first:
+        path = ("basic", "connect_timeout")
+        text = f"tcp-request inspect-delay {seconds(service.server.basic.connect_timeout)}"
+        lines.append(line(text, *path))
+    if not discarded:
+        lines.extend(bandwidth_lines(service.mode, own_limits, after_data=client_first))
     if service.mode == "http":
         lines.extend(line(text, *path) for text, path in _http_rules(service.server))
         if discarded:
             lines.append(line("http-request reject", "basic", "pool"))
     elif discarded:
         lines.append(line("tcp-request content reject", "basic", "pool"))
-    elif service.server.basic.protocol in _CLIENT_SPEAKS_FIRST:
+    elif client_first:
         path = ("basic", "connect_timeout")
-        lines.append(
-            line(f"tcp-request inspect-delay {seconds(service.server.basic.connect_timeout)}", *path)
-        )
         lines.append(line("tcp-request content accept if { req.len gt 0 }", *path))
         lines.append(line("tcp-request content reject", *path))
     for text, index in route_lines(choices):

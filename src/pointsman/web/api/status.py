@@ -1,12 +1,14 @@
 """The status tree: what this traffic manager is, how it fares, its counters, and our additions to it.
 
-`conditions`, `config_document`, `applies`, `history` and `events` are ours; the rest is the product's. Invariant:
-nothing here changes anything but `PUT history/<revision>?restore`, which makes the configuration what it was then.
+`conditions`, `config_document`, `config_import`, `licence`, `applies`, `history` and `events` are ours; the rest is the
+product's. Invariant: nothing here changes anything but `PUT history/<revision>?restore`, which makes the configuration
+what it was then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from pointsman.control.control import Control
@@ -27,6 +29,7 @@ from pointsman.web.api.insight import (
     argument,
     condition_body,
     event_body,
+    import_body,
     number,
     state_body,
     transaction_body,
@@ -45,9 +48,11 @@ _BRANCHES = (
     ("applies", False),
     ("conditions", False),
     ("config_document", False),
+    ("config_import", False),
     ("events", False),
     ("history", False),
     ("information", False),
+    ("licence", False),
     ("state", False),
     ("statistics", True),
 )
@@ -93,10 +98,14 @@ class StatusHandler:
                 return self._information()
             case (_, "state"):
                 return json_answer(200, {"state": state_body(await self._control.status(), self._throughput)})
+            case (_, "licence"):
+                return json_answer(200, {"licence": asdict(self._control.licensing.view())})
             case (_, "statistics", *below):
                 return self._answer_statistics(path, tuple(below))
             case (_, "conditions", *below):
                 return self._conditions(request, tuple(below))
+            case (_, "config_import"):
+                return json_answer(200, {"config_import": import_body(self._control.importer)})
             case (_, "config_document"):
                 return await self._document(request)
             case (_, "applies" | "history" | "events" as branch):
