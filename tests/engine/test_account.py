@@ -225,6 +225,7 @@ async def test_an_engine_of_the_former_kind_is_adopted_and_replaced_later(
     }
     (run / "engines.json").write_text(json.dumps({"engines": [entry]}))
     former.launch()
+    rig = former
     try:
         await until("the former engine runs", lambda: _uids(former) == {"0", str(NOBODY)})
         async with loaded(port):
@@ -250,6 +251,9 @@ async def test_an_engine_of_the_former_kind_is_adopted_and_replaced_later(
         await rig.running()
         assert _uids(rig) == {str(NOBODY)}
         assert set(await request(port, 20)) == {"a", "b", "c"}
+    except BaseException:
+        print(rig.report())
+        raise
     finally:
         await asyncio.to_thread(former.stop)
         await asyncio.to_thread(rig.stop)

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
             "config-snapshot",
             "diff",
             "export",
+            "licence",
             "status",
             "watch-directory",
         )

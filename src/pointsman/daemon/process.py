@@ -141,7 +141,7 @@ class _Daemon:
             self._order = read_order(home)
             binary = find_binary()
             # First of all: it asks the kernel in a child, for which there must not be threads.
-            self._account, self._worker = engine_account(home, binary)
+            self._account = engine_account(home, binary, self._order)
             self._engine_facts: EngineFacts = await engine_facts(binary)
             self._store = await Store.open(home / "store", BY_PATH)
         except StoreInUse as error:
@@ -169,7 +169,7 @@ class _Daemon:
             raise CannotStart(str(error), 1) from None
         await self._open_telemetry(stack)
         try:
-            self._engine = HaproxyEngine(home, binary, self._on_event, self._account)
+            self._engine = HaproxyEngine(home, binary, self._on_event, self._account.whole)
         except ValueError as error:
             raise CannotStart(str(error), 1) from None
         stack.push_async_callback(self._engine.close)
@@ -298,8 +298,8 @@ class _Daemon:
             addresses=self._resolver.known(names),
             demo_ports=self._demo,
             bandwidth=self._licensing.holding.limits.bandwidth,
-            worker_user=self._worker.user,
-            worker_group=self._worker.group,
+            worker_user=self._account.worker.user,
+            worker_group=self._account.worker.group,
             ipv6=self._ipv6,
             can_ping=self._can_ping,
             serving=frozenset(
@@ -390,6 +390,8 @@ class _Daemon:
             _log.warning(
                 "--password-file is ignored: the password was set at the first start; change it in the product"
             )
+        if self._account.remark:
+            _log.warning("%s", self._account.remark)
         if self._order is not None:
             announce(self._home, places, self._certificate, self._licensing.sentence)
             return

@@ -136,8 +136,9 @@ class Launcher:
         change = None
         if service.user is not None:
             # Imported only where it is needed: it takes the C library, and a launcher should take little.
-            from pointsman.launcher.privilege import become
+            from pointsman.launcher.privilege import become, clear
 
+            clear(Path(service.master_socket).parent, service.user)
             change = partial(become, service.user, service.group, service.capabilities)
         with Path(service.log).open("ab") as log:
             return subprocess.Popen(

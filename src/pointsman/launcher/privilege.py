@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Collection
+from pathlib import Path
 
 CAPABILITIES = {"net_bind_service": 10, "net_admin": 12, "net_raw": 13}
 """Those that an engine may be given, with their numbers (linux/capability.h)."""
@@ -44,6 +45,13 @@ def become(user: int, group: int, capabilities: Collection[str]) -> None:
     for number in kept:
         _libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, number, 0, 0)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def clear(directory: Path, user: int) -> None:
+    """Deletes what engines of other users left in a directory of sockets: HAProxy replaces only what is its own."""
+    for path in directory.iterdir():
+        if path.lstat().st_uid != user:
+            path.unlink()
 
 
 def _prctl(option: int, value: int) -> None:

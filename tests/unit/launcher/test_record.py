@@ -19,7 +19,7 @@ def test_who_runs_is_found_again(tmp_path: Path) -> None:
     assert running is not None
     record.write([Service("control", ("a", "b"), running=running), Service("haproxy")])
     os.close(running.pidfd)
-    own = {"pid": os.getpid(), "start": start_ticks(os.getpid()), "argv": ["a", "b"]}
+    own = {"pid": os.getpid(), "start": start_ticks(os.getpid()), "argv": ["a", "b"], "master_socket": ""}
     assert record.former() == {"control": own}
     record.remove()
     record.remove()

@@ -77,8 +77,6 @@ def open_home(home: Path, account: Account | None) -> None:
     """Makes the engine's directories, for `account` or for us alone. Raises OSError."""
     run = home / RUN
     run.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for socket in run.iterdir():  # of an engine before; HAProxy replaces only what is its own
-        os.chown(socket, account.user if account else os.geteuid(), -1, follow_symlinks=False)
     if account is None:
         if run.stat().st_uid != os.geteuid():
             os.chown(run, os.geteuid(), -1)
