@@ -69,7 +69,10 @@ def service(port: int, nodes: Sequence[Any], **sections: Mapping[str, Any]) -> d
 
 
 class Rig:
-    """One home with a launcher, and an engine object that stands for a control plane."""
+    """One home with a launcher, and an engine object that stands for a control plane.
+
+    `bandwidth` is the licence's limit in bits a second for what is compiled from then on, 0 for none.
+    """
 
     def __init__(self, home: Path, control: Sequence[str] = STAND_IN) -> None:
         self.home = home
@@ -77,6 +80,7 @@ class Rig:
         self.control = list(control)
         self.events: list[Event] = []
         self.plan: Plan | None = None
+        self.bandwidth = 0
         self.launcher: subprocess.Popen[bytes] | None = None
         self.engine = HaproxyEngine(home, find_binary(), self.events.append)
 
@@ -155,7 +159,7 @@ class Rig:
         snapshot = Snapshot(
             {ObjectId(*key): build(BY_PATH[key[0]], key[1], settings) for key, settings in objects.items()}
         )
-        facts = Facts(EngineFacts((2, 8, 25)), "tm", str(self.run), ipv6=False)
+        facts = Facts(EngineFacts((2, 8, 25)), "tm", str(self.run), ipv6=False, bandwidth=self.bandwidth)
         return compile_plan(snapshot, facts)
 
     async def apply(self, plan: Plan | Objects, *acts: str) -> tuple[str, ...]:
