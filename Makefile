@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    = $(VENV)/bin
 STAMP  = $(VENV)/.installed
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+IMAGE  ?= pointsman:$(VERSION)
 
 .PHONY: install run test test-root test-browser lint measure bench docs image clean
 
@@ -25,10 +27,12 @@ test-browser: install
 	@echo "There is no browser suite yet: the page on 9090 is tested over HTTPS by tests/e2e."
 
 lint: install
-	$(BIN)/ruff check src tests tools
-	$(BIN)/ruff format --check src tests tools
+	$(BIN)/ruff check src tests tools container
+	$(BIN)/ruff format --check src tests tools container
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
+	$(BIN)/hadolint container/Dockerfile
+	$(BIN)/shellcheck tools/bootstrap.sh .ci/run $$(find container/zeus -type f)
 
 measure: install
 	$(BIN)/python -m tools.measure
@@ -40,7 +44,8 @@ docs: install
 	$(BIN)/python -m tools.reference docs/reference
 
 image:
-	@echo "The container image is not built yet; run from source with 'make run'." >&2; exit 1
+	@command -v docker >/dev/null || { echo "make image needs docker: install Debian's docker.io or Docker Engine." >&2; exit 1; }
+	docker build -f container/Dockerfile -t $(IMAGE) --build-arg VERSION=$(VERSION) .
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

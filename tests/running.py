@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from pointsman.control.apply import ApplyLoop
 from pointsman.control.configuration import Configuration
 from pointsman.control.control import Control, Identity
 from pointsman.control.first_start import furnish
+from pointsman.control.importer import Importer
+from pointsman.control.licensing import Edition, Licensing
 from pointsman.control.live import Live
 from pointsman.engine.noop import NoopEngine
 from pointsman.schema.event import Event
@@ -33,11 +36,15 @@ class Running:
     control: Control
     engine: NoopEngine
     live: Live
+    licensing: Licensing
+    configuration: Configuration
     events: list[Event] = field(default_factory=list)
 
 
 @contextlib.asynccontextmanager
-async def running(home: Path) -> AsyncIterator[Running]:
+async def running(
+    home: Path, edition: Edition | None = None, clock: Callable[[], float] = time.time
+) -> AsyncIterator[Running]:
     """A traffic manager in `home` with the objects that every instance has."""
     events: list[Event] = []
     engine = NoopEngine()
@@ -46,15 +53,26 @@ async def running(home: Path) -> AsyncIterator[Running]:
     await furnish(store, IDENTITY.name, ())
 
     def facts(snapshot: Snapshot) -> Facts:
-        return Facts(EngineFacts((2, 8, 25)), IDENTITY.name, str(home / "run"))
+        bandwidth = licensing.holding.limits.bandwidth
+        return Facts(EngineFacts((2, 8, 25)), IDENTITY.name, str(home / "engine"), bandwidth=bandwidth)
 
     async def gather(snapshot: Snapshot) -> Facts:
         return facts(snapshot)
 
     def changed(reason: str, transaction: Transaction) -> None:
+        licensing.on_transaction(transaction)
         loop.poke(reason)
 
     configuration = Configuration(store, changed)
+    licensing = Licensing(
+        home,
+        configuration,
+        edition or Edition(community=True),
+        events.append,
+        # The loop is made below.
+        lambda reason: loop.poke(reason),  # noqa: PLW0108
+        clock=clock,
+    )
     loop = ApplyLoop(engine, lambda: configuration.snapshot, gather, lambda plan: None, events.append)
     control = Control(
         identity=IDENTITY,
@@ -62,16 +80,19 @@ async def running(home: Path) -> AsyncIterator[Running]:
         configuration=configuration,
         loop=loop,
         live=live,
+        licensing=licensing,
+        importer=Importer(home, store, configuration, loop, events.append),
         facts=facts,
         on_event=events.append,
     )
     try:
+        await licensing.begin()
         loop.poke("start")
         async with asyncio.TaskGroup() as group:
             task = group.create_task(loop.run())
             try:
                 assert await control.wait_in_force(control.revision, 10)
-                yield Running(control, engine, live, events)
+                yield Running(control, engine, live, licensing, configuration, events)
             finally:
                 task.cancel()
     finally:

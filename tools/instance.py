@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -44,9 +44,12 @@ def wait_for(what: str, condition: Callable[[], Any], seconds: float = 15.0) -> 
 class Instance:
     """One running traffic manager."""
 
-    def __init__(self, home: Path, *flags: str) -> None:
+    def __init__(self, home: Path, *flags: str, before: Sequence[str] = ()) -> None:
+        """`before` are words before the command, of a program that becomes it."""
         self.home = home
+        self.before = before
         self.flags = flags
+        self.ports = ("--rest-port", "0", "--ui-port", "0", "--control-port", "0")
         self.output = home.parent / f"{home.name}.out"
         self.password_file = home.parent / f"{home.name}.password"
         self.password_file.write_text("secret-for-tests\n")
@@ -57,8 +60,9 @@ class Instance:
         """Starts it and waits until it is ready."""
         ready = self.home / "ready.json"
         command = [
-            sys.executable, "-m", "pointsman", "run", "--home", str(self.home), "--rest-port", "0", "--ui-port", "0",
-            "--control-port", "0", "--password-file", str(self.password_file), "--ready-file", str(ready), *self.flags,
+            *self.before,
+            sys.executable, "-m", "pointsman", "run", "--home", str(self.home), *self.ports,
+            "--password-file", str(self.password_file), "--ready-file", str(ready), *self.flags,
         ]  # fmt: skip
         environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
         with self.output.open("ab") as out:

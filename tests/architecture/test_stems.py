@@ -24,6 +24,7 @@ ELSEWHERE = {
 
 WITHOUT_EFFECT = {
     "extra_file": "files are for rules and error pages, which are not run yet",
+    "license_key": "control.licensing chooses among keys; the compiler gets the limit as a fact",
     "rule": "rules are stored, not run yet",
     "traffic_manager": "its ports are read when the management server starts; the engine takes nothing from it",
 }

@@ -28,7 +28,7 @@ async def test_files_of_the_engine_that_cannot_be_written_stop_nothing(
     port = free_port()
     await asyncio.to_thread(service, instance, port, [{"node": origin.node} for origin in origins])
     before = await asyncio.to_thread(settled, instance)
-    obstacle = instance.home / "run" / "servers.state.new"
+    obstacle = instance.home / "engine" / "servers.state.new"
     await asyncio.to_thread(wait_for, "health is not being saved", lambda: not obstacle.exists())
     obstacle.mkdir()
     try:

@@ -17,7 +17,8 @@ from tools.instance import Instance, free_port, wait_for
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 START = ROOT / "docs" / "guide" / "start.md"
-COVERED = {README, START}
+LICENCES = ROOT / "docs" / "guide" / "licences.md"
+COVERED = {README, START, LICENCES}
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("curl") or not shutil.which("openssl"), reason="curl or openssl is not installed"
@@ -64,6 +65,22 @@ def test_getting_started(tmp_path: Path) -> None:
     assert "nodefail" in events
     assert "new certificate" in history
     assert "PRIVATE KEY" not in history
+
+
+def test_licences(tmp_path: Path) -> None:
+    """R62: from an issuer to a running instance with the commands of the page."""
+    with Instance(tmp_path / "var") as instance:
+        (tmp_path / "var" / "admin-password").write_text("secret-for-tests\n")
+        wrote = run_page(LICENCES, tmp_path, {9070: rest_port(instance)})
+    made, issued, listed, removed, rest, trusted = wrote
+    assert "SHA-256" in made
+    assert "is valid, signed by" in issued
+    assert "Example Ltd" in listed
+    assert "100 Mb/s" in listed
+    assert "Removed licence" in removed
+    assert rest.startswith("201\n")
+    assert json.loads(rest.partition("\n")[2])["licence"]["keys"][0]["name"] == "example"
+    assert "are taken" in trusted
 
 
 def test_every_page_with_commands_is_run_here() -> None:

@@ -16,6 +16,8 @@ from pointsman.compiler.facts import EngineFacts, Facts
 from pointsman.control.apply import ApplyLoop
 from pointsman.control.configuration import Configuration
 from pointsman.control.control import Control, Identity
+from pointsman.control.importer import Importer
+from pointsman.control.licensing import Edition, Licensing
 from pointsman.control.live import Live
 from pointsman.engine.noop import NoopEngine
 from pointsman.identity.certificate import InstanceCertificate
@@ -134,21 +136,25 @@ async def managed(home: Path) -> AsyncIterator[Instance]:
         stack.push_async_callback(store.close)
 
         async def facts(snapshot: Snapshot) -> Facts:
-            return Facts(engine=EngineFacts((2, 8, 25)), traffic_manager="tm1", run_directory=str(home))
+            return Facts(engine=EngineFacts((2, 8, 25)), traffic_manager="tm1", engine_directory=str(home))
 
         def changed(reason: str, transaction: Transaction) -> None:
+            licensing.on_transaction(transaction)
             loop.poke(reason)
 
         configuration = Configuration(store, changed)
         loop = ApplyLoop(
             NoopEngine(), lambda: configuration.snapshot, facts, lambda plan: None, pending.put_nowait
         )
+        licensing = Licensing(home, configuration, Edition(community=True), pending.put_nowait, loop.poke)
         control = Control(
             identity=Identity("tm1", "0.1.0", "11111111-2222-3333-4444-555555555555", "test"),
             store=store,
             configuration=configuration,
             loop=loop,
             live=Live(),
+            licensing=licensing,
+            importer=Importer(home, store, configuration, loop, pending.put_nowait),
             facts=lambda snapshot: Facts(EngineFacts((2, 8, 25)), "tm1", str(home)),
             on_event=pending.put_nowait,
         )

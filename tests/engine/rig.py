@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +26,7 @@ from pointsman.compiler.compile import compile_plan
 from pointsman.compiler.facts import EngineFacts, Facts
 from pointsman.compiler.plan import Plan
 from pointsman.engine.haproxy import HaproxyEngine, find_binary
+from pointsman.engine.haproxy.account import NOBODY, Account, open_home, settle
 from pointsman.launcher import ask, command, start_ticks
 from pointsman.schema.event import Event
 from pointsman.schema.problem import ObjectId
@@ -68,6 +71,16 @@ def service(port: int, nodes: Sequence[Any], **sections: Mapping[str, Any]) -> d
     return {("pools", "app"): {"basic": basic, **sections}, ("virtual_servers", "web"): web}
 
 
+@functools.cache
+def engine_account() -> Account | None:
+    """Whom engines run as in these tests: `nobody` where we are root and may, else as we do."""
+    account = Account(NOBODY, NOBODY)
+    with tempfile.TemporaryDirectory(prefix="pm-") as place:
+        if os.geteuid() != 0:
+            return None
+        return None if settle(Path(place), find_binary(), account) else account
+
+
 class Rig:
     """One home with a launcher, and an engine object that stands for a control plane.
 
@@ -82,7 +95,14 @@ class Rig:
         self.plan: Plan | None = None
         self.bandwidth = 0
         self.launcher: subprocess.Popen[bytes] | None = None
-        self.engine = HaproxyEngine(home, find_binary(), self.events.append)
+        self.account = engine_account()
+        if self.account is not None:
+            open_home(home, self.account)
+        self.engine = self.control_plane()
+
+    def control_plane(self) -> HaproxyEngine:
+        """An engine object as a control plane makes it that has just started."""
+        return HaproxyEngine(self.home, find_binary(), self.events.append, self.account)
 
     # The launcher
 
@@ -110,6 +130,13 @@ class Rig:
             return {}
         return {name: child["pid"] for name, child in record["children"].items() if lives(child["pid"])}
 
+    def launcher_pid(self) -> int:
+        """The launcher's process as it has written it down; 0 when there is no record."""
+        try:
+            return int(json.loads((self.run / "launcher.json").read_text())["pid"])
+        except (OSError, ValueError):
+            return 0
+
     def journal(self) -> list[str]:
         """What the launcher has noted: "engine-started" and so on."""
         lines = (self.run / "launcher-events.jsonl").read_text().splitlines()
@@ -127,7 +154,7 @@ class Rig:
 
     def processes(self) -> tuple[int, int]:
         """The pids of HAProxy's master and of its present worker; (0, 0) while the master does not answer."""
-        answer, master = ask(str(self.run / "haproxy-master.sock"), "show proc")
+        answer, master = ask(str(self.home / "engine" / "run" / "master.sock"), "show proc")
         for line in answer.partition("# workers")[2].splitlines():
             words = line.split()
             if words[1:2] == ["worker"]:
@@ -136,7 +163,9 @@ class Rig:
 
     async def runtime(self, question: str) -> str:
         """What the worker answers on its runtime socket."""
-        reader, writer = await asyncio.open_unix_connection(self.run / "haproxy.sock", limit=1 << 20)
+        reader, writer = await asyncio.open_unix_connection(
+            self.home / "engine" / "run" / "worker.sock", limit=1 << 20
+        )
         try:
             writer.write(f"{question}\n".encode())
             return (await reader.read()).decode()
@@ -159,7 +188,9 @@ class Rig:
         snapshot = Snapshot(
             {ObjectId(*key): build(BY_PATH[key[0]], key[1], settings) for key, settings in objects.items()}
         )
-        facts = Facts(EngineFacts((2, 8, 25)), "tm", str(self.run), ipv6=False, bandwidth=self.bandwidth)
+        facts = Facts(
+            EngineFacts((2, 8, 25)), "tm", str(self.home / "engine"), ipv6=False, bandwidth=self.bandwidth
+        )
         return compile_plan(snapshot, facts)
 
     async def apply(self, plan: Plan | Objects, *acts: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from tools.instance import free_port
 from tools.traffic import Load, Origin
 
 from pointsman.compiler.plan import Plan
-from pointsman.engine.haproxy import HaproxyEngine, find_binary
+from pointsman.engine.haproxy import HaproxyEngine
 
 Origins = tuple[Origin, Origin, Origin]
 
@@ -24,7 +24,7 @@ Origins = tuple[Origin, Origin, Origin]
 @asynccontextmanager
 async def successor(rig: Rig) -> AsyncIterator[HaproxyEngine]:
     """The engine object of a control plane that has just started, after the one before was killed."""
-    engine = HaproxyEngine(rig.home, find_binary(), rig.events.append)
+    engine = rig.control_plane()
     await engine.start()
     try:
         yield engine

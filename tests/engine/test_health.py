@@ -77,7 +77,7 @@ async def test_a_judged_node_stays_out_over_reloads(rig: Rig, origins: Origins) 
     assert b.requests == before
     await verdict(rig, b, True)
     assert set(await request(port, 30)) == {"a", "b", "c"}
-    states = await asyncio.to_thread((rig.run / "servers.state").read_text)
+    states = await asyncio.to_thread((rig.home / "engine" / "servers.state").read_text)
     assert states
 
 
@@ -181,7 +181,7 @@ async def test_a_judged_node_stays_out_over_the_engines_death(
     port = free_port()
     await rig.apply(judged(port, origins), "start")
     await verdict(rig, b, False)
-    saved = rig.run / "servers.state"
+    saved = rig.home / "engine" / "servers.state"
     await until("the verdict is saved", lambda: saved.exists() and is_held(saved, b))
     before = b.requests
     _, worker = await rig.running()
@@ -210,7 +210,7 @@ async def test_a_node_known_to_be_dead_is_held_back_at_a_start(home: Path, origi
     async with started(Rig(home)) as rig:
         await rig.apply(judged(port, origins), "start")
         await verdict(rig, b, False)
-        saved = rig.run / "servers.state"
+        saved = rig.home / "engine" / "servers.state"
         await until("the verdict is saved", lambda: saved.exists() and is_held(saved, b))
         before = b.requests
     load = Load(port, clients=8, methods=("GET",))
@@ -256,7 +256,7 @@ async def test_a_verdict_that_turns_during_a_reload_leaves_no_node_behind(rig: R
 
 async def turn_while_reloading(rig: Rig, origin: Origin) -> None:
     """Says that a node is up as soon as the file for the new worker says that it is dead."""
-    states = rig.run / "servers.state"
+    states = rig.home / "engine" / "servers.state"
     former = states.stat().st_mtime_ns
     await until("the file is written", lambda: states.stat().st_mtime_ns != former)
     assert is_held(states, origin)

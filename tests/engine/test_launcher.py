@@ -41,7 +41,7 @@ async def test_a_second_launcher_is_refused(rig: Rig) -> None:
 
 
 def test_a_control_plane_with_bad_flags_ends_the_launcher(home: Path) -> None:
-    for status in (1, 2, 4):
+    for status in (1, 2, 4, 10, 14, 19):
         assert run_to_the_end(home, python(f"raise SystemExit({status})")).returncode == status
 
 
@@ -69,6 +69,126 @@ async def test_a_control_plane_may_ask_not_to_be_started_again(home: Path) -> No
 
 def _count(rig: Rig, what: str) -> int:
     return rig.journal().count(what) if (rig.run / "launcher-events.jsonl").exists() else 0
+
+
+async def test_a_held_home_is_stopped_and_started_again(rig: Rig, origins: Origins) -> None:
+    port = free_port()
+    await rig.apply(service(port, origins), "start")
+    before = rig.children()
+    await asyncio.to_thread((rig.home / "hold").touch)
+    await until("everything has ended", lambda: not any(lives(pid) for pid in before.values()))
+    await until("the record says so", lambda: not rig.children() and rig.launcher_pid())
+    assert rig.launcher is not None
+    rig.launcher.send_signal(signal.SIGUSR1)
+    rig.launcher.send_signal(signal.SIGUSR2)
+    await asyncio.sleep(1)  # the time in which something could start wrongly
+    assert not rig.children()
+    assert rig.launcher.poll() is None
+    (rig.home / "hold").unlink()
+    await until("both run again", lambda: {"control", "haproxy"} <= set(rig.children()))
+    await rig.running()
+    assert set(await request(port, 20)) == {"a", "b", "c"}
+    journal = rig.journal()
+    assert journal.count("launcher-held") == journal.count("launcher-released") == 1
+    assert not [what for what in journal if what.endswith("-exited")], "nothing ended by itself"
+    assert {"control-stopped", "engine-stopped"} <= set(journal)
+
+
+async def test_what_engines_json_no_longer_names_is_not_started_after_a_hold(
+    rig: Rig, origins: Origins
+) -> None:
+    await rig.apply(service(free_port(), origins), "start")
+    (rig.home / "hold").touch()
+    await until("everything has ended", lambda: rig.launcher_pid() and not rig.children())
+    (rig.run / "engines.json").unlink()
+    (rig.home / "hold").unlink()
+    await until("the control plane runs again", lambda: "control" in rig.children())
+    assert set(rig.children()) == {"control"}
+    assert rig.journal().count("engine-started") == 1
+
+
+async def test_a_launcher_that_finds_a_hold_starts_nothing(home: Path) -> None:
+    (home / "hold").touch()
+    rig = Rig(home, python("raise SystemExit(14)"))
+    try:
+        process = rig.launch()
+        await until("it waits", lambda: _count(rig, "launcher-held"))
+        await until("its process can be found", lambda: rig.launcher_pid() == process.pid)
+        (home / "hold").unlink()
+        # Somebody works at the console: a start that fails does not end the container under their hands.
+        await until("it tries again and again", lambda: _count(rig, "control-exited") >= 2)
+        (home / "hold").touch()
+        await until("it waits again", lambda: _count(rig, "launcher-held") == 2)
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, 5) == 0
+    finally:
+        await asyncio.to_thread(rig.stop)
+
+
+async def test_a_new_launcher_stops_what_runs_when_a_hold_came_meanwhile(rig: Rig, origins: Origins) -> None:
+    await rig.apply(service(free_port(), origins), "start")
+    await rig.running()
+    before = rig.children()
+    assert rig.launcher is not None
+    rig.launcher.kill()
+    await asyncio.to_thread(rig.launcher.wait)
+    (rig.home / "hold").touch()
+    process = rig.launch()
+    await until("everything has ended", lambda: not any(lives(pid) for pid in before.values()))
+    await until("the launcher is there", lambda: rig.launcher_pid() == process.pid)
+
+
+async def test_the_control_plane_is_restarted_while_the_engine_runs_on(rig: Rig, origins: Origins) -> None:
+    port = free_port()
+    await rig.apply(service(port, origins), "start")
+    before, processes = rig.children(), await rig.running()
+    assert rig.launcher is not None
+    rig.launcher.send_signal(signal.SIGUSR2)
+    await until(
+        "another one runs", lambda: rig.children().get("control", before["control"]) != before["control"]
+    )
+    assert not lives(before["control"])
+    assert await rig.running() == processes
+    assert set(await request(port, 20)) == {"a", "b", "c"}
+    assert rig.journal()[-2:] == ["control-stopped", "control-started"]
+
+
+async def test_a_restart_ends_a_control_plane_that_does_not_listen(home: Path) -> None:
+    deaf = "import signal\nsignal.signal(15, signal.SIG_IGN)\nopen({!r}, 'w')\nwhile True: signal.pause()"
+    rig = Rig(home, python(deaf.format(str(home / "deaf"))))
+    try:
+        process = rig.launch()
+        await until("it runs", (home / "deaf").exists)
+        former = rig.children()["control"]
+        process.send_signal(signal.SIGUSR2)
+        await until("another one runs", lambda: rig.children().get("control", former) != former, 15)
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
+    finally:
+        await asyncio.to_thread(rig.stop)
+
+
+async def test_processes_that_lost_their_parent_leave_no_zombies(home: Path) -> None:
+    """As process 1 of a container the launcher inherits them; here it asks the kernel for them."""
+    orphans = (
+        "import os, time, signal\n" + 3 * "if os.fork() == 0: os.fork() or time.sleep(0.1); os._exit(0)\n"
+    )
+    rig = Rig(home, python(orphans + "while True: signal.pause()"))
+    adopts = "import ctypes, os, sys; ctypes.CDLL(None).prctl(36, 1); os.execv(sys.argv[1], sys.argv[1:])"
+    process = subprocess.Popen(
+        [*python(adopts), *command(home, rig.control)], env={**os.environ, "PYTHONPATH": str(SOURCE)}
+    )
+    rig.launcher = process
+    try:
+        await until("the control plane runs", lambda: "control" in rig.children(process.pid))
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        await until(
+            "it alone is left", lambda: children.read_text().split() == [str(rig.children()["control"])]
+        )
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, 10) == 0
+    finally:
+        await asyncio.to_thread(rig.stop)
 
 
 async def test_a_killed_control_plane_is_started_at_once(rig: Rig) -> None:

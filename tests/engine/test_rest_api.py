@@ -499,6 +499,36 @@ async def test_writes_at_the_same_time_all_count(instance: Instance) -> None:
 # Status
 
 
+async def test_the_configuration_as_a_document(instance: Instance) -> None:
+    """Importer 7: REST hands the configuration out as a document, to the administrator alone, and remembers it."""
+    await instance.put("pools", "p", {"basic": {"note": "x"}})
+    path = f"{STATUS}/local_tm/config_document"
+    as_yaml = await instance.call("GET", path)
+    assert (as_yaml.status, as_yaml.headers["content-type"]) == (200, "application/yaml")
+    assert as_yaml.headers["content-disposition"] == 'attachment; filename="configuration.yaml"'
+    assert b"- name: p\n" in as_yaml.body
+    as_json = await instance.call("GET", f"{path}?format=json&differences=true&secrets=hash")
+    assert as_json.headers["content-type"] == "application/json"
+    assert as_json.json["pools"] == [{"name": "p", "properties": {"basic": {"note": "x"}}}]
+    for wrong in ("format=xml", "secrets=all", "differences=2"):
+        assert (await instance.call("GET", f"{path}?{wrong}")).json["error_id"] == "query.invalid"
+    assert (await instance.call("PUT", path, {})).status in (403, 405)
+    assert (await instance.call("GET", path, user=None)).status == 401
+    deadline = asyncio.get_running_loop().time() + 10
+    while asyncio.get_running_loop().time() < deadline:
+        events = (await instance.call("GET", f"{STATUS}/local_tm/events?tag=audit&text=exported")).json[
+            "events"
+        ]
+        if len(events) == 2:
+            break
+        await asyncio.sleep(0.05)
+    assert [event["reason"] for event in events] == [
+        "exported the differences from the base with its secrets as hashes to 127.0.0.1",
+        "exported the configuration without secrets to 127.0.0.1",
+    ]
+    assert {event["author"] for event in events} == {"admin"}
+
+
 async def test_information_and_state(instance: Instance) -> None:
     names = [child["name"] for child in (await instance.call("GET", STATUS)).json["children"]]
     assert names == ["local_tm", "tm1"]

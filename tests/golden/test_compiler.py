@@ -9,7 +9,6 @@ To write the expected outputs anew, after looking at why they differ: POINTSMAN_
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
+import yaml
 from tests.certificates import self_signed
 from tests.compiling import FACTS, complaints, snapshot
 
@@ -80,7 +79,7 @@ def _condition(condition: Any) -> str:
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_compiles_to_what_is_expected(path: Path, tmp_path: Path) -> None:
     given, _, expected = path.read_text().partition(SEPARATOR)
-    case = YAML(typ="safe").load(io.StringIO(given)) or {}
+    case = yaml.safe_load(given) or {}
     facts = _facts(case.get("facts", {}))
     plan = compile_plan(snapshot(_objects(case)), facts)
     shown = _show(plan, compile_plan(Snapshot(), FACTS))

@@ -17,11 +17,14 @@ from pointsman.cli.screen import Screen, styled
 from pointsman.compiler.check import check as check_objects
 from pointsman.document.fault import Fault, Faulty
 from pointsman.document.load import Document, load
+from pointsman.document.secret_hash import refuse_hashes
 from pointsman.document.wire import encode_condition, encode_fault
 from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.problem import Problem
 from pointsman.schema.registry import BY_PATH
+from pointsman.schema.validate import Invalid
 
+HASHED = "is a hash, which only the instance that holds the secret can tell; use `pointsman diff` there"
 TROUBLE = (Standing.WARNING, Standing.REJECTED)
 
 
@@ -40,6 +43,11 @@ def check(documents: Path, as_json: bool) -> int:
         document = load(documents, BY_PATH)
     except Faulty as error:
         show_faults(screen, error.faults)
+        return Exit.INVALID
+    try:
+        refuse_hashes(document.objects, BY_PATH, HASHED)
+    except Invalid as error:
+        show_faults(screen, _faults(document, documents, error.problems))
         return Exit.INVALID
     snapshot = snapshot_of(document.objects)
     problems = check_objects(snapshot, sorted(document.objects))

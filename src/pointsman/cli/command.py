@@ -19,10 +19,23 @@ from pointsman.cli.run import RunOptions, make_daemon, run
 INTERRUPTED = 130
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
-    {name: f"pointsman.cli.{name}" for name in ("apply", "check", "diff", "status")}
+    {
+        name: f"pointsman.cli.{name.replace('-', '_')}"
+        for name in (
+            "apply",
+            "check",
+            "config-import",
+            "config-snapshot",
+            "diff",
+            "export",
+            "licence",
+            "status",
+            "watch-directory",
+        )
+    }
 )
-"""Commands that import the schema and more, by the module that has a function of the same name. They are
-imported when asked for: `run` and `daemon` must start quickly."""
+"""Commands that import the schema and more, by the module that has a function of the same name (with underscores).
+They are imported when asked for: `run` and `daemon` must start quickly."""
 
 
 class _Commands(click.Group):
@@ -35,7 +48,9 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name, or None."""
         if cmd_name in COMMANDS:
-            found: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+            found: click.Command = getattr(
+                importlib.import_module(COMMANDS[cmd_name]), cmd_name.replace("-", "_")
+            )
             return found
         return super().get_command(ctx, cmd_name)
 

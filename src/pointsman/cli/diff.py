@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from pointsman.cli.check import HASHED
 from pointsman.cli.offline import compare_offline
 from pointsman.cli.outcome import Exit, Rejected
 from pointsman.cli.report import show_changes, show_conditions, show_engine, show_faults, show_rejected
@@ -17,8 +18,10 @@ from pointsman.cli.screen import Screen
 from pointsman.cli.target import find_target, target_options
 from pointsman.document.fault import Faulty
 from pointsman.document.load import load
+from pointsman.document.secret_hash import refuse_hashes
 from pointsman.document.wire import decode_changes
 from pointsman.schema.registry import BY_PATH
+from pointsman.schema.validate import Invalid
 
 ACTS = {
     "nothing": "The engine would go on as it is.",
@@ -55,11 +58,16 @@ def diff(
     try:
         if against is not None:
             before, after = load(against, BY_PATH), load(documents, BY_PATH)
+            for side in (before, after):
+                refuse_hashes(side.objects, BY_PATH, HASHED)
             show_difference(screen, compare_offline(before.objects, after.objects))
             return Exit.OK
         document = load(documents, BY_PATH, complete=False)
     except Faulty as error:
         show_faults(screen, error.faults)
+        return Exit.INVALID
+    except Invalid as error:
+        show_rejected(screen, Rejected(error.problems), side)
         return Exit.INVALID
     instance = find_target(home, url, user, password_file, fingerprint)
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlencode
 
 import httpx
 
@@ -21,11 +22,19 @@ Json = dict[str, Any]
 WAIT_SECONDS = 60.0
 
 
+def export_query(form: str, secrets: str, differences: bool) -> dict[str, str]:
+    """The arguments of an export, as the control socket and REST take them."""
+    return {"format": form, "secrets": secrets, "differences": str(differences).lower()}
+
+
 class Instance(Protocol):
     """What the commands need of an instance. Every call may raise `Unreachable` or `Rejected`."""
 
     def status(self) -> Json:
         """Services, pools and nodes as they are now."""
+
+    def export(self, *, form: str, secrets: str, differences: bool) -> Json:
+        """The configuration as a document: `text`, and where known what it does not say: `left_out`, `deleted`."""
 
     def diff(self, objects: Objects, *, replace: bool) -> Json:
         """What applying `objects` would change: `changes`, and where known `engine`, `act`, `reasons`."""
@@ -44,6 +53,10 @@ class LocalInstance:
         """See `Instance`; complete, with figures and reasons."""
         return self._ask("GET", "/status", None)
 
+    def export(self, *, form: str, secrets: str, differences: bool) -> Json:
+        """See `Instance`; with what the document does not say."""
+        return self._ask("GET", f"/export?{urlencode(export_query(form, secrets, differences))}", None)
+
     def diff(self, objects: Objects, *, replace: bool) -> Json:
         """See `Instance`; with the engine's difference."""
         return self._ask("POST", "/diff", {"objects": encode_objects(objects), "replace": replace})
@@ -57,6 +70,26 @@ class LocalInstance:
             "wait": WAIT_SECONDS,
         }
         return self._ask("POST", "/apply", body)
+
+    def run_import(self, order: Json) -> Json:
+        """Imports documents that the instance reads itself, or says what that would do; see `web.local.imports`."""
+        return self._ask("POST", "/import", {**order, "wait": WAIT_SECONDS})
+
+    def import_state(self) -> Json:
+        """The last import, what waits for a restart, and since when the control plane runs."""
+        return self._ask("GET", "/import", None)
+
+    def take_snapshot(self) -> Json:
+        """Makes the present configuration the base snapshot."""
+        return self._ask("POST", "/snapshot", {})
+
+    def licence(self) -> Json:
+        """The licence in force and every key, see `control.licence_report.LicenceView`."""
+        return self._ask("GET", "/licence", None)
+
+    def remove_licence(self, serial: str) -> Json:
+        """Removes a licence key; what is in force then."""
+        return self._ask("POST", "/licence/remove", {"serial": serial})
 
     def _ask(self, method: str, path: str, body: Json | None) -> Json:
         try:

@@ -77,7 +77,7 @@ def compile_offline(snapshot: Snapshot, engine: Engine) -> Plan:
     facts = Facts(
         engine=engine.facts,
         traffic_manager="offline",
-        run_directory="/run/pointsman",
+        engine_directory="/run/pointsman",
         addresses=dict.fromkeys(names_in(snapshot), (ASSUMED_ADDRESS,)),
     )
     return compile_plan(snapshot, facts)

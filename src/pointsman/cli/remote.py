@@ -13,22 +13,25 @@ import ssl
 import time
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 
-from pointsman.cli.instance import WAIT_SECONDS, Json
+from pointsman.cli.instance import WAIT_SECONDS, Json, export_query
 from pointsman.cli.outcome import Rejected, Unreachable
 from pointsman.control.merge import secret_readback
 from pointsman.document.difference import Objects, compare
+from pointsman.document.secret_hash import refuse_hashes
 from pointsman.document.wire import encode_changes, encode_identity
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
 from pointsman.schema.resource import Kind, ResourceType
+from pointsman.schema.validate import Invalid
 
 API = "/api/tm/8.3"
 TIMEOUT = 30.0
 POLL_SECONDS = 0.1
+_HASHED = "is a hash, which REST does not compare; run this on the instance's machine, or write the secret"
 
 
 class RemoteInstance:
@@ -76,9 +79,20 @@ class RemoteInstance:
             "engine": {},
         }
 
+    def export(self, *, form: str, secrets: str, differences: bool) -> Json:
+        """See `Instance`; the text alone."""
+        query = urlencode(export_query(form, secrets, differences))
+        response = self._ask("GET", f"{API}/status/local_tm/config_document?{query}")
+        _expect(None, response)
+        return {"text": response.text}
+
     def diff(self, objects: Objects, *, replace: bool) -> Json:
-        """See `Instance`; without the engine's difference. Raises `Rejected` for `replace`."""
+        """See `Instance`; without the engine's difference. Raises `Rejected` for `replace`, and for hashed secrets."""
         _refuse_replace(replace)
+        try:
+            refuse_hashes(objects, BY_PATH, _HASHED)
+        except Invalid as error:
+            raise Rejected(error.problems) from None
         before: dict[ObjectId, Mapping[str, Any]] = {}
         after: dict[ObjectId, Mapping[str, Any]] = {}
         for identity, settings in objects.items():

@@ -22,7 +22,7 @@ from pointsman.cli.outcome import Exit
 
 SOCKET_PATH_LIMIT = 97
 """Bytes of a UNIX socket's path that HAProxy 2.8 accepts: those of unix(7) less its own temporary suffix."""
-LONGEST_SOCKET = "run/haproxy-master.sock"
+LONGEST_SOCKET = "engine/run/internal.sock"
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -48,6 +48,8 @@ def show_status(screen: Screen, found: Json) -> None:
         revision += f", in force {found['in_force']}"
     screen.line(styled(found["traffic_manager"], "bold"), f"  Pointsman {found['version']}, {revision}")
     screen.line(styled(word, style), f": {found['sentence']}")
+    if documents := found.get("documents"):
+        _documents(screen, documents)
     if found["services"]:
         screen.line()
         screen.table(
@@ -61,6 +63,18 @@ def show_status(screen: Screen, found: Json) -> None:
     if told:
         screen.line()
         show_conditions(screen, told)
+
+
+def _documents(screen: Screen, documents: Json) -> None:
+    if documents["directory"]:
+        when = f", last import {ago(documents['time'])}" if documents["time"] else ""
+        count = f", {documents['objects']} object" + ("" if documents["objects"] == 1 else "s")
+        objects = count if documents["outcome"] in ("ok", "warnings") else ""
+        screen.line(f"managed by documents: {documents['directory']}{when}{objects}")
+    if documents["outcome"] == "failed":
+        screen.line(styled("import failed", "bold red"), f": {documents['cause']}")
+    for text in documents["pending"]:
+        screen.line(f"{text}.")
 
 
 def _service(service: Json) -> tuple[str | Text, ...]:

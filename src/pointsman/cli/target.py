@@ -6,6 +6,7 @@ file, never from the command line.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,12 +18,37 @@ from pointsman.cli.remote import RemoteInstance
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+HOME_SHOWN = "./var, or $ZEUSHOME/var"
+"""How a help text shows `default_home`."""
+
+
+def default_home() -> Path:
+    """The home of an instance that no flag names: the container's, else `var` where one is."""
+    root = os.environ.get("ZEUSHOME")
+    return Path(root, "var") if root else Path("var")
+
+
+def home_option(function: Function) -> Function:
+    """Adds --home to a command that talks to an instance of this machine; in a container ZEUSHOME says where it is."""
+    return click.option(
+        "--home",
+        type=click.Path(path_type=Path),
+        default=usual_home,
+        help="The instance's home. Default: $ZEUSHOME/var, else var.",
+    )(function)
+
+
+def usual_home() -> Path:
+    """Where the instance's home is when nobody says so."""
+    zeus_home = os.environ.get("ZEUSHOME")
+    return Path(zeus_home) / "var" if zeus_home else Path("var")
+
 
 def target_options(function: Function) -> Function:
     """Adds --home, and --url with what a remote instance needs, to a command."""
     path = click.Path(path_type=Path)
     for option in reversed((
-        click.option("--home", type=path, default=Path("var"), show_default=True, help="The instance's home."),
+        click.option("--home", type=path, default=default_home, show_default=HOME_SHOWN, help="The instance's home."),
         click.option("--url", help="A remote instance's REST API, such as https://pm1:9070."),
         click.option("--user", default="admin", show_default=True, help="User of the remote instance."),
         click.option("--password-file", type=path, help="File whose first line is that user's password."),

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from pointsman.compiler.certificate import Unusable, authority_certificates, check_pair
+from pointsman.licence.key import Refused, read_key
 from pointsman.schema.certificate_authority import CertificateAuthority
+from pointsman.schema.license_key import LicenseKey
 from pointsman.schema.pool import Pool
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.server_key import ServerKey
@@ -29,6 +31,8 @@ def _check_one(snapshot: Snapshot, identity: ObjectId) -> Iterator[Problem]:
             yield from _key_pair(identity, key)
         case CertificateAuthority() as authority:
             yield from _authority(identity, authority)
+        case LicenseKey() as key:
+            yield from _licence(identity, key)
         case _:
             return
 
@@ -59,3 +63,11 @@ def _authority(identity: ObjectId, authority: CertificateAuthority) -> Iterator[
         authority_certificates(authority.content)
     except Unusable as fault:
         yield Problem(identity, (), "certificate.invalid", fault.predicate)
+
+
+def _licence(identity: ObjectId, key: LicenseKey) -> Iterator[Problem]:
+    # Who signed it is not asked here: that is for each instance to trust or not.
+    try:
+        read_key(key.content)
+    except Refused as fault:
+        yield Problem(identity, (), "licence.invalid", str(fault))

@@ -23,22 +23,23 @@ class EngineFacts:
 class Facts:
     """The world as the control loop sees it.
 
-    `run_directory` is absolute and holds the engine's sockets. `addresses` maps each host name that resolves to its
-    addresses; a name that does not resolve is absent. `refused` are objects to leave out, with the reason (a port in
-    use, the engine's own refusal). `demo_ports` are loopback ports on which the engine itself answers as a demo node.
-    `ipv6` is false where the kernel has no IPv6. `serving` names the virtual servers that listen now: where two want
-    one address, the one that has it keeps it.
+    `engine_directory` is absolute; it holds the servers' states, and its `run` the engine's sockets. `addresses`
+    maps each host name that resolves to its addresses; a name that does not resolve is absent. `refused` are
+    objects to leave out, with the reason (a port in use, the engine's own refusal). `demo_ports` are loopback ports
+    on which the engine itself answers as a demo node. `ipv6` is false where the kernel has no IPv6. `serving` names
+    the virtual servers that listen now: where two want one address, the one that has it keeps it.
     """
 
     engine: EngineFacts
     traffic_manager: str
-    run_directory: str
+    engine_directory: str
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     refused: Mapping[ObjectId, str] = field(default_factory=dict)
     demo_ports: tuple[int, ...] = ()
     worker_user: int = 0
-    """The Unix user and group that the engine's worker becomes once it has bound its ports and read its files; 0: it
-    stays who starts it.
+    worker_group: int = 0
+    """The Unix user and group that the engine's worker becomes, if it is not them already, once it has bound its ports
+    and read its files; 0: it stays who starts it.
     """
     bandwidth: int = 0
     """Bits of payload a second that all HTTP and TCP services together may carry in each direction; 0 without limit."""

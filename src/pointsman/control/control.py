@@ -14,16 +14,21 @@ from pointsman.compiler.facts import Facts
 from pointsman.compiler.plan import Plan
 from pointsman.control.apply import Applied, ApplyLoop
 from pointsman.control.configuration import Configuration, Edited
+from pointsman.control.import_report import sentence
+from pointsman.control.importer import Importer
+from pointsman.control.licensing import Licensing
 from pointsman.control.live import Live
 from pointsman.control.merge import with_changes
 from pointsman.control.status import Change as LastChange
-from pointsman.control.status import DataPlane, Status, observe
+from pointsman.control.status import DataPlane, Documents, Status, observe
+from pointsman.document.difference import Objects
 from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.event import Event
 from pointsman.schema.pool import Pool
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.snapshot import Snapshot
-from pointsman.store import Author, Change, Store, Transaction
+from pointsman.schema.validate import Invalid
+from pointsman.store import Author, Change, Put, Store, Transaction
 
 
 @dataclass(frozen=True)
@@ -47,11 +52,15 @@ class Control:
         configuration: Configuration,
         loop: ApplyLoop,
         live: Live,
+        licensing: Licensing,
+        importer: Importer,
         facts: Callable[[Snapshot], Facts],
         on_event: Callable[[Event], None],
     ) -> None:
         self.identity = identity
+        self.importer = importer
         self.live = live
+        self.licensing = licensing
         self.started = time.time()
         self._store = store
         self._configuration = configuration
@@ -79,6 +88,15 @@ class Control:
     def plan(self) -> Plan | None:
         """The plan in force."""
         return self._loop.plan
+
+    @property
+    def objects(self) -> Objects:
+        """What is stored, of every type and name; secrets in clear."""
+        return self._store.objects
+
+    def base(self) -> Objects | None:
+        """What documents are laid over on this instance, None where there is no such thing; reads a file."""
+        return self.importer.base()
 
     def settings(self, identity: ObjectId) -> Mapping[str, Any] | None:
         """What is stored for an object (only what differs from the defaults), or None."""
@@ -111,6 +129,7 @@ class Control:
         self, actor: Author, identity: ObjectId, content: bytes, *, reason: str = ""
     ) -> Edited:
         """Creates or replaces a file object."""
+        self._permit((Put(identity, {"content": content}),))
         return await self._configuration.put(
             actor, identity, {"content": content}, replace=True, reason=reason
         )
@@ -123,7 +142,12 @@ class Control:
         self, actor: Author, changes: Sequence[Change], reason: str = "", *, base: int | None = None
     ) -> int:
         """Commits several changes as one; see `Configuration.edit`."""
+        self._permit(changes)
         return await self._configuration.edit(actor, changes, reason, base=base)
+
+    def _permit(self, changes: Sequence[Change]) -> None:
+        if problems := self.licensing.problems(changes):
+            raise Invalid(problems)
 
     async def restore(self, actor: Author, revision: int, reason: str = "") -> int:
         """Makes the configuration what it was at `revision`, as a new transaction; returns its revision."""
@@ -151,7 +175,14 @@ class Control:
             for p in problems
         )
         return tuple(
-            c for c in (*self._loop.conditions(), *unreadable) if identity is None or c.subject == identity
+            c
+            for c in (
+                *self._loop.conditions(),
+                *unreadable,
+                *self.importer.conditions(),
+                *self.licensing.conditions(),
+            )
+            if identity is None or c.subject == identity
         )
 
     def preview(self, changes: Sequence[Change]) -> Plan:
@@ -175,8 +206,9 @@ class Control:
             health=self.live.health,
             figures=self.live.figures,
             changes=changes,
-            engine=self.live.engine,
+            engine={**self.live.engine, "licence": self.licensing.sentence},
             plane=self._plane(),
+            documents=self._documents(),
         )
 
     @property
@@ -192,6 +224,22 @@ class Control:
             if plan is None
             else frozenset(at.subject.name for at in plan.listeners if at.subject is not None),
             refused="; ".join(problem.message for problem in self._loop.stuck),
+        )
+
+    def _documents(self) -> Documents | None:
+        """What status says of documents; None on an instance that never had any."""
+        importer = self.importer
+        if importer.watched is None and importer.last is None:
+            return None
+        last = importer.last
+        return Documents(
+            directory=str(importer.watched or ""),
+            outcome="" if last is None else last.outcome,
+            sentence="" if last is None else sentence(last),
+            cause="" if last is None else last.cause,
+            time=0.0 if last is None else last.time,
+            objects=0 if last is None else last.objects,
+            pending=importer.pending(),
         )
 
     async def _row_changes(self, name: str, pool: Pool) -> Mapping[str, LastChange]:

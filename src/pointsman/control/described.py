@@ -33,14 +33,15 @@ def plan_edit(stored: Objects, described: Objects, *, replace: bool) -> Edit:
 
     Without `replace` each key that is described is set and everything else stays. With it the described
     objects are the whole configuration: others are deleted, objects that always exist go back to what they
-    were when new, keys that are not described go back to their defaults. Two things stay then: secrets that
-    are not written down, and the settings of traffic managers that are not mentioned. Raises `Invalid`.
+    were when new, keys that are not described go back to their defaults. Three things stay then: secrets
+    that are not written down, the settings of traffic managers that are not mentioned, and licence keys. Raises
+    `Invalid`.
     """
     problems: list[Problem] = []
     changes: list[Change] = []
     before: dict[ObjectId, Mapping[str, Any]] = {}
     after: dict[ObjectId, Mapping[str, Any]] = {}
-    targets = {**_always_there(), **described} if replace else described
+    targets = {**always_there(), **described} if replace else described
     for identity, settings in targets.items():
         kind = BY_PATH.get(identity.type)
         if kind is None:
@@ -67,7 +68,7 @@ def plan_edit(stored: Objects, described: Objects, *, replace: bool) -> Edit:
     if replace:
         for identity in sorted(stored.keys() - targets.keys()):
             kind = BY_PATH.get(identity.type)
-            if kind is not None and kind.creatable:
+            if kind is not None and kind.creatable and not kind.kept_by_import:
                 changes.append(Delete(identity))
                 before[identity] = stored[identity]
     if problems:
@@ -90,7 +91,8 @@ def _wanted(
     return wanted
 
 
-def _always_there() -> dict[ObjectId, Mapping[str, Any]]:
+def always_there() -> dict[ObjectId, Mapping[str, Any]]:
+    """What every instance has when it is new: settings that there is one of, and factory objects."""
     found: dict[ObjectId, Mapping[str, Any]] = {}
     for kind in RESOURCE_TYPES:
         if kind.kind is Kind.SINGLETON:

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Iterable
 from pathlib import Path
 
+from pointsman.control.renaming import nameip
 from pointsman.private_file import write_private
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.registry import RESOURCE_TYPES
@@ -55,7 +56,8 @@ async def furnish(store: Store, name: str, demo: Iterable[int]) -> None:
             changes += [Put(ObjectId(kind.path, made), settings) for made, settings in kind.factory.items()]
         changes += _demo(tuple(demo))
     if own not in store.objects:
-        changes.append(Put(own, {}))
+        called = nameip(name)
+        changes.append(Put(own, {"basic": called} if called else {}))
     if changes:
         await store.commit(
             changes, PRODUCT, "first start" if store.revision == 0 else "this traffic manager is new"

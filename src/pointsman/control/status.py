@@ -71,6 +71,24 @@ class ServiceView:
 
 
 @dataclass(frozen=True)
+class Documents:
+    """How the instance fares with configuration documents.
+
+    `directory` is the one whose documents manage the instance, "" when none does. `outcome` of the last import is "ok",
+    "warnings", "failed" or "" when there was none; `sentence` says it, `cause` why it failed, with file and line;
+    `time` is Unix time, `objects` how many the documents described. `pending` are settings that wait for a restart.
+    """
+
+    directory: str
+    outcome: str
+    sentence: str
+    cause: str
+    time: float
+    objects: int
+    pending: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Status:
     """Everything on one screen; `sentence` says what is wrong, or that nothing is."""
 
@@ -84,6 +102,7 @@ class Status:
     pools: tuple[PoolView, ...]
     conditions: tuple[Condition, ...]
     engine: Mapping[str, str | int]
+    documents: Documents | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +138,7 @@ def observe(
     changes: Mapping[tuple[str, str], Change],
     engine: Mapping[str, str | int],
     plane: DataPlane = DataPlane(),
+    documents: Documents | None = None,
 ) -> Status:
     """The status; `figures` by (statistics type, name), `health` and `changes` by (pool, node)."""
     by_subject: dict[ObjectId, list[Condition]] = {}
@@ -142,7 +162,7 @@ def observe(
         for name, server in snapshot.all("virtual_servers", VirtualServer)
     )
     everything = tuple(condition for found in by_subject.values() for condition in found)
-    level, sentence = _verdict(services, pools, everything, plane)
+    level, sentence = _verdict(services, pools, everything, plane, documents)
     return Status(
         traffic_manager=traffic_manager,
         version=version,
@@ -154,6 +174,7 @@ def observe(
         pools=pools,
         conditions=everything,
         engine=engine,
+        documents=documents,
     )
 
 
@@ -267,6 +288,7 @@ def _verdict(
     pools: tuple[PoolView, ...],
     conditions: tuple[Condition, ...],
     plane: DataPlane,
+    documents: Documents | None,
 ) -> tuple[Level, str]:
     broken = [service for service in services if service.enabled and not service.serving]
     dead = [(pool.name, node.node) for pool in pools for node in pool.nodes if node.state is NodeState.DEAD]
@@ -285,6 +307,8 @@ def _verdict(
         return "error", _with_rest(
             f"{rejected[0].subject} is left out: {rejected[0].message}", len(rejected) - 1
         )
+    if documents is not None and documents.outcome == "failed":
+        return "error", f"{documents.sentence[:1].upper()}{documents.sentence[1:]}."
     if dead:
         text = "; ".join(f'node {node} of pool "{pool}" is down' for pool, node in dead[:3])
         return "warn", _with_rest(text, len(dead) - 3)

@@ -198,11 +198,15 @@ def _judged(
 
 _KINDS: Mapping[str, tuple[Severity, str]] = {
     "engine-exited": (Severity.SERIOUS, "The engine {name} ended unexpectedly"),
+    "engine-stopped": (Severity.INFO, "The engine {name} was stopped"),
     "engine-started": (Severity.INFO, "The engine {name} was started"),
     "engine-adopted": (Severity.INFO, "A new launcher took over the running engine {name}"),
     "control-exited": (Severity.SERIOUS, "The control plane ended unexpectedly; traffic went on"),
+    "control-stopped": (Severity.INFO, "The control plane was stopped"),
     "control-started": (Severity.INFO, "The control plane was started"),
     "control-adopted": (Severity.INFO, "A new launcher took over the running control plane"),
+    "launcher-held": (Severity.WARN, "Everything was stopped and is kept so"),
+    "launcher-released": (Severity.INFO, "Everything may start again"),
 }
 
 
@@ -218,7 +222,7 @@ def launcher_event(line: str, since: float) -> Event | None:
         what, name, detail = str(record["what"]), str(record.get("name", "")), str(record.get("detail", ""))
     except (ValueError, KeyError, TypeError):
         return None
-    if what in ("engine-exited", "engine-started") and at >= since:
+    if what in ("engine-exited", "engine-stopped", "engine-started") and at >= since:
         return None
     severity, sentence = _KINDS.get(what, (Severity.INFO, what + " {name}"))
     sentence = sentence.replace("{name}", name)

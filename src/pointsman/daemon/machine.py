@@ -20,6 +20,16 @@ def has_ipv6() -> bool:
     return True
 
 
+def has_address(address: str) -> bool:
+    """Whether this machine has an IP address."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as trial:
+            trial.bind((address, 0))
+    except OSError:
+        return False
+    return True
+
+
 def can_ping() -> bool:
     """Whether this process may send ICMP echo requests."""
     made = icmp_socket(socket.AF_INET)

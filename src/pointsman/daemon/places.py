@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from pointsman import __version__
 from pointsman.cli.run import RunOptions
+from pointsman.daemon.machine import has_address
 from pointsman.identity.certificate import InstanceCertificate
 from pointsman.private_file import write_private
 from pointsman.schema.traffic_manager import TrafficManager
@@ -25,6 +27,7 @@ from pointsman.web.server import ANY, CannotListen, Server
 UI_PORT = 9090
 LAUNCHER_PERIOD = 0.3
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 # compared with, not bound
+_log = logging.getLogger("pointsman")
 
 
 @dataclass(frozen=True)
@@ -38,24 +41,34 @@ class Apps:
 
 @dataclass(frozen=True)
 class Places:
-    """The ports that are listened on, and the address of `--listen`."""
+    """The ports that are listened on, and the address of `--listen` or the one that management is restricted to."""
 
     rest: int
     ui: int
     cluster: int
     host: str
 
-    def url(self, port: int) -> str:
-        """The https address of a port; a wildcard is shown as loopback."""
-        host = "127.0.0.1" if self.host in _ANYWHERE else self.host
+    def url(self, port: int, anywhere: str = "127.0.0.1") -> str:
+        """The https address of a port; a wildcard is shown as `anywhere`."""
+        host = anywhere if self.host in _ANYWHERE else self.host
         return f"https://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def listen(server: Server, apps: Apps, home: Path, options: RunOptions, own: TrafficManager | None) -> Places:
-    """Binds the management ports: those of the flags, else of this member's object `own`. Raises `CannotListen`."""
+def listen(
+    server: Server,
+    apps: Apps,
+    home: Path,
+    options: RunOptions,
+    own: TrafficManager | None,
+    bind_only: str = "",
+) -> Places:
+    """Binds the management ports: those of the flags, else of this member's object `own`. Raises `CannotListen`.
+
+    `bind_only` is the one address, besides loopback, that management traffic is restricted to; "" leaves that to the
+    flags.
+    """
     rest_port, cluster_port = (own.rest_api.port, own.cluster_comms.port) if own else (9070, 9080)
-    host = options.listen or "127.0.0.1"
-    hosts: Sequence[str] = (ANY,) if host in _ANYWHERE else (host,)
+    host, hosts = _hosts(options.listen or "127.0.0.1", bind_only)
     rest_hosts = hosts if ANY in hosts else tuple(dict.fromkeys((*hosts, "127.0.0.1")))
     last = _last_ports(home)
 
@@ -79,6 +92,21 @@ def listen(server: Server, apps: Apps, home: Path, options: RunOptions, own: Tra
     with contextlib.suppress(OSError):  # a full disk: a restart may then take other ports than 0 gave
         write_private(home / "run" / "ports.json", json.dumps(ports).encode())
     return places
+
+
+def _hosts(listen_address: str, bind_only: str) -> tuple[str, Sequence[str]]:
+    """The address to show, and those to bind."""
+    if not bind_only:
+        return listen_address, (ANY,) if listen_address in _ANYWHERE else (listen_address,)
+    if has_address(bind_only):
+        return bind_only, tuple(dict.fromkeys((bind_only, "127.0.0.1")))
+    # It stays restricted and within reach of the configure script, which can name another address.
+    _log.error(
+        "management traffic is restricted to %s, which this machine does not have; it is accepted on 127.0.0.1 only, "
+        "until the configure script names another address",
+        bind_only,
+    )
+    return "127.0.0.1", ("127.0.0.1",)
 
 
 def _last_ports(home: Path) -> dict[str, int]:

@@ -9,20 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import json
 import logging
 import os
-import platform
 import signal
-import socket
 import sqlite3
 import sys
 import time
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from pointsman import __version__
 from pointsman.cli.banner import banner, demo_words
 from pointsman.cli.run import RunOptions
 from pointsman.compiler.compile import compile_plan
@@ -30,24 +25,31 @@ from pointsman.compiler.facts import EngineFacts, Facts
 from pointsman.compiler.plan import Plan
 from pointsman.control.apply import ApplyLoop
 from pointsman.control.configuration import Configuration
-from pointsman.control.control import Control, Identity
+from pointsman.control.control import Control
 from pointsman.control.first_start import DEMO, demo_ports, furnish
+from pointsman.control.importer import Importer
 from pointsman.control.journal import events_of, left_out
+from pointsman.control.licensing import Licensing
 from pointsman.control.live import Live
 from pointsman.control.resolve import REFRESH, Resolver, names_in
 from pointsman.control.statistics import Statistics
 from pointsman.control.watch import Watch
+from pointsman.daemon.account import engine_account
+from pointsman.daemon.documents import STATUS_DOCUMENTS, Documents, DocumentsRefused
+from pointsman.daemon.edition import edition_of
+from pointsman.daemon.identify import IdentityDamaged, identify
 from pointsman.daemon.machine import can_ping, has_ipv6
 from pointsman.daemon.places import Apps, Places, ReadyFile, listen
+from pointsman.daemon.provisioned import announce, tell_failure
+from pointsman.daemon.restart import Restart
 from pointsman.engine.haproxy.binary import NoBinary, engine_facts, find_binary
 from pointsman.engine.haproxy.engine import HaproxyEngine
 from pointsman.identity.certificate import CertificateRefused, InstanceCertificate
-from pointsman.identity.machine import can_become, machine_addresses
+from pointsman.identity.machine import machine_addresses
 from pointsman.identity.password import UsersFileError
 from pointsman.identity.user import PasswordRefused, Users
 from pointsman.licence.key import Refused
-from pointsman.licence.local import self_issue
-from pointsman.private_file import write_private
+from pointsman.provision.order import OrderDamaged, read_order
 from pointsman.schema.event import Event, Severity
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.snapshot import Snapshot
@@ -61,15 +63,11 @@ from pointsman.telemetry.machine import Machine
 from pointsman.telemetry.tracker import HealthTracker
 from pointsman.web.api.app import make_app as make_api
 from pointsman.web.cluster import make_cluster_app
-from pointsman.web.local.app import BODY_LIMIT as LOCAL_BODY_LIMIT
 from pointsman.web.local.app import make_app as make_local
+from pointsman.web.local.request import BODY_LIMIT as LOCAL_BODY_LIMIT
 from pointsman.web.server import CannotListen, Server
 from pointsman.web.ui.app import make_app as make_page
 
-NOBODY = 65_534
-"""The Unix user and group without rights of its own, by Linux's convention. A worker that became it can neither be read
-nor traced by others of the same number: the kernel forbids that after a change of user.
-"""
 ENGINE_FAILED = "zxtmswerror"
 """The tag of events that tell of an engine which ended."""
 _log = logging.getLogger("pointsman")
@@ -93,7 +91,7 @@ def main(options: RunOptions) -> int:
     try:
         asyncio.run(_Daemon(options).run())
     except CannotStart as error:
-        print(f"pointsman: {error}", file=sys.stderr)
+        tell_failure(options.home, str(error))
         return error.status
     return 0
 
@@ -108,7 +106,6 @@ class _Daemon:
         self._state = "starting"
         self._ipv6 = has_ipv6()
         self._can_ping = can_ping()
-        self._worker_user = NOBODY if can_become(NOBODY) else 0
         self._early: list[Event] = []
         self._record: Callable[[Event], None] = self._early.append
 
@@ -141,27 +138,38 @@ class _Daemon:
         home = self._home
         (home / "log").mkdir(mode=0o700, exist_ok=True)
         try:
+            self._order = read_order(home)
             binary = find_binary()
+            # First of all: it asks the kernel in a child, for which there must not be threads.
+            self._account = engine_account(home, binary, self._order)
             self._engine_facts: EngineFacts = await engine_facts(binary)
             self._store = await Store.open(home / "store", BY_PATH)
         except StoreInUse as error:
             raise CannotStart(str(error), 4) from None
-        except (StoreError, NoBinary) as error:
+        except (StoreError, NoBinary, OrderDamaged) as error:
             raise CannotStart(str(error), 1) from None
         stack.push_async_callback(self._store.close)
-        self._identity = self._identify()
         try:
-            self._licence = self_issue(home, self._identity.name)
+            ordered = self._order.name if self._order else ""
+            self._identity = await identify(home, self._store, flag=self._options.name, ordered=ordered)
+            self._edition = edition_of(home, self._identity.name, self._order)
             given = _first_line(self._options.password_file)
             self._users, self._first = await Users.open(home, on_event=self._on_event, given=given)
             self._certificate = InstanceCertificate.open(
                 home / "identity", self._identity.name, machine_addresses()
             )
-        except (Refused, UsersFileError, PasswordRefused, CertificateRefused, OSError) as error:
+        except (
+            IdentityDamaged,
+            Refused,
+            UsersFileError,
+            PasswordRefused,
+            CertificateRefused,
+            OSError,
+        ) as error:
             raise CannotStart(str(error), 1) from None
         await self._open_telemetry(stack)
         try:
-            self._engine = HaproxyEngine(home, binary, self._on_event)
+            self._engine = HaproxyEngine(home, binary, self._on_event, self._account.whole)
         except ValueError as error:
             raise CannotStart(str(error), 1) from None
         stack.push_async_callback(self._engine.close)
@@ -169,6 +177,10 @@ class _Daemon:
         self._demo = demo_ports(home) if self._options.demo else ()
         await furnish(self._store, self._identity.name, self._demo)
         self._wire(stack)
+        try:
+            await self._documents.begin()
+        except DocumentsRefused as error:
+            raise CannotStart(str(error), STATUS_DOCUMENTS) from None
 
     async def _open_telemetry(self, stack: contextlib.AsyncExitStack) -> None:
         self._database = await Database.open(self._home / "telemetry.db")
@@ -206,6 +218,13 @@ class _Daemon:
         for event in self._early:
             self._watch.on_event(event)
         self._configuration = Configuration(self._store, self._on_change)
+        self._licensing = Licensing(
+            self._home,
+            self._configuration,
+            self._edition,
+            self._on_event,
+            self._on_limits,
+        )
         self._loop = ApplyLoop(
             self._engine,
             lambda: self._configuration.snapshot,
@@ -214,12 +233,16 @@ class _Daemon:
             self._on_event,
             self._left_out,
         )
+        self._importer = Importer(self._home, self._store, self._configuration, self._loop, self._on_event)
+        self._documents = Documents(self._home, self._importer, self._store, self._order)
         self._control = Control(
             identity=self._identity,
             store=self._store,
             configuration=self._configuration,
             loop=self._loop,
             live=self._live,
+            licensing=self._licensing,
+            importer=self._importer,
             facts=self._known_facts,
             on_event=self._on_event,
         )
@@ -236,7 +259,6 @@ class _Daemon:
         self._live.engine = {
             "name": "HAProxy",
             "version": ".".join(map(str, self._engine_facts.version)),
-            "licence": self._licence.sentence,
         }
         self._changed_at = time.time()
 
@@ -248,28 +270,14 @@ class _Daemon:
         self._changed_at = transaction.time
         for event in events_of(transaction):
             self._on_event(event)
+        self._licensing.on_transaction(transaction)
+        self._loop.poke(reason)
+
+    def _on_limits(self, reason: str) -> None:
         self._loop.poke(reason)
 
     def _on_plan(self, plan: Plan) -> None:
         self._watch.on_plan(plan)
-
-    def _identify(self) -> Identity:
-        path = self._home / "identity" / "instance.json"
-        try:
-            stored = json.loads(path.read_text())
-        except FileNotFoundError:
-            stored = {
-                "uuid": str(uuid.uuid4()),
-                "name": self._options.name or socket.gethostname() or "localhost",
-            }
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            write_private(path, json.dumps(stored).encode())
-        except (ValueError, OSError) as error:
-            raise CannotStart(
-                f"{path}: {error}; restore the file or remove it to get a new identity", 1
-            ) from None
-        name = self._options.name or stored["name"]
-        return Identity(name, __version__, stored["uuid"], f"{platform.system()} {platform.machine()}")
 
     # Facts
 
@@ -286,10 +294,12 @@ class _Daemon:
         return Facts(
             engine=self._engine_facts,
             traffic_manager=self._identity.name,
-            run_directory=str(self._home / "run"),
+            engine_directory=str(self._home / "engine"),
             addresses=self._resolver.known(names),
             demo_ports=self._demo,
-            worker_user=self._worker_user,
+            bandwidth=self._licensing.holding.limits.bandwidth,
+            worker_user=self._account.worker.user,
+            worker_group=self._account.worker.group,
             ipv6=self._ipv6,
             can_ping=self._can_ping,
             serving=frozenset(
@@ -310,6 +320,7 @@ class _Daemon:
             server, places = self._listen()
         except CannotListen as error:
             raise CannotStart(str(error), 1) from None
+        refused: DocumentsRefused | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
@@ -318,14 +329,22 @@ class _Daemon:
                     group.create_task(self._watch.run()),
                     group.create_task(self._keep_names_fresh()),
                 ]
+                await self._licensing.begin()
                 snapshot = self._configuration.snapshot
                 await self._watch.remind(compile_plan(snapshot, await self._facts(snapshot)))
                 await self._loop.apply(("start",))
-                tasks.append(group.create_task(self._loop.run()))
-                self._state = "running"
-                self._announce(places)
-                ready = ReadyFile(self._options.ready_file, self._home, places, self._certificate)
-                tasks.append(group.create_task(ready.follow_launcher()))
+                tasks += [group.create_task(self._loop.run()), group.create_task(self._licensing.run())]
+                try:
+                    await self._documents.conclude()
+                except DocumentsRefused as error:
+                    refused = error
+                    self._stop.set()
+                else:
+                    self._state = "running"
+                    self._announce(places)
+                    ready = ReadyFile(self._options.ready_file, self._home, places, self._certificate)
+                    tasks.append(group.create_task(ready.follow_launcher()))
+                    tasks.append(group.create_task(self._documents.follow()))
                 await self._stop.wait()
                 self._state = "stopping"
                 self._withdraw()
@@ -335,6 +354,8 @@ class _Daemon:
         finally:
             self._withdraw()
             await self._watch.flush()
+        if refused is not None:
+            raise CannotStart(str(refused), STATUS_DOCUMENTS)
 
     def _listen(self) -> tuple[Server, Places]:
         server = Server(lambda: self._certificate.context)
@@ -350,9 +371,15 @@ class _Daemon:
             cluster=make_cluster_app(self._health),
         )
         own = self._configuration.snapshot.get("traffic_managers", self._identity.name, TrafficManager)
-        places = listen(server, apps, self._home, self._options, own)
+        bind_only = self._order.bind if self._order else ""
+        places = listen(server, apps, self._home, self._options, own, bind_only)
+        self._importer.restart = Restart(
+            self._home, self._identity.name, self._options, lambda: self._configuration.snapshot
+        )
         server.listen_unix(
-            make_local(self._control), self._home / "run" / "control.sock", body_limit=LOCAL_BODY_LIMIT
+            make_local(self._control, self._users),
+            self._home / "run" / "control.sock",
+            body_limit=LOCAL_BODY_LIMIT,
         )
         return server, places
 
@@ -363,8 +390,13 @@ class _Daemon:
             _log.warning(
                 "--password-file is ignored: the password was set at the first start; change it in the product"
             )
+        if self._account.remark:
+            _log.warning("%s", self._account.remark)
+        if self._order is not None:
+            announce(self._home, places, self._certificate, self._licensing.sentence)
+            return
         urls = places.url(places.rest), places.url(places.ui) + "/"
-        print(banner(*urls, self._certificate, self._home, self._first, self._licence.sentence), flush=True)
+        print(banner(*urls, self._certificate, self._home, self._first, self._licensing.sentence), flush=True)
         if self._options.demo:
             conditions = self._control.conditions(DEMO)
             print(demo_words(self._configuration.snapshot, conditions, self._home), flush=True)

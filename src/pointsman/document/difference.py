@@ -69,7 +69,7 @@ def _keys(kind: ResourceType, old: Mapping[str, Any], new: Mapping[str, Any]) ->
             yield KeyChange(("content",), _sketch(old.get("content")), _sketch(new.get("content")))
         return
     for key in kind.keys:
-        before, after = _value(key, old), _value(key, new)
+        before, after = value_in(key, old), value_in(key, new)
         if before == after:
             continue
         path = (key.section, key.name)
@@ -81,7 +81,8 @@ def _keys(kind: ResourceType, old: Mapping[str, Any], new: Mapping[str, Any]) ->
             yield KeyChange(path, before, after)
 
 
-def _value(key: Key, settings: Mapping[str, Any]) -> Any:
+def value_in(key: Key, settings: Mapping[str, Any]) -> Any:
+    """What a key is in sparse settings, in a form that is equal for equal meanings: defaults are written out."""
     value = settings.get(key.section, {}).get(key.name, key.default)
     if value is None:
         return None

@@ -1,17 +1,25 @@
 """What is wrong with a document, with the place in the file that the author has to change.
 
-Invariant: a `Fault` always names file and line; a reader or loader raises `Faulty` with every fault it can
-find.
+Invariant: a `Fault` always names file and line, and as text it is one line of bounded length without control
+characters, whatever files and objects are called; a reader or loader raises `Faulty` with every fault it can find.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from pointsman.schema.problem import Problem
 
+_TEXT_LIMIT = 2000
+UNSHOWN = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff"
+"""Characters, as a set in a regular expression, that break lines, move the cursor, change the direction of text or are
+none at all: never written as they are where people or terminals read.
+"""
+_ESCAPED = re.compile(f"[{UNSHOWN}]")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """A position in a file as an editor counts it: line and column from 1. `file` is shown as it was
     given.
@@ -37,7 +45,9 @@ class Fault:
     def __str__(self) -> str:
         problem = self.problem
         text = str(problem) if problem.subject or problem.path else problem.message
-        return f"{self.file}:{self.line}:{self.column}: {text}"
+        if len(text) > _TEXT_LIMIT:
+            text = f"{text[:_TEXT_LIMIT]}..."
+        return one_line(f"{self.file}:{self.line}:{self.column}: {text}")
 
 
 class Faulty(Exception):
@@ -46,6 +56,11 @@ class Faulty(Exception):
     def __init__(self, faults: tuple[Fault, ...]) -> None:
         super().__init__("\n".join(map(str, faults)))
         self.faults = faults
+
+
+def one_line(text: str) -> str:
+    """The text with an escape for every character that has no place in a line."""
+    return _ESCAPED.sub(lambda match: match.group().encode("unicode_escape").decode("ascii"), text)
 
 
 def syntax_fault(place: Place, message: str) -> Fault:

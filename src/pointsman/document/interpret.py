@@ -1,23 +1,25 @@
 """Reads one document's tree against the resource registry: which objects it gives which keys, and where.
 
-Invariant: every value that is kept has a place; whatever the format does not know is a fault, never skipped.
+Invariant: every value that is kept has a place; whatever the format does not know is a fault or, where that is
+asked for, a remark: never skipped in silence.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
 from collections.abc import Mapping as ReadOnly
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
-from pointsman.document.fault import Fault, Place
-from pointsman.document.reference import Unreadable
+from pointsman.document import secret_hash
+from pointsman.document.family import FAMILY
+from pointsman.document.fault import Fault, Faulty, Place
 from pointsman.document.tree import Entry, Mapping, Node, Scalar, Sequence
+from pointsman.document.value_from import Referrer
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.resource import Key, Kind, ResourceType, ValueKind
+from pointsman.schema.validate import nearest, unknown_name
 
 NEWEST_VERSION = (8, 3)
 """The newest REST API version whose documents are accepted."""
@@ -53,16 +55,24 @@ class Draft:
 
 
 class Interpreter:
-    """Interprets one document. `read` gives the bytes of a referenced file or raises `Unreadable`."""
+    """Interprets one document. `referrer` follows its references; `tolerant` leaves out sections, keys and columns
+    that are unknown, with a remark on each.
+    """
 
-    def __init__(self, registry: ReadOnly[str, ResourceType], read: Callable[[str], bytes]) -> None:
+    def __init__(
+        self, registry: ReadOnly[str, ResourceType], referrer: Referrer, *, tolerant: bool = False
+    ) -> None:
         self._registry = registry
-        self._read = read
+        self._referrer = referrer
+        self._tolerant = tolerant
         self.drafts: dict[ObjectId, Draft] = {}
         self.faults: list[Fault] = []
+        self.remarks: list[Fault] = []
 
     def document(self, tree: Node) -> None:
-        """Collects the objects of a whole document in `drafts` and what is wrong in `faults`."""
+        """Collects the objects of a whole document in `drafts`, what is wrong in `faults`, and what was left out in
+        `remarks`.
+        """
         if not isinstance(tree, Mapping):
             self._fault(
                 tree.place, "a document is a mapping of resource types; begin with a key such as pools:"
@@ -93,15 +103,15 @@ class Interpreter:
                 self._object(kind, "", entry.value, entry.place)
             else:
                 self._objects(kind, entry.value)
-        elif any(known.startswith(f"{path}/") for known in self._registry):
+        elif any(known.startswith(f"{path}/") for known in (*self._registry, *FAMILY)):
             for inner in self._entries(entry.value, f"{path} holds resource types; write one below it"):
                 self._type(inner, f"{path}/{inner.key}")
         else:
-            close = get_close_matches(path, self._registry, 1)
-            hint = f', or did you mean "{close[0]}"?' if close else ""
-            self._fault(
-                entry.place, f'there is no resource type "{path}"; remove it{hint}', "document.unknown_type"
-            )
+            if path in FAMILY:
+                message = f'objects of the type "{path}" are not built into this version yet; remove them'
+            else:
+                message = f'there is no resource type "{path}"; remove it{nearest(path, self._registry)}'
+            self._fault(entry.place, message, "document.unknown_type")
 
     def _entries(
         self, node: Node, otherwise: str, subject: ObjectId | None = None, path: Path = ()
@@ -162,8 +172,10 @@ class Interpreter:
             case Scalar(value=str() | int() | float(), text=text) if not isinstance(node.value, bool):
                 content = text.encode("utf-8", "surrogatepass")
             case Mapping(entries=(Entry(key="valueFrom", value=value_from),)):
-                content = self._referenced(draft.identity, ("content",), value_from)
-                if content is None:
+                try:
+                    content = self._referrer.content(value_from)
+                except Faulty as error:
+                    self._faulty(draft.identity, ("content",), error)
                     return
             case Mapping(entries=(Entry(key="base64", value=Scalar(value=str() as text)),)):
                 try:
@@ -183,13 +195,17 @@ class Interpreter:
             draft.settings["content"] = content
 
     def _section(self, draft: Draft, kind: ResourceType, entry: Entry) -> None:
+        if entry.key not in kind.sections and self._left_out(draft, kind, (entry.key,), entry):
+            return
         draft.places[entry.key,] = entry.place
         keys: dict[str, Any] = {}
         shape = "a section is a mapping of keys; write key: value"
         for inner in self._entries(entry.value, shape, draft.identity, (entry.key,)):
             path = (entry.key, inner.key)
-            draft.places[path] = inner.value.place
             known = kind.key(entry.key, inner.key)
+            if known is None and self._left_out(draft, kind, path, inner):
+                continue
+            draft.places[path] = inner.value.place
             keys[inner.key] = self._value(draft, path, inner.value, known)
         draft.settings[entry.key] = keys
 
@@ -198,8 +214,12 @@ class Interpreter:
         wanted = key.kind if key else None
         match node:
             case Mapping(entries=(Entry(key="valueFrom", value=value_from),)):
-                content = self._referenced(draft.identity, path, value_from)
-                return "" if content is None else self._text(draft, path, node.place, content, wanted)
+                followed = self._followed(draft, path, value_from, key)
+                return None if followed is None else self._value(draft, path, followed, key)
+            case Mapping(entries=(Entry(key=secret_hash.HASHED, value=Scalar(value=str() as text)),)) if (
+                key is not None and key.secret is not None
+            ):
+                return {secret_hash.HASHED: text}
             case Scalar(value=None):
                 self._fault(
                     node.place, "has no value; write one or remove the key", subject=draft.identity, path=path
@@ -215,8 +235,30 @@ class Interpreter:
                 return [self._item(draft, (*path, str(index)), item, key) for index, item in enumerate(items)]
             case Mapping(entries=entries):
                 return {
-                    e.key: self._value(draft, (*path, e.key), e.value, _column(key, e.key)) for e in entries
+                    e.key: self._value(draft, (*path, e.key), e.value, column)
+                    for e in entries
+                    if (column := _column(key, e.key)) or not self._stray_column(draft, path, node, e, key)
                 }
+
+    def _stray_column(self, draft: Draft, row: Path, node: Mapping, entry: Entry, key: Key | None) -> bool:
+        """Whether `entry` is a column that its table does not have, and was left out for that."""
+        if key is None or not key.columns:
+            return False
+        label = node.get(key.row_key)
+        if isinstance(label, Scalar) and isinstance(label.value, str) and label.value.isprintable():
+            row = (*row[:-1], label.value)
+        return self._left_out(draft, self._registry[draft.identity.type], (*row, entry.key), entry)
+
+    def _left_out(self, draft: Draft, kind: ResourceType, path: Path, entry: Entry) -> bool:
+        """Remarks on a name that `kind` does not have, where it may be left out; else validation will refuse it."""
+        if not self._tolerant:
+            return False
+        place = entry.place
+        problem = Problem(
+            draft.identity, path, "json.unknown_property", f"is left out: {unknown_name(kind, path)}"
+        )
+        self.remarks.append(Fault(place.file, place.line, place.column, problem))
+        return True
 
     def _item(self, draft: Draft, path: Path, node: Node, key: Key | None) -> Any:
         draft.places[path] = node.place
@@ -235,35 +277,18 @@ class Interpreter:
                 draft.places[(*path[:-1], label)] = node.place
         return value
 
-    def _text(self, draft: Draft, path: Path, place: Place, content: bytes, wanted: ValueKind | None) -> Any:
+    def _followed(self, draft: Draft, path: Path, value_from: Node, key: Key | None) -> Node | None:
+        """What stands in the place of a `valueFrom`, or None after a fault."""
         try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            message = "the file it refers to is not text in UTF-8; convert it"
-            self._fault(place, message, subject=draft.identity, path=path)
-            return ""
-        if wanted is ValueKind.LIST:
-            return [line for line in text.splitlines() if line]
-        # Editors end a file with a line break; a password of one line does not mean it.
-        if text.count("\n") == 1 and text.endswith("\n"):
-            return text.removesuffix("\n").removesuffix("\r")
-        return text
-
-    def _referenced(self, identity: ObjectId, path: Path, node: Node) -> bytes | None:
-        match node:
-            case Mapping(
-                entries=(
-                    Entry(key="fileRef", value=Mapping(entries=(Entry(key="name", value=Scalar() as name),))),
-                )
-            ) if isinstance(name.value, str):
-                try:
-                    return self._read(name.value)
-                except Unreadable as error:
-                    self._fault(name.place, str(error), "document.reference", identity, path)
-            case _:
-                message = "valueFrom must be {fileRef: {name: path below the base directory}}; write it so"
-                self._fault(node.place, message, "document.reference", identity, path)
+            return self._referrer.node(value_from, key)
+        except Faulty as error:
+            self._faulty(draft.identity, path, error)
         return None
+
+    def _faulty(self, subject: ObjectId, path: Path, error: Faulty) -> None:
+        for fault in error.faults:
+            place = Place(fault.file, fault.line, fault.column)
+            self._fault(place, fault.problem.message, fault.problem.code, subject, path)
 
     def _fault(
         self,

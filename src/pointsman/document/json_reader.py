@@ -16,9 +16,11 @@ from pointsman.document.tree import Budget, Entry, Node, Scalar, Sequence, mappi
 _SPACE = frozenset(" \t\r\n")
 
 
-def read_json(text: str, file: str) -> Node:
-    """The tree of `text`. Raises `Faulty` at the first fault of syntax."""
-    reader = _Reader(text, file)
+def read_json(text: str, file: str, budget: Budget | None = None) -> Node:
+    """The tree of `text`; `budget` counts the values of several files together. Raises `Faulty` at the first fault of
+    syntax.
+    """
+    reader = _Reader(text, file, budget or Budget())
     node, end = reader.value(reader.skip(0), 1)
     if (rest := reader.skip(end)) < len(text):
         raise reader.fault(rest, "there is more text after the end of the document; remove it")
@@ -30,11 +32,11 @@ def _refuse_constant(word: str) -> float:
 
 
 class _Reader:
-    def __init__(self, text: str, file: str) -> None:
+    def __init__(self, text: str, file: str, budget: Budget) -> None:
         self._text = text
         self._file = file
         self._lines = [0, *(match.end() for match in re.finditer(r"\n", text))]
-        self._budget = Budget()
+        self._budget = budget
         # The scalars are read by the standard library; only objects and arrays are walked here, for their
         # positions.
         self._scalars = json.JSONDecoder(parse_constant=_refuse_constant)

@@ -7,7 +7,8 @@ every fault, each with file, line, object and field.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -16,8 +17,17 @@ from typing import Any
 from pointsman.document.fault import Fault, Faulty, Place, syntax_fault
 from pointsman.document.interpret import Draft, Interpreter
 from pointsman.document.json_reader import read_json
-from pointsman.document.reference import Source, Unreadable, find_documents, read_file, read_reference
-from pointsman.document.tree import SIZE_LIMIT, Node
+from pointsman.document.reference import (
+    Source,
+    Unreadable,
+    find_documents,
+    find_import,
+    read_file,
+    read_reference,
+)
+from pointsman.document.secret_hash import without_hashes
+from pointsman.document.tree import SIZE_LIMIT, Budget, Node
+from pointsman.document.value_from import Referrer
 from pointsman.document.yaml_reader import read_yaml
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.resource import Kind, ResourceType
@@ -27,17 +37,19 @@ TOTAL_LIMIT = 64 * 1024 * 1024
 """Bytes of all documents and referenced files together."""
 
 Objects = Mapping[ObjectId, Mapping[str, Any]]
-"""Sparse settings by object: section -> key -> JSON value, or {"content": bytes} for files."""
+"""Sparse settings by object: section -> key -> JSON value, or {"content": bytes} for files. A secret
+may be a mapping that `secret_hash.resolve_hashes` must replace."""
 
 
 @dataclass(frozen=True)
 class Document:
     """What all documents say together. `places` leads from an object's section, key, row and column to its
-    text.
+    text; `remarks` are the sections, keys and columns that were left out because they are unknown, in file order.
     """
 
     objects: Objects
     places: Mapping[ObjectId, Mapping[tuple[str, ...], Place]]
+    remarks: tuple[Fault, ...] = ()
 
     def fault(self, problem: Problem) -> Fault | None:
         """A problem of one of these objects with its nearest place in the documents; None for other
@@ -48,17 +60,42 @@ class Document:
         return _fault(self.places[problem.subject], problem)
 
 
-def load(path: Path, registry: Mapping[str, ResourceType], *, complete: bool = True) -> Document:
+def load(
+    path: Path, registry: Mapping[str, ResourceType], *, complete: bool = True, tolerant: bool = False
+) -> Document:
     """The documents at `path` (see `find_documents`), later names winning by field. Raises `Faulty`.
 
     `complete` false accepts objects without their required keys: those that add to an object which exists
-    elsewhere.
+    elsewhere. `tolerant` leaves out unknown sections, keys and columns, with a remark on each, as a document
+    written for another version needs it; everything else that is wrong is a fault still.
     """
     try:
         source = find_documents(path)
     except Unreadable as error:
         raise Faulty((syntax_fault(Place(str(path), 1, 1), str(error)),)) from None
-    drafts, faults = _interpret(source, registry)
+    return _load(source, registry, complete, tolerant)
+
+
+def load_import(
+    base: Path,
+    registry: Mapping[str, ResourceType],
+    names: Sequence[str] = ("config",),
+    *,
+    complete: bool = True,
+    tolerant: bool = True,
+) -> Document:
+    """The documents `names` below the directory `base`, as the importer reads them (see `find_import`); else as `load`.
+    Raises `Faulty`, also for a base directory that is missing or has no `config`.
+    """
+    try:
+        source = find_import(base, names)
+    except Unreadable as error:
+        raise Faulty((syntax_fault(Place(str(base), 1, 1), str(error)),)) from None
+    return _load(source, registry, complete, tolerant)
+
+
+def _load(source: Source, registry: Mapping[str, ResourceType], complete: bool, tolerant: bool) -> Document:
+    drafts, faults, remarks = _interpret(source, registry, tolerant)
     objects: dict[ObjectId, Mapping[str, Any]] = {}
     for identity, draft in drafts.items():
         kind = registry[identity.type]
@@ -71,19 +108,22 @@ def load(path: Path, registry: Mapping[str, ResourceType], *, complete: bool = T
                 if not any(problem.path[: len(path)] == path for path in draft.faulty)
             )
     if faults:
-        order = {str(file): position for position, file in enumerate(source.files)}
-        raise Faulty(
-            tuple(sorted(set(faults), key=lambda f: (order.get(f.file, 0), f.line, f.column, str(f))))
-        )
+        raise Faulty(_in_order(faults, source))
     places = {identity: MappingProxyType(draft.places) for identity, draft in drafts.items()}
-    return Document(MappingProxyType(objects), MappingProxyType(places))
+    return Document(MappingProxyType(objects), MappingProxyType(places), _in_order(remarks, source))
+
+
+def _in_order(faults: list[Fault], source: Source) -> tuple[Fault, ...]:
+    order = {str(file): position for position, file in enumerate(source.files)}
+    return tuple(sorted(set(faults), key=lambda f: (order.get(f.file, 0), f.line, f.column, str(f))))
 
 
 def _interpret(
-    source: Source, registry: Mapping[str, ResourceType]
-) -> tuple[dict[ObjectId, Draft], list[Fault]]:
+    source: Source, registry: Mapping[str, ResourceType], tolerant: bool
+) -> tuple[dict[ObjectId, Draft], list[Fault], list[Fault]]:
     drafts: dict[ObjectId, Draft] = {}
     faults: list[Fault] = []
+    remarks: list[Fault] = []
     left = TOTAL_LIMIT
 
     def read(name: str) -> bytes:
@@ -92,11 +132,13 @@ def _interpret(
         left -= len(content)
         return content
 
+    budget = Budget()
+    referrer = Referrer(read, os.environ, budget)
     for file in source.files:
         try:
-            content = read_file(file, min(SIZE_LIMIT, left))
+            content = read_file(file, min(SIZE_LIMIT, left), source.root)
             left -= len(content)
-            tree = _parse(content, file)
+            tree = _parse(content, file, budget)
         except Unreadable as error:
             faults.append(syntax_fault(Place(str(file), 1, 1), str(error)))
             continue
@@ -105,18 +147,19 @@ def _interpret(
             continue
         if tree is None:
             continue
-        interpreter = Interpreter(registry, read)
+        interpreter = Interpreter(registry, referrer, tolerant=tolerant)
         interpreter.document(tree)
         faults.extend(interpreter.faults)
+        remarks.extend(interpreter.remarks)
         for identity, draft in interpreter.drafts.items():
             if identity in drafts:
                 drafts[identity].absorb(draft)
             else:
                 drafts[identity] = draft
-    return drafts, faults
+    return drafts, faults, remarks
 
 
-def _parse(content: bytes, file: Path) -> Node | None:
+def _parse(content: bytes, file: Path, budget: Budget) -> Node | None:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -124,15 +167,15 @@ def _parse(content: bytes, file: Path) -> Node | None:
         fault = syntax_fault(Place(str(file), line, 1), "is not text in UTF-8; convert the file")
         raise Faulty((fault,)) from None
     if file.suffix == ".json":
-        return read_json(text, str(file))
+        return read_json(text, str(file), budget)
     if not text.lstrip().startswith("{"):
-        return read_yaml(text, str(file))
+        return read_yaml(text, str(file), budget)
     # A ConfigMap key has no extension, and YAML in flow style begins like JSON: JSON is tried first.
     try:
-        return read_json(text, str(file))
+        return read_json(text, str(file), budget)
     except Faulty as as_json:
         try:
-            return read_yaml(text, str(file))
+            return read_yaml(text, str(file), budget)
         except Faulty:
             raise as_json from None
 
@@ -151,7 +194,7 @@ def _validate(kind: ResourceType, draft: Draft, complete: bool) -> Mapping[str, 
         build(kind, draft.identity.name, whole)
         return settings
     try:
-        build(kind, draft.identity.name, whole)
+        build(kind, draft.identity.name, without_hashes(kind, whole))
     except Invalid as error:
         problems = error.problems
         if not complete:

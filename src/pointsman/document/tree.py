@@ -14,12 +14,13 @@ from pointsman.document.fault import Faulty, Place, syntax_fault
 SIZE_LIMIT = 8 * 1024 * 1024
 DEPTH_LIMIT = 32
 """Documents nest eight levels at most; the rest is room."""
-VALUE_LIMIT = 2_000_000
+VALUE_LIMIT = 500_000
+"""Values of all files that are read together."""
 ALIAS_LIMIT = 100_000
-"""How many values all aliases of a file may stand for together."""
+"""How many values all aliases of those files may stand for together."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Scalar:
     """A string, number, truth value or null; `text` is what the author wrote, so that `6.10` stays `6.10`."""
 
@@ -28,7 +29,7 @@ class Scalar:
     place: Place
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sequence:
     """A list."""
 
@@ -36,7 +37,7 @@ class Sequence:
     place: Place
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One key of a mapping with its value; `place` is the key's."""
 
@@ -45,7 +46,7 @@ class Entry:
     place: Place
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Mapping:
     """Keys and values in the author's order."""
 
@@ -76,7 +77,9 @@ def mapping(entries: list[Entry], place: Place) -> Mapping:
 
 
 class Budget:
-    """Counts the values of one file against the limits, so that a small file cannot grow into a huge tree."""
+    """Counts the values of files that are read together against the limits, so that neither a small file can grow into
+    a huge tree nor many files into a huge forest.
+    """
 
     def __init__(self) -> None:
         self.values = 0
@@ -88,7 +91,9 @@ class Budget:
         if depth > DEPTH_LIMIT:
             raise Faulty((syntax_fault(place, f"is nested deeper than {DEPTH_LIMIT} levels; flatten it"),))
         if self.values > VALUE_LIMIT:
-            raise Faulty((syntax_fault(place, f"the file holds more than {VALUE_LIMIT} values; split it"),))
+            raise Faulty(
+                (syntax_fault(place, f"there are more than {VALUE_LIMIT} values up to here; describe less"),)
+            )
 
     def spend_alias(self, place: Place, size: int) -> None:
         """An alias that stands for `size` values."""

@@ -88,6 +88,14 @@ def encode_fault(fault: Fault) -> Json:
     return {"file": fault.file, "line": fault.line, "column": fault.column, **encode_problem(fault.problem)}
 
 
+def decode_fault(data: Any) -> Fault:
+    """The reverse of `encode_fault`. Raises `ValueError`."""
+    match data:
+        case {"file": str(file), "line": int(line), "column": int(column)}:
+            return Fault(file, line, column, decode_problem(data))
+    raise ValueError("a fault needs file, line and column")
+
+
 def encode_condition(condition: Condition) -> Json:
     """Subject, standing ("applied", "notice", "warning", "rejected"), path, code and message."""
     return {

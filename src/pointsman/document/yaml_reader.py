@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import (
+import yaml
+from yaml.error import MarkedYAMLError, YAMLError
+from yaml.events import (
     AliasEvent,
     DocumentStartEvent,
     Event,
@@ -27,7 +27,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
     StreamEndEvent,
 )
-from ruamel.yaml.reader import ReaderError
+from yaml.reader import ReaderError
 
 from pointsman.document.fault import Faulty, Place, syntax_fault
 from pointsman.document.tree import Budget, Entry, Node, Scalar, Sequence, mapping
@@ -40,25 +40,50 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,4000}|0o[0-7]{1,1000}|0x[0-9a-fA-F]{1,1000}
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
 
-def read_yaml(text: str, file: str) -> Node | None:
+# libyaml parses YAML 1.1, in which these three end a line; in 1.2 they are characters like others.
+_NO_BREAKS = ("\x85", "\u2028", "\u2029")
+
+
+def read_yaml(text: str, file: str, budget: Budget | None = None) -> Node | None:
     """The tree of the one YAML document in `text`, None when it is empty. Raises `Faulty`.
 
-    Plain words follow YAML 1.2's core schema: `yes`, `on` and `2020-01-01` are strings.
+    Plain words follow YAML 1.2's core schema: `yes`, `on` and `2020-01-01` are strings. `budget` counts the values of
+    several files together.
     """
+    hidden, shown = _stand_ins(text)
+    text = text.translate(hidden) if hidden else text
     try:
-        return _Reader(text, file).read()
+        return _Reader(text, file, shown, budget or Budget()).read()
     except MarkedYAMLError as error:
-        mark: Any = error.problem_mark or error.context_mark
-        place = _place(file, mark) if mark is not None else Place(file, 1, 1)
-        what = " ".join(str(part) for part in (error.context, error.problem) if part)
+        place, what = _complaint(error, text, file)
         raise Faulty((syntax_fault(place, f"is not valid YAML ({what}); correct the text here"),)) from None
     except ReaderError as error:
-        before = text[: error.position]
-        place = Place(file, before.count("\n") + 1, error.position - (before.rfind("\n") + 1) + 1)
-        message = f"the character U+{ord(text[error.position]):04X} is not allowed in YAML; remove it"
+        before = text.encode()[: error.position].decode(errors="ignore")
+        place = Place(file, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
+        message = f"the character U+{ord(text[len(before)]):04X} is not allowed in YAML; remove it"
         raise Faulty((syntax_fault(place, message),)) from None
     except YAMLError as error:
         raise Faulty((syntax_fault(Place(file, 1, 1), f"is not valid YAML ({error}); correct it"),)) from None
+
+
+def _complaint(error: MarkedYAMLError, text: str, file: str) -> tuple[Place, str]:
+    mark = error.problem_mark or error.context_mark
+    place = _place(file, mark) if mark is not None else Place(file, 1, 1)
+    lines = text.splitlines() or [""]
+    if place.line > len(lines):  # the parser stands behind the end, where no editor can go
+        place = Place(file, len(lines), len(lines[-1]) + 1)
+    context = error.context or ""
+    if error.context_mark is not None and error.context_mark.line + 1 < place.line:
+        context += f" that begins in line {error.context_mark.line + 1}"
+    return place, " ".join(part for part in (context, error.problem) if part)
+
+
+def _stand_ins(text: str) -> tuple[dict[int, int], dict[int, int]]:
+    """Characters of private use that `text` does not have, for those that must not end a line; there and back."""
+    breaks = [character for character in _NO_BREAKS if character in text]
+    free = (point for point in range(0xE000, 0xF900) if chr(point) not in text)
+    hidden = {ord(character): point for character, point in zip(breaks, free, strict=False)}
+    return hidden, {point: character for character, point in hidden.items()}
 
 
 @dataclass(frozen=True)
@@ -68,11 +93,12 @@ class _Anchored:
 
 
 class _Reader:
-    def __init__(self, text: str, file: str) -> None:
+    def __init__(self, text: str, file: str, shown: dict[int, int], budget: Budget) -> None:
         self._file = file
-        self._events: Iterator[Event] = YAML(typ="safe", pure=True).parse(text)
+        self._shown = shown
+        self._events: Iterator[Event] = yaml.parse(text, Loader=yaml.CSafeLoader)
         self._anchors: dict[str, _Anchored] = {}
-        self._budget = Budget()
+        self._budget = budget
 
     def read(self) -> Node | None:
         tree: Node | None = None
@@ -122,7 +148,7 @@ class _Reader:
         return node
 
     def _alias(self, event: AliasEvent, place: Place) -> Node:
-        anchored = self._anchors.get(event.anchor)
+        anchored = self._anchors.get(event.anchor or "")
         if anchored is None:
             message = f'the anchor "{event.anchor}" is not complete here; define it before it is used'
             raise Faulty((syntax_fault(place, message),))
@@ -136,13 +162,13 @@ class _Reader:
         if event.value == "<<" and event.implicit[0]:
             message = 'merge keys ("<<") are not part of YAML 1.2; write the keys out'
             raise Faulty((syntax_fault(place, message),))
-        return event.value, place
+        return event.value.translate(self._shown) if self._shown else event.value, place
 
     def _scalar(self, event: ScalarEvent, place: Place) -> Scalar:
-        text: str = event.value
+        text = event.value.translate(self._shown) if self._shown else event.value
         tag = str(event.tag or "").removeprefix(_PREFIX)
         if not tag or tag == "!":
-            value = _plain(text) if event.implicit[0] and not tag else text
+            value = plain_scalar(text) if event.implicit[0] and not tag else text
             return Scalar(value, text, place)
         match tag:
             case "str":
@@ -154,8 +180,8 @@ class _Reader:
                     message = "is not base64; encode it again"
                     raise Faulty((syntax_fault(place, message),)) from None
             case "int" | "float" | "bool" | "null":
-                value = _plain(text)
-                if {"int": int, "float": float, "bool": bool, "null": type(None)}[tag] is type(value):
+                value = plain_scalar(text)
+                if type(value) is {"int": int, "float": float, "bool": bool, "null": type(None)}[tag]:
                     return Scalar(value, text, place)
         raise Faulty((syntax_fault(place, f'the tag "{tag}" is not allowed here; write a plain value'),))
 
@@ -165,7 +191,8 @@ class _Reader:
             raise Faulty((syntax_fault(place, f'the tag "{tag}" is not allowed here; write a plain value'),))
 
 
-def _plain(text: str) -> str | int | float | bool | None:
+def plain_scalar(text: str) -> str | int | float | bool | None:
+    """What a plain word means in the core schema of YAML 1.2."""
     if text in _NULL:
         return None
     if text in _TRUE:

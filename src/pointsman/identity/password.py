@@ -21,6 +21,9 @@ from pointsman.private_file import write_private
 
 GENERATED_LENGTH = 12
 GENERATED_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789,.-_+"
+STRONG_LENGTH = 20
+STRONG_ALPHABET = GENERATED_ALPHABET + "!#$%&()*/:;<=>?@[]^{|}~"
+"""Everything on a keyboard but quotation marks, backslash and space, which are easily lost on the way."""
 
 PASSWORD_LIMIT = 1024
 """Longest password looked at, in characters: hashing is costly, so input is bounded before it."""
@@ -35,9 +38,9 @@ class UsersFileError(Exception):
     """The users file cannot be used; the text names it and the remedy."""
 
 
-def generate_password(length: int = GENERATED_LENGTH) -> str:
-    """A random password of letters, digits and `,.-_+`, each character equally likely."""
-    return "".join(secrets.choice(GENERATED_ALPHABET) for _ in range(length))
+def generate_password(length: int = GENERATED_LENGTH, alphabet: str = GENERATED_ALPHABET) -> str:
+    """A random password, as a rule of letters, digits and `,.-_+`, each character equally likely."""
+    return "".join(secrets.choice(alphabet) for _ in range(length))
 
 
 class PasswordFile:

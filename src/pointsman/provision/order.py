@@ -15,6 +15,11 @@ from pointsman.private_file import write_private
 
 ORDER = Path("provision") / "order.json"
 """Where it is, below the home."""
+ANNOUNCE = Path("provision") / "announce"
+"""While this file is in the home the provision log lacks its end, which the control plane writes when all is ready."""
+
+CLEARING = Path("provision") / "clearing"
+"""While this file is in the home, clearing the configuration has begun and not ended; nothing may run."""
 
 
 class OrderDamaged(Exception):
@@ -30,7 +35,7 @@ class Order:
     directories with documents ("" for none); `replicate`, `restart` and `restart_seconds` are the import's options.
     `community` says that Community Edition was chosen. `user` and `group` are whom the data plane runs as. `bind` is
     the one address that management traffic is restricted to ("" for every one), `name` what the traffic manager is
-    called ("" for the host's name).
+    called ("" for the host's name). Without `start_at_boot` the container's start starts nothing.
     """
 
     state: Literal["begun", "done", "cleared"] = "begun"

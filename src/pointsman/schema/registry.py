@@ -12,6 +12,7 @@ from pointsman.schema.bandwidth import BANDWIDTH
 from pointsman.schema.certificate_authority import CERTIFICATE_AUTHORITY
 from pointsman.schema.extra_file import EXTRA_FILE
 from pointsman.schema.global_settings import GLOBAL_SETTINGS
+from pointsman.schema.license_key import LICENSE_KEY
 from pointsman.schema.monitor import MONITOR
 from pointsman.schema.pool import POOL
 from pointsman.schema.resource import ResourceType
@@ -24,6 +25,7 @@ RESOURCE_TYPES: tuple[ResourceType, ...] = (
     BANDWIDTH,
     EXTRA_FILE,
     GLOBAL_SETTINGS,
+    LICENSE_KEY,
     MONITOR,
     POOL,
     RULE,

@@ -115,7 +115,8 @@ class ResourceType:
     `path` is the REST path below `config/active`; `factory` are the objects that exist without being made, name ->
     settings; `together` are sections that change as a whole (a certificate and its key); `creatable` is false where
     objects come into being by other means (a traffic manager joins the cluster); `reserved` are names that no
-    object may have, because they mean something else where an object is named.
+    object may have, because they mean something else where an object is named; `kept_by_import` says that documents
+    which are the whole configuration delete no objects of this type: those came another way and belong to the instance.
     """
 
     path: str
@@ -127,6 +128,7 @@ class ResourceType:
     together: frozenset[str] = frozenset()
     creatable: bool = True
     reserved: frozenset[str] = frozenset()
+    kept_by_import: bool = False
 
     @property
     def help(self) -> str:

@@ -7,7 +7,7 @@ Invariant: `build` either returns an object that satisfies its model, or raises 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from itertools import islice
 from typing import Any, get_args
@@ -207,8 +207,7 @@ def _message(kind: ResourceType, key: Key | None, detail: ErrorDetails, code: st
         case "property.no_default":
             return "a value is needed and there is no default; set it"
         case "json.unknown_property":
-            what, names = _siblings(kind, location)
-            return f"no such {what}; remove it{_nearest(str(location[-1]), names)}"
+            return unknown_name(kind, location)
         case "value.not_permitted":
             return f"must be one of {context['expected']}; choose one of them"
         case "num.out_of_range":
@@ -221,6 +220,12 @@ def _message(kind: ResourceType, key: Key | None, detail: ErrorDetails, code: st
             return detail["msg"]
         case _:
             return f"has the wrong type; give {_WANTED.get(detail['type'], 'another value')}"
+
+
+def unknown_name(kind: ResourceType, location: tuple[int | str, ...]) -> str:
+    """What to say of a section, key or column that `kind` does not have, with the nearest one that it has."""
+    what, names = _siblings(kind, location)
+    return f"no such {what}; remove it{nearest(str(location[-1]), names)}"
 
 
 def _siblings(kind: ResourceType, location: tuple[int | str, ...]) -> tuple[str, list[str]]:
@@ -245,6 +250,7 @@ def _range(key: Key | None, context: Mapping[str, Any]) -> str:
     return f"of {low} or more" if high is None else f"from {low} to {high}"
 
 
-def _nearest(name: str, names: list[str]) -> str:
-    close = get_close_matches(name, names, 1)
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The end of a message on an unknown `name`: a question for the nearest of `names`, or nothing."""
+    close = get_close_matches(name, names, 1) if len(name) <= NAME_LIMIT else []
     return f', or did you mean "{close[0]}"?' if close else ""

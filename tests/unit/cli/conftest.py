@@ -20,7 +20,8 @@ from pointsman.telemetry.database import Database
 from pointsman.telemetry.event_log import EventLog
 from pointsman.telemetry.history import History
 from pointsman.web.api.app import make_app as make_api
-from pointsman.web.local.app import BODY_LIMIT, make_app
+from pointsman.web.local.app import make_app
+from pointsman.web.local.request import BODY_LIMIT
 from pointsman.web.server import Server
 
 T = TypeVar("T")
@@ -64,7 +65,7 @@ def serving(home: Path) -> Iterator[Instance]:
             port = server.listen(api, ("127.0.0.1",), 0)
             url = f"https://127.0.0.1:{port}"
             server.listen_unix(
-                make_app(manager.control), home / "run" / "control.sock", body_limit=BODY_LIMIT
+                make_app(manager.control, users), home / "run" / "control.sock", body_limit=BODY_LIMIT
             )
             started.append(Instance(home, url, certificate.sha256, manager, asyncio.get_running_loop()))
             async with asyncio.TaskGroup() as group:

@@ -147,7 +147,7 @@ global_settings: []
         "1.yaml:11:17: pools/p: basic.monitors: has the wrong type; give a list",
         "1.yaml:12:3: an object of pools needs a name; give it one",
         "1.yaml:13:9: pools/p: the object is already there in line 4; join the two",
-        "1.yaml:14:9: pools/x\ny: a name must not hold control characters or line breaks; remove them",
+        r"1.yaml:14:9: pools/x\ny: a name must not hold control characters or line breaks; remove them",
         "1.yaml:17:3: virtual_servers/web: an object has no \"propertees\"; write its keys below properties:",
         "1.yaml:19:19: virtual_servers/web: basic.port: has the wrong type; give a whole number, "
         "without quotes",

@@ -81,7 +81,10 @@ def values_of(kind: ResourceType, key: Key) -> st.SearchStrategy[Any]:
             return st.lists(WORDS, max_size=4)
         case ValueKind.TABLE:
             columns = {column.name: values_of(kind, column) for column in key.columns}
-            required = {name: columns.pop(name) for name in [c.name for c in key.columns if c.required]}
+            required = {
+                name: columns.pop(name)
+                for name in [c.name for c in key.columns if c.required or c.name == key.row_key]
+            }
             rows = st.fixed_dictionaries(required, optional=columns)
             return st.lists(rows, max_size=4, unique_by=lambda row: row[key.row_key])
 

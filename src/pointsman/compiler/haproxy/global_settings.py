@@ -34,7 +34,7 @@ def process_sections(settings: GlobalSettings, facts: Facts) -> tuple[ConfigSect
         ConfigSection(
             Line(f"frontend {INTERNAL} from http"),
             (
-                Line(f"bind {word(f'unix@{facts.run_directory}/internal.sock')} mode 600"),
+                Line(f"bind {word(f'unix@{facts.engine_directory}/run/internal.sock')} mode 600"),
                 Line("http-request return status 200 content-type text/plain string ok"),
             ),
         ),
@@ -42,14 +42,16 @@ def process_sections(settings: GlobalSettings, facts: Facts) -> tuple[ConfigSect
 
 
 def _process_lines(facts: Facts) -> tuple[Line, ...]:
-    socket = word(f"unix@{facts.run_directory}/haproxy.sock")
+    socket = word(f"unix@{facts.engine_directory}/run/worker.sock")
+    identity = (("uid", facts.worker_user), ("gid", facts.worker_group))
     return (
         Line("default-path config"),
         Line(DESCRIPTION),
-        Line(f"stats socket {socket} mode 600 level admin expose-fd listeners"),
-        Line(f"server-state-file {word(f'{facts.run_directory}/servers.state')}"),
+        # Its directory keeps everybody out but the engine's user and, by the group, us.
+        Line(f"stats socket {socket} mode 660 level admin expose-fd listeners"),
+        Line(f"server-state-file {word(f'{facts.engine_directory}/servers.state')}"),
         # What parses requests from anywhere can then not read passwords and keys of this machine.
-        *(Line(f"{kind} {facts.worker_user}") for kind in ("uid", "gid") if facts.worker_user),
+        *(Line(f"{kind} {number}") for kind, number in identity if number),
         # Downloads outlive reloads this long.
         Line("hard-stop-after 1h"),
         Line("noreuseport"),

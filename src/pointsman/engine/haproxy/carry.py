@@ -10,6 +10,7 @@ from collections.abc import Collection, Container
 from pathlib import Path
 
 from pointsman.compiler.plan import Plan, Server
+from pointsman.engine.haproxy.account import Account
 
 # Columns of `show servers state`, version 1 (HAProxy management guide, section 9.3).
 _BACKEND, _SERVER, _ADDRESS, _ADMIN, _WEIGHT, _INITIAL_WEIGHT, _PORT = 1, 3, 4, 6, 7, 8, 18
@@ -62,10 +63,12 @@ def read_states(path: Path) -> str:
         return ""
 
 
-def write_states(path: Path, content: str) -> None:
-    """Replaces the server-state file. Raises OSError."""
+def write_states(path: Path, content: str, account: Account | None = None) -> None:
+    """Replaces the server-state file, which `account` may read. Raises OSError."""
     new = path.with_name(f"{path.name}.new")
     new.write_text(content)
+    if account is not None:
+        account.share(new)
     new.rename(path)
 
 

@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 from pointsman.compiler.plan import Plan
+from pointsman.engine.haproxy.account import Account
 from pointsman.schema.problem import ObjectId, Problem
 
 _ALERT = re.compile(r"^\[ALERT\]\s+\(\d+\)\s*:\s*(.*)$", re.MULTILINE)
@@ -19,14 +20,18 @@ _CLOSING = re.compile(r"Error\(s\) found in configuration|Fatal errors found|Som
 _REMEDY = "; change this or remove it, the last good configuration stays in force"
 
 
-async def check_configuration(binary: Path, configuration: Path) -> str:
-    """What `haproxy -c` says against a configuration file; "" when it accepts it."""
+async def check_configuration(binary: Path, configuration: Path, account: Account | None = None) -> str:
+    """What `haproxy -c`, run by `account`, says against a configuration file; "" when it accepts it."""
     process = await asyncio.create_subprocess_exec(
         binary,
         *("-c", "-f", configuration),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
+        cwd="/",  # it goes back to where it began, which that user must be able to
+        user=account.user if account else None,
+        group=account.group if account else None,
+        extra_groups=() if account else None,
     )
     try:
         async with asyncio.timeout(60):

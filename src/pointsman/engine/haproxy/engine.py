@@ -21,6 +21,7 @@ from pointsman.compiler.difference import (
     difference,
 )
 from pointsman.compiler.plan import Listener, Plan, Server
+from pointsman.engine.haproxy.account import RUN, Account
 from pointsman.engine.haproxy.carry import carry_held, carry_states, held_back, read_states, write_states
 from pointsman.engine.haproxy.check import check_configuration, refusals
 from pointsman.engine.haproxy.generation import CONFIGURATION, Generations, digest_of
@@ -28,9 +29,9 @@ from pointsman.engine.haproxy.judgement import dead_servers, tell
 from pointsman.engine.haproxy.ledger import Entry, read_entry, write_entry
 from pointsman.engine.haproxy.probe import refused_binds
 from pointsman.engine.haproxy.runtime import NotAtRunTime, delete_lingering, describe, perform
-from pointsman.engine.haproxy.socket import EngineUnreachable, ask_master
+from pointsman.engine.haproxy.socket import EngineUnreachable, ask_for_reload
 from pointsman.engine.haproxy.supervisor import Supervisor
-from pointsman.engine.haproxy.worker import Worker, await_generation
+from pointsman.engine.haproxy.worker import Worker, await_generation, meet_first
 from pointsman.engine.outcome import Outcome, Verdicts
 from pointsman.schema.event import Event, Severity
 from pointsman.schema.problem import Problem
@@ -47,16 +48,20 @@ _HOPELESS_SECONDS = 1.0
 class HaproxyEngine:
     """The engine of one home. Call `start` first and run `run` beside; the launcher runs the processes.
 
-    `on_event` is called with each event of the engine itself. Raises ValueError when the home's path is too
-    long for a socket.
+    `on_event` is called with each event of the engine itself. Its processes run as `account`, for which the home was
+    opened, or as the launcher itself. Raises ValueError when the home's path is too long for a socket.
     """
 
-    def __init__(self, home: Path, binary: Path, on_event: Callable[[Event], None]) -> None:
+    def __init__(
+        self, home: Path, binary: Path, on_event: Callable[[Event], None], account: Account | None = None
+    ) -> None:
+        self._home = home
         self._run = home / "run"
         self._binary = binary
         self._on_event = on_event
-        self._generations = Generations(home / "engine")
-        self._supervisor = Supervisor(home, binary)
+        self._account = account
+        self._generations = Generations(home / "engine", account)
+        self._supervisor = Supervisor(home, binary, account)
         self._worker: Worker | None = None
         self._finishing: list[Worker] = []
         self._last_words: list[Sample] = []
@@ -83,6 +88,9 @@ class HaproxyEngine:
     async def start(self) -> None:
         """Adopts a worker that runs or is being started. What it serves is proven at the first `apply`."""
         self._run.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self._home / RUN).mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._supervisor.is_asked_for_another_account():
+            await self._supervisor.end()
         self._number = self._generations.current()
         async with self._acting:
             await self._present()
@@ -184,16 +192,8 @@ class HaproxyEngine:
     # Finding out
 
     @property
-    def _worker_socket(self) -> Path:
-        return self._run / "haproxy.sock"
-
-    @property
-    def _master_socket(self) -> Path:
-        return self._run / "haproxy-master.sock"
-
-    @property
     def _states(self) -> Path:
-        return self._run / "servers.state"
+        return self._home / "engine" / "servers.state"
 
     @property
     def _ledger(self) -> Path:
@@ -224,7 +224,7 @@ class HaproxyEngine:
             patience = 0.0
         while True:
             try:
-                worker = await Worker.meet(self._worker_socket)
+                worker = await meet_first(self._supervisor.workers)
                 break
             except EngineUnreachable:
                 if time.monotonic() - since >= patience:
@@ -308,7 +308,7 @@ class HaproxyEngine:
         complaint = ""
         if check:
             complaint = await check_configuration(
-                self._binary, self._generations.path(number) / CONFIGURATION
+                self._binary, self._generations.path(number) / CONFIGURATION, self._account
             )
         if complaint:
             await asyncio.to_thread(self._generations.remove, number)
@@ -356,11 +356,11 @@ class HaproxyEngine:
         former = self._number
         await asyncio.to_thread(self._generations.point, number)
         self._reloaded_at = time.monotonic()
-        answer = await self._ask_for_reload()
+        answer = await ask_for_reload(self._supervisor.master, _RETURN_SECONDS)
         successor = (
             None
             if answer.startswith("Success=0")
-            else await await_generation(self._worker_socket, number, _RETURN_SECONDS)
+            else await await_generation(self._supervisor.workers[0], number, _RETURN_SECONDS)
         )
         if successor is None:
             await asyncio.to_thread(self._generations.point, former)
@@ -377,23 +377,6 @@ class HaproxyEngine:
         await self._settle(successor, plan, number)
         return Outcome("reload", reasons, generation=number)
 
-    async def _ask_for_reload(self) -> str:
-        """What the master says to `reload`; if it ends on the way, the next one loads the new generation.
-
-        The master's socket comes up a little later than the worker's after a start, and one that is just
-        executing itself anew may drop a connection (2.8.25); a question that changes nothing shows that it
-        listens.
-        """
-        since = time.monotonic()
-        while True:
-            try:
-                if await ask_master(self._master_socket, "show proc", seconds=1.0):
-                    return await ask_master(self._master_socket, "reload")
-            except EngineUnreachable as error:
-                if time.monotonic() - since > _RETURN_SECONDS:
-                    return str(error)
-            await asyncio.sleep(0.01)
-
     async def _begin(self, plan: Plan) -> Outcome:
         """Has the launcher start the engine with the plan, where none runs."""
         if not self._supervisor.pid():
@@ -403,7 +386,9 @@ class HaproxyEngine:
         if problems:
             return self._refuse(problems)
         write_states(
-            self._states, carry_held(read_states(self._states), plan, dead_servers(plan, self._verdicts))
+            self._states,
+            carry_held(read_states(self._states), plan, dead_servers(plan, self._verdicts)),
+            self._account,
         )
         former = self._number
         await asyncio.to_thread(self._generations.point, number)
@@ -411,7 +396,7 @@ class HaproxyEngine:
         self._supervisor.ask()
         begun = time.monotonic()
         worker = await await_generation(
-            self._worker_socket,
+            self._supervisor.workers[0],
             number,
             _START_SECONDS,
             lambda: (
@@ -450,6 +435,7 @@ class HaproxyEngine:
         if self._generations.current() != number:
             await asyncio.to_thread(self._generations.point, number)
         self._in_force, self._number = plan, number
+        self._supervisor.renew()
         write_entry(self._ledger, Entry(worker.identity, number, tuple(sorted(worker.dynamic))))
         nodes = {(section.pool, server.node) for section in plan.sections for server in section.servers}
         self._verdicts = {node: verdict for node, verdict in self._verdicts.items() if node in nodes}
@@ -461,7 +447,9 @@ class HaproxyEngine:
         try:
             table = await worker.talk.ask("show servers state")
             dead = dead_servers(plan, self._verdicts)
-            write_states(self._states, await asyncio.to_thread(carry_states, table, plan, dead))
+            write_states(
+                self._states, await asyncio.to_thread(carry_states, table, plan, dead), self._account
+            )
         except BaseException:
             self._states_are_old = True
             raise

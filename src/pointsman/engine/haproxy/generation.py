@@ -1,7 +1,8 @@
 """Generations: the engine's whole configuration as directories, and which of them is `current`.
 
 Invariant: a generation that has been written never changes, `current` always leads to a complete one, and
-both are on disk before they are relied on. Files are 0600, directories 0700.
+both are on disk before they are relied on. Files are 0600 and directories 0700; where the engine has an account of its
+own, its group may read them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pointsman.compiler.plan import Plan
+from pointsman.engine.haproxy.account import Account
 from pointsman.private_file import sync
 
 CONFIGURATION = "haproxy.cfg"
@@ -56,8 +58,9 @@ def digest_of(plan: Plan) -> str:
 class Generations:
     """The generations below one directory (HOME/engine). All methods block on the disk."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, account: Account | None = None) -> None:
         self.directory = directory
+        self._account = account
 
     def path(self, number: int) -> Path:
         """A generation's directory."""
@@ -112,6 +115,10 @@ class Generations:
         _write(directory / CONFIGURATION, text_of(plan, number).encode())
         _write(directory / _MANIFEST, json.dumps(manifest).encode())
         fresh += [directory / CONFIGURATION, directory / _MANIFEST]
+        if self._account is not None:
+            directories = {directory, *((directory / path).parent for path in files)}
+            for target in (*fresh, *directories):  # links are shared already
+                self._account.share(target)
         if len(fresh) > _SYNC_WHOLE:
             os.sync()
         else:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 _PROMPT = b"\n> "
@@ -106,3 +107,21 @@ async def ask_master(path: Path, command: str, *, seconds: float = 30.0) -> str:
                 writer.close()
     except (OSError, TimeoutError) as error:
         raise EngineUnreachable(f"{path.name}: {error or 'no answer'}") from error
+
+
+async def ask_for_reload(master: Callable[[], Path], patience: float) -> str:
+    """What the master says to `reload`, or why none answered in `patience` seconds; `master` tells its socket.
+
+    If it ends on the way, the next one loads the new generation. The master's socket comes up a little later than the
+    worker's after a start, and one that is just executing itself anew may drop a connection (2.8.25); a question that
+    changes nothing shows that it listens.
+    """
+    since = time.monotonic()
+    while True:
+        try:
+            if await ask_master(master(), "show proc", seconds=1.0):
+                return await ask_master(master(), "reload")
+        except EngineUnreachable as error:
+            if time.monotonic() - since > patience:
+                return str(error)
+        await asyncio.sleep(0.01)

@@ -5,15 +5,19 @@ Invariant: engines.json is replaced whole and only when it changes.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
+from pointsman.engine.haproxy.account import CAPABILITIES, RUN, Account
 from pointsman.private_file import write_private
 
 ENGINE = "haproxy"
+_END_SECONDS = 10.0
 _SOCKET_BYTES = 97
 """Longest path of a socket in HAProxy, which adds ten bytes to it while it binds (the kernel takes 107)."""
 
@@ -21,32 +25,62 @@ _SOCKET_BYTES = 97
 class Supervisor:
     """The launcher of one home, which may not be there (a control plane run by hand, a test).
 
-    Raises ValueError when the home's path is too long for a socket.
+    The engine is to run as `account`, or as the launcher itself. Raises ValueError when the home's path is too long
+    for a socket.
     """
 
-    def __init__(self, home: Path, binary: Path) -> None:
+    def __init__(self, home: Path, binary: Path, account: Account | None) -> None:
         run = home / "run"
         self._engines = run / "engines.json"
         self._launcher = run / "launcher.json"
         self.log = home / "log" / "haproxy.log"
         configuration = home / "engine" / "current" / "haproxy.cfg"
-        master = run / "haproxy-master.sock"
-        if len(str(master).encode()) > _SOCKET_BYTES:
+        self._master = home / RUN / "master.sock"
+        self._former_master = run / "haproxy-master.sock"
+        self.workers = (home / RUN / "worker.sock", run / "haproxy.sock")
+        """Where a worker answers: the second is the place that versions before 0.2 used."""
+        if len(str(home / RUN / "internal.sock").encode()) > _SOCKET_BYTES:
             raise ValueError(f"the path of {home} is too long for its sockets; choose a shorter --home")
         self._entry: dict[str, object] = {
             "name": ENGINE,
-            "argv": [str(binary), "-W", "-S", f"{master},mode,600", "-f", str(configuration)],
+            "argv": [str(binary), "-W", "-S", f"{self._master},mode,660", "-f", str(configuration)],
             "log": str(self.log),
-            "master_socket": str(master),
+            "master_socket": str(self._master),
         }
+        if account is not None:
+            self._entry |= {
+                "user": account.user,
+                "group": account.group,
+                "capabilities": list(CAPABILITIES),
+            }
 
     def log_size(self) -> int:
         """Bytes in the engine's log; the place from which `log_since` reads what comes."""
         return self.log.stat().st_size if self.log.exists() else 0
 
     def is_asked(self) -> bool:
-        """Whether the launcher has been asked to run the engine."""
-        return self._entry in self._read()
+        """Whether the launcher has been asked to run the engine, as now or by an earlier version."""
+        return any(entry.get("name") == ENGINE for entry in self._read())
+
+    def is_asked_for_another_account(self) -> bool:
+        """Whether the engine that the launcher was asked for runs as a user who cannot read what we write now."""
+        accounts = [
+            (e["user"], e.get("group")) for e in self._read() if e.get("name") == ENGINE and "user" in e
+        ]
+        return any(account != (self._entry.get("user"), self._entry.get("group")) for account in accounts)
+
+    def master(self) -> Path:
+        """Where the master of the engine that runs answers: as the launcher wrote down, which started or adopted it."""
+        try:
+            return Path(json.loads(self._launcher.read_text())["children"][ENGINE]["master_socket"])
+        except (OSError, ValueError, KeyError, TypeError):
+            former = self._former_master
+            return former if former.exists() and not self._master.exists() else self._master
+
+    def renew(self) -> None:
+        """Has the engine started as we would now, when it is started the next time. Raises OSError."""
+        if self._entry not in self._read():
+            self.ask()
 
     def ask(self) -> None:
         """Asks the launcher to run the engine, at once if it waits before another try. Raises OSError."""
@@ -68,6 +102,20 @@ class Supervisor:
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             return 0
         return pid if int(start) == content.get("start") else 0
+
+    async def end(self) -> None:
+        """Asks the launcher to stop the engine and waits until it has, at most ten seconds. Raises OSError."""
+        self.withdraw()
+        until = time.monotonic() + _END_SECONDS
+        while self.pid() and self._runs() and time.monotonic() < until:  # noqa: ASYNC110 # another process
+            await asyncio.sleep(0.05)
+
+    def _runs(self) -> bool:
+        """Whether the launcher has an engine running, which may be one that it is ending."""
+        try:
+            return ENGINE in json.loads(self._launcher.read_text())["children"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
 
     def log_since(self, start: int) -> str:
         """What the engine wrote to its log from a position on, the first MiB of it."""

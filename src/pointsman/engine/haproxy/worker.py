@@ -10,7 +10,7 @@ import contextlib
 import os
 import select
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,6 +86,16 @@ class Worker:
             with contextlib.suppress(OSError):
                 os.close(self.pidfd)
             self.pidfd = -1
+
+
+async def meet_first(paths: Sequence[Path]) -> Worker:
+    """The worker that answers on the first of several runtime sockets where one does. Raises EngineUnreachable."""
+    for path in paths[:-1]:
+        try:
+            return await Worker.meet(path)
+        except EngineUnreachable:
+            continue
+    return await Worker.meet(paths[-1])
 
 
 async def await_generation(

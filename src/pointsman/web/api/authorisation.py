@@ -11,6 +11,15 @@ from pointsman.web.answer import Answer, error_answer
 from pointsman.web.api.request import SAFE
 
 
+def refuse_export(caller: Author) -> Answer | None:
+    """The refusal of a caller who may read objects one by one, but not take the whole configuration away."""
+    if caller.name == ADMIN or caller.surface == "local":
+        return None
+    return error_answer(
+        403, "auth.forbidden", f"the user {caller.name!r} may not export the configuration", {}
+    )
+
+
 def refuse(caller: Author, method: str) -> Answer | None:
     """The refusal of a request that the caller has no right to, else None.
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pointsman.control.apply import Applied
+from pointsman.control.import_report import sentence
+from pointsman.control.importer import Importer
 from pointsman.control.status import PoolView, Status
 from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.health import NodeState
@@ -91,7 +93,9 @@ def _errors(status: Status) -> list[str]:
         for node in pool.nodes
         if node.state is NodeState.DEAD
     ]
-    return list(dict.fromkeys((*wrong, *silent, *dead)))
+    documents = status.documents
+    unread = [documents.sentence] if documents is not None and documents.outcome == "failed" else []
+    return list(dict.fromkeys((*wrong, *silent, *dead, *unread)))
 
 
 def _nodes(pool: PoolView, setting: str) -> list[str]:
@@ -121,6 +125,17 @@ def applied_body(applied: Applied) -> dict[str, Any]:
         "started": applied.started,
         "seconds": applied.seconds,
         "generation": applied.generation,
+    }
+
+
+def import_body(importer: Importer) -> dict[str, Any]:
+    """How the instance fares with configuration documents; `last` is None when none were ever imported."""
+    last = importer.last
+    return {
+        "managed": importer.watched is not None,
+        "directory": str(importer.watched or ""),
+        "pending_restart": list(importer.pending()),
+        "last": None if last is None else {**last.encoded(), "text": sentence(last), "cause": last.cause},
     }
 
 

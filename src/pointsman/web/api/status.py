@@ -1,16 +1,19 @@
 """The status tree: what this traffic manager is, how it fares, its counters, and our additions to it.
 
-`conditions`, `applies`, `history` and `events` are ours; the rest is the product's. Invariant: nothing here
-changes anything but `PUT history/<revision>?restore`, which makes the configuration what it was then.
+`conditions`, `config_document`, `config_import`, `licence`, `applies`, `history` and `events` are ours; the rest is the
+product's. Invariant: nothing here changes anything but `PUT history/<revision>?restore`, which makes the configuration
+what it was then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from pointsman.control.control import Control
 from pointsman.control.error import ControlError
+from pointsman.control.exports import export_configuration, read_wish
 from pointsman.schema.counter import StatisticType
 from pointsman.schema.event import Severity
 from pointsman.schema.problem import ObjectId
@@ -18,13 +21,15 @@ from pointsman.schema.resource import ResourceType
 from pointsman.schema.validate import Invalid
 from pointsman.telemetry.event_log import EventLog, EventQuery
 from pointsman.telemetry.history import History
-from pointsman.web.answer import Answer, error_answer, json_answer
+from pointsman.web.answer import JSON, Answer, error_answer, json_answer
+from pointsman.web.api.authorisation import refuse_export
 from pointsman.web.api.insight import (
     BadArgument,
     applied_body,
     argument,
     condition_body,
     event_body,
+    import_body,
     number,
     state_body,
     transaction_body,
@@ -38,12 +43,16 @@ LOCAL = "local_tm"
 THROUGHPUT_SECONDS = 10.0
 """What a virtual server's throughput is the mean of."""
 
+MEDIA_TYPES = {"yaml": "application/yaml", "json": JSON}
 _BRANCHES = (
     ("applies", False),
     ("conditions", False),
+    ("config_document", False),
+    ("config_import", False),
     ("events", False),
     ("history", False),
     ("information", False),
+    ("licence", False),
     ("state", False),
     ("statistics", True),
 )
@@ -89,10 +98,16 @@ class StatusHandler:
                 return self._information()
             case (_, "state"):
                 return json_answer(200, {"state": state_body(await self._control.status(), self._throughput)})
+            case (_, "licence"):
+                return json_answer(200, {"licence": asdict(self._control.licensing.view())})
             case (_, "statistics", *below):
                 return self._answer_statistics(path, tuple(below))
             case (_, "conditions", *below):
                 return self._conditions(request, tuple(below))
+            case (_, "config_import"):
+                return json_answer(200, {"config_import": import_body(self._control.importer)})
+            case (_, "config_document"):
+                return await self._document(request)
             case (_, "applies" | "history" | "events" as branch):
                 try:
                     return await self._ours(branch, request)
@@ -116,6 +131,17 @@ class StatusHandler:
         except ControlError as error:
             return error_answer(507, "storage.failed", str(error), {})
         return json_answer(200, {"revision": restored})
+
+    async def _document(self, request: Request) -> Answer:
+        if refusal := refuse_export(request.caller):
+            return refusal
+        try:
+            wish = read_wish({name: values[-1] for name, values in request.query.items()})
+        except ValueError as error:
+            return error_answer(400, "query.invalid", str(error))
+        exported = await export_configuration(self._control, wish, request.caller)
+        attachment = ("content-disposition", f'attachment; filename="configuration.{wish.form}"')
+        return Answer(200, exported.text.encode(), MEDIA_TYPES[wish.form], (attachment,))
 
     async def _ours(self, branch: str, request: Request) -> Answer:
         query = request.query

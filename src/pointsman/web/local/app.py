@@ -1,61 +1,74 @@
 """What the control socket offers to local commands: status, conditions, what a document would change, and
-applying it.
+applying it; and setting a user's password.
 
 Invariant: whoever can open the socket may do everything (its server lets only the owner and root in); every
 change is made through `Control` in the name `local:<unix user>`, as one transaction.
 
-GET /status, GET /conditions; POST /diff and POST /apply with {"objects": [...], "replace": bool, "reason":
-str, "wait": seconds}. Refusals are 400 with {"problems": [...]}, see `document.wire` for the shapes.
+GET /status, GET /conditions, GET /export?format=&secrets=&differences=; POST /diff and POST /apply with
+{"objects": [...], "replace": bool, "reason": str, "wait": seconds}; imports are in `imports`, licences in `licences`,
+passwords in `passwords`. Refusals are 400 with {"problems": [...]}, see `document.wire` for the shapes.
 """
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
-import enum
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from pointsman.compiler.check import check
-from pointsman.compiler.difference import AtRunTime, Nothing, Reload, difference
-from pointsman.compiler.listing import compare_listings, listing, secrets_of
-from pointsman.compiler.plan import Plan
 from pointsman.control.control import Control
 from pointsman.control.described import Edit, plan_edit
 from pointsman.control.error import Conflict, ControlError
+from pointsman.control.exports import export_configuration, read_wish
 from pointsman.control.merge import with_changes
 from pointsman.document.difference import Objects
-from pointsman.document.wire import decode_objects, encode_changes, encode_condition, encode_problem
+from pointsman.document.secret_hash import resolve_hashes
+from pointsman.document.wire import (
+    decode_objects,
+    encode_changes,
+    encode_condition,
+    encode_identity,
+    encode_problem,
+)
+from pointsman.identity.user import Users
 from pointsman.schema.problem import ObjectId, Problem
-from pointsman.schema.registry import RESOURCE_TYPES
+from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.validate import Invalid
 from pointsman.schema.value import LINE_LIMIT
 from pointsman.store import Author, Change
+from pointsman.web.local.engine import engine_difference
+from pointsman.web.local.imports import import_routes
+from pointsman.web.local.licences import licence_routes
+from pointsman.web.local.passwords import password_routes
+from pointsman.web.local.plain import plain
+from pointsman.web.local.request import LONGEST_WAIT, actor_of, invalid, read_body, refused
 
-BODY_LIMIT = 128 * 1024 * 1024
-LONGEST_WAIT = 300.0
 ATTEMPTS = 5
 """How often an apply that met somebody else's change is made anew."""
 
 
-def make_app(control: Control) -> ASGIApp:
+def make_app(control: Control, users: Users) -> ASGIApp:
     """The application for the control socket; its ASGI scope names the peer as client ("local:<unix user>",
     0).
     """
-    local = _Local(control)
+    local = _Local(control, users)
     routes = [
         Route("/status", local.status),
         Route("/conditions", local.conditions),
+        Route("/export", local.export),
         Route("/diff", local.diff, methods=["POST"]),
         Route("/apply", local.apply, methods=["POST"]),
+        *import_routes(control),
+        *licence_routes(control),
+        *password_routes(users),
     ]
     return Starlette(routes=routes)
 
@@ -71,8 +84,9 @@ class _Wish:
 
 
 class _Local:
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: Control, users: Users) -> None:
         self._control = control
+        self._users = users
 
     async def status(self, request: Request) -> Response:
         return JSONResponse(plain(await self._control.status()))
@@ -80,35 +94,50 @@ class _Local:
     async def conditions(self, request: Request) -> Response:
         return JSONResponse({"conditions": [encode_condition(c) for c in self._control.conditions()]})
 
+    async def export(self, request: Request) -> Response:
+        try:
+            wish = read_wish(dict(request.query_params))
+        except ValueError as error:
+            return refused((Problem(None, (), "request.invalid", str(error)),))
+        exported = await export_configuration(self._control, wish, actor_of(request, "cli"))
+        return JSONResponse(
+            {
+                "text": exported.text,
+                "left_out": exported.left_out,
+                "deleted": [encode_identity(identity) for identity in exported.deleted],
+            }
+        )
+
     async def diff(self, request: Request) -> Response:
         try:
-            wish = await _read(request)
+            wish = await self._resolved(await _read(request))
             edit = self._plan(wish)
             _check(self._control.snapshot, edit.changes)
             plan = self._control.preview(edit.changes)
         except Invalid as error:
-            return _refused(error.problems)
+            return refused(error.problems)
         except ControlError as error:
-            return _refused((Problem(None, (), "control.refused", str(error)),))
+            return refused((Problem(None, (), "control.refused", str(error)),))
+        control = self._control
         subjects = {change.identity for change in edit.changes}
         return JSONResponse(
             {
-                "revision": self._control.revision,
+                "revision": control.revision,
                 "changes": encode_changes(edit.shown),
                 "conditions": [encode_condition(c) for c in plan.conditions if c.subject in subjects],
-                **self._engine(plan, edit.changes),
+                **engine_difference(control, plan, edit.changes),
             }
         )
 
     async def apply(self, request: Request) -> Response:
         control = self._control
         try:
-            wish = await _read(request)
-            edit, revision = await self._commit(wish, _actor(request))
+            wish = await self._resolved(await _read(request))
+            edit, revision = await self._commit(wish, actor_of(request, "cli"))
         except Invalid as error:
-            return _refused(error.problems)
+            return refused(error.problems)
         except ControlError as error:
-            return _refused((Problem(None, (), "control.refused", str(error)),))
+            return refused((Problem(None, (), "control.refused", str(error)),))
         dealt_with = await control.wait_in_force(revision, wish.wait)
         subjects = {*wish.objects, *(change.identity for change in edit.changes)}
         found = [encode_condition(c) for c in control.conditions() if c.subject in subjects]
@@ -137,6 +166,11 @@ class _Local:
                     raise
         raise AssertionError("unreachable: the last attempt returns or raises")
 
+    async def _resolved(self, wish: _Wish) -> _Wish:
+        """The wish with stored secrets in the place of their hashes, which takes its time."""
+        objects = await asyncio.to_thread(resolve_hashes, wish.objects, self._control.objects, BY_PATH)
+        return dataclasses.replace(wish, objects=objects)
+
     def _plan(self, wish: _Wish) -> Edit:
         control = self._control
         stored = {
@@ -146,23 +180,6 @@ class _Local:
         }
         return plan_edit(stored, wish.objects, replace=wish.replace)
 
-    def _engine(self, plan: Plan, changes: tuple[Change, ...]) -> dict[str, Any]:
-        control = self._control
-        current = control.plan
-        secrets = secrets_of(control.snapshot) | secrets_of(
-            Snapshot(with_changes(control.snapshot.objects, changes)[0])
-        )
-        text = compare_listings(listing(current, secrets) if current else {}, listing(plan, secrets))
-        if current is None:
-            return {"engine": text, "act": "start", "reasons": ["nothing is in force yet"]}
-        match difference(current, plan):
-            case Nothing():
-                return {"engine": text, "act": "nothing", "reasons": []}
-            case AtRunTime():
-                return {"engine": text, "act": "runtime", "reasons": []}
-            case Reload(reasons):
-                return {"engine": text, "act": "reload", "reasons": list(reasons)}
-
 
 def _check(snapshot: Snapshot, changes: tuple[Change, ...]) -> None:
     candidate, touched = with_changes(snapshot.objects, changes)
@@ -171,14 +188,7 @@ def _check(snapshot: Snapshot, changes: tuple[Change, ...]) -> None:
 
 
 async def _read(request: Request) -> _Wish:
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > BODY_LIMIT:
-                raise _invalid(f"the request has more than {BODY_LIMIT} bytes; split the document")
-    except ClientDisconnect:
-        raise _invalid("the request ended early; send it again") from None
+    body = await read_body(request)
     try:
         data = json.loads(body)
         match data:
@@ -191,33 +201,4 @@ async def _read(request: Request) -> _Wish:
                 return _Wish(decode_objects(objects), data.get("replace") is True, reason, wait)
         raise ValueError("objects are missing")
     except (ValueError, TypeError, RecursionError) as error:
-        raise _invalid(f"the request is not what /apply and /diff take ({error}); use the command") from None
-
-
-def _invalid(message: str) -> Invalid:
-    return Invalid((Problem(None, (), "request.invalid", message),))
-
-
-def _refused(problems: tuple[Problem, ...]) -> Response:
-    return JSONResponse({"problems": [encode_problem(problem) for problem in problems]}, status_code=400)
-
-
-def _actor(request: Request) -> Author:
-    name = request.client.host if request.client else "local:unknown"
-    return Author(name=name, address="", surface="cli")
-
-
-def plain(value: Any) -> Any:
-    """A value of dataclasses, enums and mappings as JSON data."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    match value:
-        case enum.Enum():
-            return value.value
-        case ObjectId(type=kind, name=name):
-            return {"type": kind, "name": name}
-        case Mapping():
-            return {str(key): plain(inner) for key, inner in value.items()}
-        case tuple() | list():
-            return [plain(inner) for inner in value]
-    return value
+        raise invalid(f"the request is not what /apply and /diff take ({error}); use the command") from None

@@ -1,7 +1,7 @@
-"""The web page on 9090: login, and one page with services, pools and nodes as they are now.
+"""The web pages on 9090: login, one page with services, pools and nodes as they are now, and those about licences.
 
-Invariant: nothing here changes configuration; what is shown comes from `Control.status`, at most a second
-old.
+Invariant: nothing but the licences' pages changes configuration; what is shown comes from `Control.status`, at most a
+second old. An instance whose licence is not chosen yet asks for that before it shows anything else.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -23,6 +23,7 @@ from pointsman.console.template import Pages
 from pointsman.control.control import Control
 from pointsman.control.status import Status
 from pointsman.identity.user import Users
+from pointsman.web.ui.licences import LICENSES, UNLICENSED, Licences
 from pointsman.web.ui.overview import Overview, overview
 
 FRESH_SECONDS = 1.0
@@ -56,6 +57,7 @@ def make_app(control: Control, users: Users, *, health: Callable[[], str]) -> AS
         Route("/login", login.show),
         Route("/login", login.log_in, methods=["POST"]),
         Route("/logout", login.log_out, methods=["POST"]),
+        *Licences(control, pages).routes,
         Route("/healthz", healthz),
         Route("/static/{digest}/{name}", pages.static),
     ]
@@ -75,8 +77,16 @@ class _Screen:
 
     async def page(self, request: Request) -> Response:
         """GET /: the whole page."""
+        if self._control.licensing.choice_open:
+            return RedirectResponse(UNLICENSED, 303)
         session = request.state.session
-        values = {"view": await self._look(), "user": session.user, "csrf": session.csrf, "live": LIVE}
+        values = {
+            "view": await self._look(),
+            "user": session.user,
+            "csrf": session.csrf,
+            "live": LIVE,
+            "licenses": LICENSES,
+        }
         return self._pages.render("overview.html", values)
 
     async def fragment(self, request: Request) -> Response:

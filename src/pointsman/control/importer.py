@@ -1,0 +1,435 @@
+"""Imports configuration documents: base snapshot and documents make the whole configuration, in one transaction.
+
+Invariant: one import at a time, all of it or nothing; whatever is wrong with the documents, or with us, the last good
+configuration stays and `last` says why, with file and line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, Protocol, TypeVar
+
+from pointsman.compiler.check import check
+from pointsman.control.apply import ApplyLoop
+from pointsman.control.configuration import Configuration
+from pointsman.control.desired import Desired, plan_import
+from pointsman.control.error import Conflict, ControlError
+from pointsman.control.import_record import (
+    ImportResult,
+    Memory,
+    NoBase,
+    bounded,
+    forget,
+    has_base,
+    read_base,
+    read_memory,
+    write_base,
+    write_memory,
+)
+from pointsman.control.import_report import event_of, log_changes, log_result
+from pointsman.control.merge import with_changes
+from pointsman.document.difference import Objects
+from pointsman.document.fault import Fault, Faulty, Place, syntax_fault
+from pointsman.document.load import Document, load_import
+from pointsman.document.watch import Watcher, content_digest
+from pointsman.schema.condition import Condition, Standing
+from pointsman.schema.event import Event
+from pointsman.schema.problem import Problem
+from pointsman.schema.registry import BY_PATH
+from pointsman.schema.snapshot import Snapshot
+from pointsman.schema.validate import Invalid
+from pointsman.store import Author, Store
+
+ATTEMPTS = 5
+"""How often an import that met somebody else's change is planned anew."""
+WAIT_SECONDS = 60.0
+RETRY_SECONDS = 30.0
+"""When an import that the store could not take is tried again."""
+MOST_WARNINGS = 100
+AUTHOR = Author("documents", "", "import")
+"""The author of imports that nobody asked for by hand."""
+Restarting = Literal["", "asked", "pending"]
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+class Restart(Protocol):
+    """What is known of settings that the control plane reads only when it starts."""
+
+    def needed(self) -> tuple[Condition, ...]:
+        """A notice for each setting that waits for a restart."""
+
+    def ask(self) -> bool:
+        """Asks for a restart of the control plane; false when nobody can do it."""
+
+
+@dataclass(frozen=True)
+class ImportOrder:
+    """What to import: the documents `names` below `directory`.
+
+    `strict` refuses unknown keys. `restart` false lets settings that need a restart of the control plane wait for one.
+    """
+
+    directory: Path
+    names: tuple[str, ...] = ("config",)
+    strict: bool = False
+    restart: bool = True
+    trigger: Literal["start", "change", "command"] = "command"
+    author: Author = AUTHOR
+    wait_seconds: float = WAIT_SECONDS
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Documents as they were read, and the digest of the whole directory just before. `begun` is monotonic time."""
+
+    order: ImportOrder
+    document: Document
+    digest: str
+    begun: float = field(compare=False)
+
+    def faults(self, problems: tuple[Problem, ...]) -> tuple[Fault, ...]:
+        """The problems at their places; those of no described object at the directory as a whole."""
+        return tuple(
+            self.document.fault(problem) or Fault(str(self.order.directory), 1, 1, problem)
+            for problem in problems
+        )
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of an import. `desired` is what was changed, None when it did not come to that.
+
+    `timely` says that the engine dealt with it in time. `restart` is "" when no setting waits for one because of this
+    import, "asked" when one was asked for, "pending" when it is left to somebody.
+    """
+
+    result: ImportResult
+    desired: Desired | None = None
+    timely: bool = True
+    restart: Restarting = ""
+
+
+class Importer:
+    """Imports documents into one running traffic manager."""
+
+    def __init__(
+        self,
+        home: Path,
+        store: Store,
+        configuration: Configuration,
+        loop: ApplyLoop,
+        on_event: Callable[[Event], None],
+    ) -> None:
+        self._home = home
+        self._store = store
+        self._configuration = configuration
+        self._loop = loop
+        self._on_event = on_event
+        self._turn = asyncio.Lock()
+        self._memory = read_memory(home)
+        self._begun: tuple[Loaded, Desired, int] | None = None
+        self._tried = ""
+        self._try_again = False
+        self.watched: Path | None = None
+        """The directory whose documents manage this instance, or None."""
+        self.restart: Restart | None = None
+        """Set by the composition root when it knows how the management services listen."""
+
+    @property
+    def last(self) -> ImportResult | None:
+        """The last import, whoever asked for it."""
+        return self._memory.last
+
+    def pending(self) -> tuple[str, ...]:
+        """A sentence for each setting that waits for a restart of the control plane."""
+        waiting = self.restart.needed() if self.restart is not None else ()
+        return tuple(f"{condition.subject}: {condition.message}" for condition in waiting)
+
+    def conditions(self) -> tuple[Condition, ...]:
+        """What the import in force passed over, and what waits for a restart, as remarks on the objects."""
+        passed_over = tuple(
+            Condition(
+                fault.problem.subject,
+                Standing.WARNING,
+                fault.problem.code,
+                f"{fault.problem.message} ({fault.file}:{fault.line})",
+                fault.problem.path,
+            )
+            for fault in self._memory.remarks
+            if fault.problem.subject is not None
+        )
+        return passed_over + (self.restart.needed() if self.restart is not None else ())
+
+    def base(self) -> Objects | None:
+        """The base snapshot, None when there is none that can be read."""
+        try:
+            return read_base(self._home)
+        except NoBase:
+            return None
+
+    async def take_snapshot(self) -> int:
+        """Makes the present configuration the base snapshot; returns its revision. Raises `OSError`."""
+        objects, revision = self._store.objects, self._store.revision
+        await asyncio.to_thread(write_base, self._home, objects, revision)
+        return revision
+
+    async def preview(self, order: ImportOrder) -> tuple[Document, Desired]:
+        """What an import would do, fully checked; nothing comes of it. Raises `Faulty`, `NoBase`."""
+        loaded = await self._read(order)
+        base = await asyncio.to_thread(read_base, self._home)
+        return loaded.document, await self._planned(loaded, base)
+
+    async def run(self, order: ImportOrder) -> Imported:
+        """Imports, waits until the engine has dealt with it, and undoes it when the engine refuses everything."""
+
+        async def act() -> Imported:
+            loaded = await self._read(order)
+            base = await asyncio.to_thread(read_base, self._home)
+            return await self._concluded(*await self._commit(loaded, base))
+
+        async with self._turn:
+            waited_before = set(self.pending())
+            imported = await self._guarded(order, act())
+            if imported.result.outcome == "failed" or not set(self.pending()) - waited_before:
+                return imported
+            asked = order.restart and self.restart is not None and self.restart.ask()
+            return replace(imported, restart="asked" if asked else "pending")
+
+    async def follow(self, order: ImportOrder) -> None:
+        """Imports whenever something below the order's directory changes, for ever."""
+        order = replace(order, trigger="change")
+        async with Watcher(order.directory) as watcher:
+            # What changed between the start's import and the watcher's first look.
+            changed = await asyncio.to_thread(content_digest, order.directory) != self._tried
+            while True:
+                if changed:
+                    await self.run(order)
+                changed = True
+                try:
+                    async with asyncio.timeout(RETRY_SECONDS if self._try_again else None):
+                        await watcher.change()
+                except TimeoutError:
+                    continue
+
+    # Before the first generation
+
+    async def deploy(self, base: ImportOrder | None, watched: ImportOrder | None, furnished: Objects) -> None:
+        """The first start: base documents on what the instance was `furnished` with, the snapshot of that, and the
+        watched documents on top. Nothing is stored before all of it is checked.
+
+        Called again after a crash it finishes the job. Raises `Faulty` with every fault, `NoBase`, `ControlError`.
+        """
+        faults: list[Fault] = []
+
+        async def checked(order: ImportOrder, below: Objects) -> tuple[Loaded | None, Objects]:
+            try:
+                loaded = await self._read(order)
+                desired = await self._planned(loaded, below)
+            except Faulty as error:
+                faults.extend(error.faults)
+                return None, below
+            return loaded, desired.leads_to
+
+        on_base, on_top = None, None
+        below: Objects = self._store.objects
+        if has_base(self._home):
+            below = await asyncio.to_thread(read_base, self._home)
+        elif base is not None:
+            on_base, below = await checked(base, furnished)
+        if watched is not None:
+            on_top, _ = await checked(watched, below)
+        if faults:
+            raise Faulty(tuple(faults))
+        if on_base is not None:
+            self._begun = await self._commit(on_base, furnished)
+        if not has_base(self._home):
+            await self.take_snapshot()
+        if on_top is not None:
+            self._begun = await self._commit(on_top, await asyncio.to_thread(read_base, self._home))
+
+    async def resume(self, watched: ImportOrder) -> None:
+        """A later start: imports the watched documents, unless they are those of the last import."""
+        digest = await asyncio.to_thread(content_digest, watched.directory)
+        if digest == self._memory.digest:
+            self._tried = digest
+            return
+
+        async def begin() -> None:
+            loaded = await self._read(watched)
+            base = await asyncio.to_thread(read_base, self._home)
+            self._begun = await self._commit(loaded, base)
+
+        await self._guarded(watched, begin())
+
+    async def conclude(self) -> ImportResult | None:
+        """Says what became of the import that the start began, now that the apply loop runs; None without one."""
+        if self._begun is None:
+            return None
+        begun, self._begun = self._begun, None
+        async with self._turn:
+            return (await self._guarded(begun[0].order, self._concluded(*begun))).result
+
+    def begin_anew(self) -> None:
+        """Forgets the first start, which the engine refused, so that the next start is the first. Raises `OSError`."""
+        forget(self._home)
+
+    # Steps
+
+    async def _guarded(self, order: ImportOrder, act: Awaitable[T]) -> T | Imported:
+        """What `act` gives, or a failed import."""
+        self._try_again = False
+        begun = time.monotonic()
+        try:
+            return await act
+        except Faulty as error:
+            faults = error.faults
+        except (NoBase, ControlError, OSError) as error:
+            self._try_again = isinstance(error, ControlError | OSError)
+            faults = (syntax_fault(Place(str(order.directory), 1, 1), str(error)),)
+        except Exception as error:
+            # What a document brought about must not end the control plane: it would end its successor as well.
+            _log.exception("importing %s met a fault of the program", order.directory)
+            text = f"met a fault of the program ({type(error).__name__}; its log has the details); report it"
+            faults = (syntax_fault(Place(str(order.directory), 1, 1), text),)
+        digest = await asyncio.to_thread(content_digest, order.directory)
+        result = self._result(order, digest, begun)
+        return Imported(await self._conclude(order, _failed(result, faults), self._memory.remarks))
+
+    async def _read(self, order: ImportOrder) -> Loaded:
+        """The documents. Raises `Faulty`."""
+        begun = time.monotonic()
+        digest = await asyncio.to_thread(content_digest, order.directory)
+        if order.trigger != "command":
+            self._tried = digest
+        document = await asyncio.to_thread(
+            load_import, order.directory, BY_PATH, order.names, complete=False, tolerant=not order.strict
+        )
+        return Loaded(order, document, digest, begun)
+
+    async def _planned(self, loaded: Loaded, base: Objects) -> Desired:
+        """What would be changed, fully checked. Raises `Faulty`."""
+        stored, snapshot = self._store.objects, self._configuration.snapshot
+
+        def plan() -> Desired:
+            desired = plan_import(stored, base, loaded.document.objects)
+            candidate, touched = with_changes(snapshot.objects, desired.edit.changes)
+            if problems := check(Snapshot(candidate), touched):
+                raise Invalid(problems)
+            return desired
+
+        try:
+            return await asyncio.to_thread(plan)
+        except Invalid as error:
+            raise Faulty(loaded.faults(error.problems)) from None
+
+    async def _commit(self, loaded: Loaded, base: Objects) -> tuple[Loaded, Desired, int]:
+        """Stores what is desired, planned anew when somebody else stored something meanwhile.
+
+        Raises `Faulty`, `ControlError`.
+        """
+        order = loaded.order
+        reason = f"import of {order.directory}"
+        for attempt in range(ATTEMPTS):
+            stored, revision = self._store.objects, self._store.revision
+            try:
+                desired = await asyncio.to_thread(plan_import, stored, base, loaded.document.objects)
+                if desired.edit.changes:
+                    revision = await self._configuration.edit(
+                        order.author, desired.edit.changes, reason, base=revision
+                    )
+            except Invalid as error:
+                raise Faulty(loaded.faults(error.problems)) from None
+            except Conflict:
+                if attempt == ATTEMPTS - 1:
+                    raise
+                continue
+            log_changes(desired.edit.shown)
+            return loaded, desired, revision
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _concluded(self, loaded: Loaded, desired: Desired, revision: int) -> Imported:
+        """What became of a commit, once the engine has dealt with it."""
+        order = loaded.order
+        timely = await self._loop.wait_for(revision, order.wait_seconds)
+        stuck = self._loop.stuck if timely and self._loop.in_force < revision else ()
+        result = self._result(order, loaded.digest, loaded.begun)
+        if stuck:
+            faults = (*loaded.faults(stuck), *await self._undo(loaded, desired, revision))
+            refused = replace(_failed(result, faults), refused=True, revision=self._store.revision)
+            concluded = await self._conclude(order, refused, self._memory.remarks)
+            return Imported(concluded, desired, timely)
+        remarks = (*loaded.document.remarks, *loaded.faults(desired.remarks))
+        warnings = self._warnings(loaded, desired)
+        if not timely:
+            warnings = (f"the engine has not dealt with it in {order.wait_seconds:g} s", *warnings)
+        acts = [change.act for change in desired.edit.shown]
+        result = replace(
+            result,
+            outcome="warnings" if remarks or warnings else "ok",
+            revision=revision,
+            objects=len(loaded.document.objects),
+            created=acts.count("created"),
+            changed=acts.count("changed"),
+            deleted=acts.count("deleted"),
+            remarks=bounded(remarks)[0],
+            warnings=warnings[:MOST_WARNINGS],
+        )
+        return Imported(await self._conclude(order, result, bounded(remarks)[0]), desired, timely)
+
+    async def _undo(self, loaded: Loaded, desired: Desired, revision: int) -> tuple[Fault, ...]:
+        """Takes a refused import back; the faults for which that did not work."""
+        order = loaded.order
+        if not desired.undo:
+            return ()
+        reason = f"the engine refused the import of {order.directory}"
+        try:
+            undone = await self._configuration.edit(order.author, desired.undo, reason, base=revision)
+        except (ControlError, Invalid) as error:
+            text = f"the refused import could not be undone ({error}); restore revision {revision - 1}"
+            return (syntax_fault(Place(str(order.directory), 1, 1), text),)
+        await self._loop.wait_for(undone, order.wait_seconds)
+        return ()
+
+    def _warnings(self, loaded: Loaded, desired: Desired) -> tuple[str, ...]:
+        """What has to be said of the objects that were described or changed."""
+        subjects = {*loaded.document.objects, *(change.identity for change in desired.edit.changes)}
+        return tuple(
+            f"{c.subject}: {c.message}"
+            for c in self._loop.conditions()
+            if c.subject in subjects and c.standing in (Standing.WARNING, Standing.REJECTED)
+        )
+
+    def _result(self, order: ImportOrder, digest: str, begun: float) -> ImportResult:
+        return ImportResult(
+            time=time.time(),
+            outcome="ok",
+            trigger=order.trigger,
+            directory=str(order.directory),
+            digest=digest,
+            revision=self._store.revision,
+            seconds=time.monotonic() - begun,
+        )
+
+    async def _conclude(
+        self, order: ImportOrder, result: ImportResult, remarks: tuple[Fault, ...]
+    ) -> ImportResult:
+        """Tells of a result everywhere and remembers it, with the `remarks` that are in force now."""
+        digest = self._memory.digest
+        if order.trigger != "command":
+            digest = "" if result.outcome == "failed" else result.digest
+        self._memory = Memory(result, remarks, digest)
+        await asyncio.to_thread(write_memory, self._home, self._memory)
+        log_result(result)
+        self._on_event(event_of(result, order.author.name))
+        return result
+
+
+def _failed(result: ImportResult, faults: tuple[Fault, ...]) -> ImportResult:
+    kept, more = bounded(faults)
+    return replace(result, outcome="failed", faults=kept, more=more)

@@ -1,0 +1,76 @@
+"""How the launcher talks with an engine, and how it takes over one that runs already.
+
+Invariant: an engine counts as ours only when its master socket answers from a process that runs the program we would
+start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import struct
+import time
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from pointsman.launcher.process import Running, runs
+
+_ANSWER_SECONDS = 2.0
+"""How long an engine that was started before us may take until its master answers."""
+
+
+def ask(path: str, question: str) -> tuple[str, int]:
+    """The answer of an engine's master socket and the master's pid; ("", 0) without an answer in 1 s."""
+    answer = b""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as talk:
+        talk.settimeout(1.0)
+        talk.connect(path)
+        pid = struct.unpack("3i", talk.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+        talk.sendall(question.encode() + b"\n")
+        talk.shutdown(socket.SHUT_WR)  # without it the master keeps the connection open after its answer
+        while part := talk.recv(65536):
+            answer += part
+        return answer.decode(errors="replace"), pid
+    return "", 0
+
+
+def is_listening(master_socket: str) -> bool:
+    """Whether the master hears: HAProxy (2.8) loses a signal that comes before its master's socket is up."""
+    return ask(master_socket, "show proc")[0] != ""
+
+
+def is_idle(master_socket: str) -> bool:
+    """Whether a stopping engine has no request or client in work; false when it does not answer.
+
+    Connections that idly wait for a next request are no sessions and do not count: with
+    `option idle-close-on-response` (HAProxy 2.8) they would otherwise hold the engine for minutes.
+    """
+    answer, _ = ask(master_socket, "show proc")
+    workers = [words[0] for line in answer.splitlines() if (words := line.split())[1:2] == ["worker"]]
+    sessions = "".join(ask(master_socket, f"@!{worker} show sess")[0] for worker in workers)
+    return bool(workers) and sessions.count(" fe=") == sessions.count(" fe=GLOBAL ")
+
+
+def adopt_engine(programs: Collection[str], master_socket: str, former: Mapping[str, Any]) -> Running | None:
+    """The engine that runs one of `programs` and answers on its master socket, or None.
+
+    What `former`, a record of the last launcher, names must be the same process (start time). One that was started
+    but does not answer within two seconds is ended: a second engine could not bind its addresses.
+    """
+    programs = {os.path.realpath(program) for program in programs}
+    recorded = Running.adopt(former["pid"], former["start"]) if former else None
+    until = time.monotonic() + (_ANSWER_SECONDS if recorded else 0.0)
+    answer, pid = ask(master_socket, "show proc")
+    while not answer and time.monotonic() < until:
+        time.sleep(0.02)
+        answer, pid = ask(master_socket, "show proc")
+    if recorded is not None and (not answer or pid != recorded.pid):
+        if not answer and runs(recorded.pid, programs):
+            recorded.send(signal.SIGKILL)
+        recorded.reap()
+        recorded = None
+    if answer and runs(pid, programs):
+        return recorded or Running.adopt(pid)
+    return None

@@ -1,0 +1,1 @@
+"""What the product's services ask of other machines over HTTP, within bounds."""
