@@ -43,6 +43,12 @@ class Instance(Protocol):
     def apply(self, objects: Objects, *, replace: bool, reason: str) -> Json:
         """Applies `objects` and waits until they are in force."""
 
+    def certificate(self) -> Json:
+        """The certificate that the instance presents, as REST shows it."""
+
+    def replace_certificate(self, public: str, private: str) -> Json:
+        """Has it present another one (PEM) from the next connection on; the new one, as REST shows it."""
+
 
 class LocalInstance:
     """The instance of a home directory on this machine."""
@@ -72,6 +78,17 @@ class LocalInstance:
             "wait": WAIT_SECONDS,
         }
         return self._ask("POST", "/apply", body)
+
+    def certificate(self) -> Json:
+        """See `Instance`."""
+        found: Json = self._ask("GET", "/certificate", None)["certificate"]
+        return found
+
+    def replace_certificate(self, public: str, private: str) -> Json:
+        """See `Instance`."""
+        pair = {"public": public, "private": private}
+        found: Json = self._ask("POST", "/certificate", pair)["certificate"]
+        return found
 
     def run_import(self, order: Json) -> Json:
         """Imports documents that the instance reads itself, or says what that would do; see `web.local.imports`."""
