@@ -27,10 +27,12 @@ test-browser: install
 	@echo "There is no browser suite yet: the page on 9090 is tested over HTTPS by tests/e2e."
 
 lint: install
-	$(BIN)/ruff check src tests tools
-	$(BIN)/ruff format --check src tests tools
+	$(BIN)/ruff check src tests tools container
+	$(BIN)/ruff format --check src tests tools container
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
+	$(BIN)/hadolint container/Dockerfile
+	$(BIN)/shellcheck tools/bootstrap.sh .ci/run $$(find container/zeus -type f)
 
 measure: install
 	$(BIN)/python -m tools.measure

@@ -49,6 +49,7 @@ class Instance:
         self.home = home
         self.before = before
         self.flags = flags
+        self.ports = ("--rest-port", "0", "--ui-port", "0", "--control-port", "0")
         self.output = home.parent / f"{home.name}.out"
         self.password_file = home.parent / f"{home.name}.password"
         self.password_file.write_text("secret-for-tests\n")
@@ -60,8 +61,8 @@ class Instance:
         ready = self.home / "ready.json"
         command = [
             *self.before,
-            sys.executable, "-m", "pointsman", "run", "--home", str(self.home), "--rest-port", "0", "--ui-port", "0",
-            "--control-port", "0", "--password-file", str(self.password_file), "--ready-file", str(ready), *self.flags,
+            sys.executable, "-m", "pointsman", "run", "--home", str(self.home), *self.ports,
+            "--password-file", str(self.password_file), "--ready-file", str(ready), *self.flags,
         ]  # fmt: skip
         environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
         with self.output.open("ab") as out:

@@ -17,6 +17,7 @@ from typing import Any
 from pointsman.schema.counter import STATISTIC_TYPES, Counter, CounterKind, StatisticType
 from pointsman.schema.registry import RESOURCE_TYPES
 from pointsman.schema.resource import Key, Kind, ResourceType, Settings, ValueKind
+from tools import container_page
 
 NOTICE = "<!-- Made from the schema by `make docs`: change the schema, not this page. -->"
 
@@ -34,6 +35,7 @@ def pages(types: Iterable[ResourceType], statistics: Iterable[StatisticType]) ->
     ordered = sorted(types, key=lambda kind: kind.path)
     made = {page_name(kind): _resource_page(kind) for kind in ordered}
     made["statistics.md"] = _statistics_page(sorted(statistics, key=lambda leaf: leaf.path))
+    made[container_page.NAME] = _page(*container_page.parts())
     made["README.md"] = _index_page(ordered)
     return made
 
@@ -61,7 +63,8 @@ def _index_page(types: Sequence[ResourceType]) -> str:
     return _page(
         "# Reference",
         "What can be configured, key by key, as REST, documents and the command line know it. Counters are"
-        " under [Statistics](statistics.md).",
+        " under [Statistics](statistics.md), variables and exit statuses of a container under"
+        f" [Starting a container]({container_page.NAME}).",
         _table(("Type", "REST path", "What it is for"), rows),
     )
 

@@ -7,6 +7,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from tests.container.manifest import manifests, of_kind
+
+from pointsman.provision.variable import VARIABLES
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTAINER = ROOT / "container"
@@ -63,3 +66,33 @@ def test_scripts_work_without_an_environment(path: Path) -> None:
     assert "ZEUSHOME=${ZEUSHOME:-/usr/local/zeus}" in lines
     assert lines[-1].startswith("exec /usr/local/lib/pointsman/bin/") and lines[-1].endswith('"$@"')
     assert path.stat().st_mode & 0o111 == 0o111
+
+
+def test_the_example_names_this_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    for file in (CONTAINER / "compose.yaml", CONTAINER / "kubernetes" / "statefulset.yaml"):
+        assert set(re.findall(r"pointsman:([\w.]+)", file.read_text())) == {version}
+
+
+def test_the_manifests_are_modest_and_agree() -> None:
+    """R13: no pod is privileged; every volume, variable and port is one that exists."""
+    (container,) = (pod := of_kind("StatefulSet")["spec"]["template"]["spec"])["containers"]
+    security = container["securityContext"]
+    assert security["capabilities"] == {"add": ["NET_ADMIN", "NET_RAW"]}
+    assert security["readOnlyRootFilesystem"] and not security["allowPrivilegeEscalation"]
+    claims = {claim["metadata"]["name"] for claim in of_kind("StatefulSet")["spec"]["volumeClaimTemplates"]}
+    assert {one["name"] for one in container["volumeMounts"]} == claims | {
+        one["name"] for one in pod["volumes"]
+    }
+    assert {one["name"] for one in container["env"]} <= {variable.name for variable in VARIABLES}
+    assert {port["containerPort"] for port in container["ports"]} >= {80, 9070, 9080, 9090}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/healthz", "port": 9070, "scheme": "HTTPS"}
+    selector = of_kind("StatefulSet")["spec"]["selector"]["matchLabels"]
+    for service in (one for one in manifests() if one["kind"] == "Service"):
+        assert service["spec"]["selector"] == selector
+        assert {port.get("targetPort", port["port"]) for port in service["spec"]["ports"]} <= {
+            80,
+            9070,
+            9080,
+            9090,
+        }

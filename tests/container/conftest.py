@@ -15,7 +15,17 @@ from tests.container.docker import Container, Containers, Docker, node
 from tools.docker_engine import NoEngine, engine
 
 ROOT = Path(__file__).resolve().parents[2]
-CONTEXT = ("container", "src", ".dockerignore", "LICENSE", "README.md", "pyproject.toml")
+CONTEXT = (
+    "container/Dockerfile",
+    "container/build.lock",
+    "container/requirements.lock",
+    "container/zeus",
+    "src",
+    ".dockerignore",
+    "LICENSE",
+    "README.md",
+    "pyproject.toml",
+)
 """What goes into an image, or decides what does."""
 BUILD_SECONDS = 600
 

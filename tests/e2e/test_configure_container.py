@@ -24,6 +24,7 @@ AGAIN = {
     "zxtm!name_setname": "1",
 }
 PASSWORD = "secret-for-tests"
+BOUND = "127.0.0.2"
 
 
 @pytest.fixture
@@ -103,24 +104,24 @@ def test_restricting_and_renaming(container: Container) -> None:
     said = run(
         container,
         "configure",
-        **again(zxtm__unique_bind="y", zxtm__bindip="127.0.0.2", zxtm__name_setname="3"),
+        **again(zxtm__unique_bind="y", zxtm__bindip=BOUND, zxtm__name_setname="3"),
     )
-    assert f"**   https://127.0.0.2:{ports(container)['ui']}/\n" in said
+    assert f"**   https://{BOUND}:{ports(container)['ui']}/\n" in said
     assert container.ready["sha1"] in said
     for port in ports(container).values():
         assert [listens(f"127.0.0.{last}", port) for last in (1, 2, 3)] == [True, True, False]
-    assert names(container) == ["127.0.0.2"] != [before]
-    basic = get(container, "config/active/traffic_managers/127.0.0.2")["properties"]["basic"]
-    assert basic["nameip"] == "127.0.0.2"
+    assert names(container) == [BOUND] != [before]
+    basic = get(container, f"config/active/traffic_managers/{BOUND}")["properties"]["basic"]
+    assert basic["nameip"] == BOUND
     transactions = get(container, "status/local_tm/history")
-    assert "is called 127.0.0.2 now" in json.dumps(transactions)
+    assert f"is called {BOUND} now" in json.dumps(transactions)
     assert container.stop() == 0
     container.start()
-    assert names(container) == ["127.0.0.2"]
+    assert names(container) == [BOUND]
     said = run(container, "configure", **again(zxtm__unique_bind="n"))
-    assert "currently called '127.0.0.2'" in said
+    assert f"currently called '{BOUND}'" in said
     assert listens("127.0.0.3", ports(container)["ui"])
-    assert names(container) == ["127.0.0.2"]
+    assert names(container) == [BOUND]
 
 
 def test_starting_with_the_operating_system(container: Container) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.e2e.container import Container
 from tools.instance import wait_for
 
+from pointsman.licence.key import Licence, issue
 from pointsman.provision.order import write_order
 from pointsman.provision.surroundings import outward_address
 
@@ -111,6 +116,42 @@ def test_stopped_in_the_middle_it_ends_well(container: Container) -> None:
     assert container.order.steps == ()
     container.start()
     assert container.order.state == "done"
+
+
+def test_a_licence_is_downloaded_and_in_force(container: Container, tmp_path: Path) -> None:
+    """R16, R17, R64: the key of ZEUS_LIC is in force at the first start; without one it is Community Edition."""
+    key = issue(
+        Licence("A1B2", "Example Ltd", int(time.time()), bandwidth=50_000_000), Ed25519PrivateKey.generate()
+    )
+    (tmp_path / "served").mkdir()
+    (tmp_path / "served" / "key").write_text(key)
+    handler = functools.partial(_Quiet, directory=str(tmp_path / "served"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        container.start(
+            ZEUS_LIC=f"http://user:hush@127.0.0.1:{server.server_port}/key", ZEUS_PASS="correct horse"
+        )
+        server.shutdown()
+        thread.join()
+    assert "licence A1B2, issued to Example Ltd, is taken" in container.log
+    assert "A1B2" in container.log.splitlines()[-5]
+    assert container.holds("hush") == []
+    container.stop()
+    container.start()
+    assert "A1B2" in container.log.splitlines()[-5]
+
+
+def test_community_edition_is_chosen(container: Container) -> None:
+    """R17: without a licence the instance says so, and ZEUS_COMMUNITY_EDITION=yes chooses Community Edition."""
+    container.start(ZEUS_COMMUNITY_EDITION="yes")
+    assert "Community Edition" in container.log.splitlines()[-5]
+    assert container.order.community
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *words: object) -> None:
+        """Says nothing."""
 
 
 @pytest.mark.parametrize(

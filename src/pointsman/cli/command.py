@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
             "config-snapshot",
             "diff",
             "export",
+            "licence",
             "status",
             "watch-directory",
         )

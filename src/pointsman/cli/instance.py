@@ -100,6 +100,14 @@ class LocalInstance:
         """Makes the present configuration the base snapshot."""
         return self._ask("POST", "/snapshot", {})
 
+    def licence(self) -> Json:
+        """The licence in force and every key, see `control.licence_report.LicenceView`."""
+        return self._ask("GET", "/licence", None)
+
+    def remove_licence(self, serial: str) -> Json:
+        """Removes a licence key; what is in force then."""
+        return self._ask("POST", "/licence/remove", {"serial": serial})
+
     def _ask(self, method: str, path: str, body: Json | None) -> Json:
         try:
             # httpcore leaves its socket open when it cannot connect.

@@ -68,7 +68,8 @@ def show_status(screen: Screen, found: Json) -> None:
 def _documents(screen: Screen, documents: Json) -> None:
     if documents["directory"]:
         when = f", last import {ago(documents['time'])}" if documents["time"] else ""
-        objects = f", {documents['objects']} objects" if documents["outcome"] in ("ok", "warnings") else ""
+        count = f", {documents['objects']} object" + ("" if documents["objects"] == 1 else "s")
+        objects = count if documents["outcome"] in ("ok", "warnings") else ""
         screen.line(f"managed by documents: {documents['directory']}{when}{objects}")
     if documents["outcome"] == "failed":
         screen.line(styled("import failed", "bold red"), f": {documents['cause']}")

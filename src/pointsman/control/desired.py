@@ -21,9 +21,6 @@ from pointsman.schema.resource import Kind, ResourceType
 from pointsman.schema.validate import Invalid, build
 from pointsman.store import Change, Delete, Put
 
-KEPT_TYPES = frozenset({"license_keys"})
-"""Types whose objects an import adds and changes, but never takes away: they come to an instance by other ways."""
-
 
 @dataclass(frozen=True)
 class Desired:
@@ -41,10 +38,10 @@ class Desired:
 def plan_import(stored: Objects, base: Objects, described: Objects) -> Desired:
     """What leads from the `stored` objects to the `base` with the `described` ones merged in by field.
 
-    Lists and tables are replaced. Objects of neither are deleted, but for traffic managers and `KEPT_TYPES`; keys of
-    neither go back to their defaults, secrets included. A secret that is written as its hash is the stored one or the
-    one of the base; one that is left out, and that its object cannot be without, likewise. Hashes of passwords take
-    20 ms each. Raises `Invalid`.
+    Lists and tables are replaced. Objects of neither are deleted, but for traffic managers and types that imports
+    keep; keys of neither go back to their defaults, secrets included. A secret that is written as its hash is the
+    stored one or the one of the base; one that is left out, and that its object cannot be without, likewise. Hashes of
+    passwords take 20 ms each. Raises `Invalid`.
     """
     described = _with_secrets(described, stored, base)
     problems: list[Problem] = []
@@ -58,7 +55,7 @@ def plan_import(stored: Objects, base: Objects, described: Objects) -> Desired:
             continue  # written by another version: nothing is known of it, it stays as it is
         held = stored.get(identity, {} if kind.kind is Kind.SINGLETON else None)
         settings = described.get(identity)
-        if settings is None and kind.path in KEPT_TYPES:
+        if settings is None and kind.kept_by_import:
             continue
         if held is None and not kind.creatable:
             if settings is not None:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pointsman.control.desired import KEPT_TYPES
 from pointsman.document.difference import Objects
 from pointsman.document.fault import Fault
 from pointsman.document.wire import decode_fault, decode_objects, encode_fault, encode_objects
 from pointsman.private_file import write_private
+from pointsman.schema.registry import RESOURCE_TYPES
 
 BASE = Path("import") / "base.json"
 LAST = Path("import") / "last.json"
@@ -170,6 +170,7 @@ def read_base(home: Path) -> Objects:
 
 def write_base(home: Path, objects: Objects, revision: int) -> None:
     """Makes these objects the base snapshot. Raises `OSError`."""
-    kept = {identity: settings for identity, settings in objects.items() if identity.type not in KEPT_TYPES}
+    other = {kind.path for kind in RESOURCE_TYPES if kind.kept_by_import}
+    kept = {identity: settings for identity, settings in objects.items() if identity.type not in other}
     data = {"revision": revision, "time": time.time(), "objects": encode_objects(kept)}
     write_private(home / BASE, json.dumps(data, indent=1).encode())

@@ -61,8 +61,8 @@ _log = logging.getLogger(__name__)
 class Restart(Protocol):
     """What is known of settings that the control plane reads only when it starts."""
 
-    def needed(self) -> tuple[str, ...]:
-        """A sentence for each setting that waits for a restart."""
+    def needed(self) -> tuple[Condition, ...]:
+        """A notice for each setting that waits for a restart."""
 
     def ask(self) -> bool:
         """Asks for a restart of the control plane; false when nobody can do it."""
@@ -148,11 +148,12 @@ class Importer:
 
     def pending(self) -> tuple[str, ...]:
         """A sentence for each setting that waits for a restart of the control plane."""
-        return self.restart.needed() if self.restart is not None else ()
+        waiting = self.restart.needed() if self.restart is not None else ()
+        return tuple(f"{condition.subject}: {condition.message}" for condition in waiting)
 
     def conditions(self) -> tuple[Condition, ...]:
-        """What the import in force passed over, as remarks on the objects."""
-        return tuple(
+        """What the import in force passed over, and what waits for a restart, as remarks on the objects."""
+        passed_over = tuple(
             Condition(
                 fault.problem.subject,
                 Standing.WARNING,
@@ -163,13 +164,11 @@ class Importer:
             for fault in self._memory.remarks
             if fault.problem.subject is not None
         )
+        return passed_over + (self.restart.needed() if self.restart is not None else ())
 
     def base(self) -> Objects | None:
-        """The base snapshot, None when there is none that can be read."""
-        try:
-            return read_base(self._home)
-        except NoBase:
-            return None
+        """The base snapshot, None where there is none. Raises `NoBase` where it cannot be read."""
+        return read_base(self._home) if has_base(self._home) else None
 
     async def take_snapshot(self) -> int:
         """Makes the present configuration the base snapshot; returns its revision. Raises `OSError`."""
@@ -201,6 +200,7 @@ class Importer:
 
     async def follow(self, order: ImportOrder) -> None:
         """Imports whenever something below the order's directory changes, for ever."""
+        order = replace(order, trigger="change")
         async with Watcher(order.directory) as watcher:
             # What changed between the start's import and the watcher's first look.
             changed = await asyncio.to_thread(content_digest, order.directory) != self._tried

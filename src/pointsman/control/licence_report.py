@@ -117,7 +117,9 @@ def tellings(holding: Holding, now: float) -> Iterator[Telling]:
     elif source != SELF and holding.in_use is not None and holding.in_use.key is not None:
         subject = ObjectId(LICENSE_KEY.path, holding.in_use.name)
         text = f"{holding.sentence}; signed by {holding.in_use.key.issuer_fingerprint}"
-        yield Telling(f"using {source}", Event(SECTION, "usinglicense", Severity.INFO, subject, text))
+        yield Telling(
+            f"using {holding.sentence}", Event(SECTION, "usinglicense", Severity.INFO, subject, text)
+        )
 
 
 def _community(holding: Holding) -> str:

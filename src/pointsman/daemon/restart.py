@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pointsman.cli.run import RunOptions
 from pointsman.launcher.process import start_ticks
+from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.traffic_manager import TrafficManager
@@ -29,13 +30,19 @@ class Restart:
         self._snapshot = snapshot
         self._in_use = self._settings()
 
-    def needed(self) -> tuple[str, ...]:
-        """A sentence for each setting that waits for a restart."""
+    def needed(self) -> tuple[Condition, ...]:
+        """A notice for each setting that waits for a restart."""
         now = self._settings()
         subject = ObjectId("traffic_managers", self._name)
         return tuple(
-            f"{subject}: {key} is set to {now[key]} and {used} is in use; it takes effect when the control plane is "
-            "started again"
+            Condition(
+                subject,
+                Standing.NOTICE,
+                "restart.pending",
+                f"{'.'.join(key)} is set to {now[key]} and {used} is in use; it takes effect when the control plane is "
+                "started again",
+                key,
+            )
             for key, used in self._in_use.items()
             if now.get(key, used) != used
         )
@@ -52,15 +59,15 @@ class Restart:
             return False
         return True
 
-    def _settings(self) -> dict[str, int]:
+    def _settings(self) -> dict[tuple[str, str], int]:
         own = self._snapshot().get("traffic_managers", self._name, TrafficManager)
         if own is None:
             return {}
-        found: dict[str, int] = {}
+        found: dict[tuple[str, str], int] = {}
         if self._options.rest_port is None:
-            found["rest_api.port"] = own.rest_api.port
+            found["rest_api", "port"] = own.rest_api.port
         if self._options.control_port is None:
-            found["cluster_comms.port"] = own.cluster_comms.port
+            found["cluster_comms", "port"] = own.cluster_comms.port
         return found
 
 

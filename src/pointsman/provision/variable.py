@@ -64,7 +64,9 @@ VARIABLES = (
         limit=65_536,
     ),
     Variable(
-        "ZEUS_CLUSTER_NAME", "Member of the cluster to join: DNS name or IP address.", may_be_empty=False
+        "ZEUS_CLUSTER_NAME",
+        "Member of the cluster to join, by DNS name or IP address; not built yet, so the start ends.",
+        may_be_empty=False,
     ),
     Variable("ZEUS_CLUSTER_PORT", "Port of that member, if not 9090."),
     Variable("ZEUS_CLUSTER_FP", "SHA-1 or SHA-256 fingerprint of that member's certificate."),

@@ -92,6 +92,12 @@ def test_an_export_without_secrets_changes_nothing(written: Mapping[str, str]) -
     assert plan(stored, {}, {KEY: {"basic": {"public": "p", **written}}}).edit.changes == ()
 
 
+def test_licence_keys_come_and_go_by_other_ways() -> None:
+    """R67: an import neither takes a licence key away nor brings back one that was removed."""
+    kept, gone = ObjectId("license_keys", "kept"), ObjectId("license_keys", "gone")
+    assert plan({kept: {"content": b"key"}}, {gone: {"content": b"old"}}).edit.changes == ()
+
+
 def test_a_factory_object_that_the_base_lacks_is_what_it_was_when_new() -> None:
     found = plan({}, {}, {ObjectId("monitors", "Simple HTTP"): {"basic": {"timeout": 9}}})
     (change,) = found.edit.changes

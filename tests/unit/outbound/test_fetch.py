@@ -40,13 +40,19 @@ class Place:
 async def serving(answer: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[Place]:
     """A server that reads the head of a request and leaves the rest to `answer`."""
     place = Place(0)
+    handlers: set[asyncio.Task[None]] = set()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (task := asyncio.current_task()) is not None:
+            handlers.add(task)
         try:
             place.heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
             await answer(reader, writer)
         except (OSError, asyncio.IncompleteReadError):
             pass
+        except asyncio.CancelledError:
+            writer.transport.abort()
+            raise
         finally:
             writer.close()
 
@@ -56,6 +62,12 @@ async def serving(answer: Handler, tls: ssl.SSLContext | None = None) -> AsyncIt
         yield place
     finally:
         server.close()
+        # Those that were accepted and have not begun get their turn first.
+        await asyncio.sleep(0.01)
+        for task in handlers:
+            task.cancel()
+        await asyncio.gather(*handlers, return_exceptions=True)
+        await asyncio.sleep(0.01)
 
 
 def saying(*parts: bytes, pause: float = 0.0) -> Handler:

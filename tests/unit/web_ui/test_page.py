@@ -15,11 +15,13 @@ from tests.running import AUTHOR
 from tests.unit.web_ui.test_login import log_in, open_site
 
 from pointsman.console.template import Pages, format_ago, format_bytes, format_count
+from pointsman.control.importer import ImportOrder
 from pointsman.control.status import NodeView, PoolView, ServiceView, Status
 from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.health import NodeHealth, NodeState
 from pointsman.schema.problem import ObjectId
 from pointsman.store import Put
+from pointsman.web import ui as web_ui
 from pointsman.web.ui.overview import SHOWN_NODES, SHOWN_SERVICES, overview
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&{{7*7}}"
@@ -239,3 +241,31 @@ def test_text_has_the_contrast_of_wcag_aa_in_light_and_dark() -> None:
         for text, ground in pairs:
             one, other = sorted((luminance(scheme[text]), luminance(scheme[ground])))
             assert (other + 0.05) / (one + 0.05) >= 4.5, (text, ground)
+
+
+async def test_the_page_says_that_documents_manage_the_instance(tmp_path: Path) -> None:
+    """R30: a calm line says so and since when; R32: a failed import is a red banner with the cause."""
+    documents = tmp_path / "docs"
+    (documents / "config").mkdir(parents=True)
+    (documents / "config" / "a").write_text("pools:\n- name: app\n")
+    async with open_site(tmp_path) as site:
+        importer = site.running.control.importer
+        await importer.take_snapshot()
+        await log_in(site.browser)
+        assert "anaged by documents" not in (await site.browser.get("/")).text
+        importer.watched = documents
+        await importer.run(ImportOrder(documents))
+        shown = overview(await site.running.control.status(), NOW, None, 0)
+        told = Pages([Path(web_ui.__file__).parent / "templates"]).render("live.html", {"view": shown})
+        page = Outline(bytes(told.body).decode())
+        assert f"Managed by documents: {documents}" in page.text
+        assert "1 object." in page.text
+        (documents / "config" / "b").write_text("pools: 3\n")
+        await importer.run(ImportOrder(documents))
+        shown = overview(await site.running.control.status(), NOW, None, 0)
+        told = Pages([Path(web_ui.__file__).parent / "templates"]).render("live.html", {"view": shown})
+        page = Outline(bytes(told.body).decode())
+        assert f"{documents}/config/b:1:8" in page.text
+        assert [e for e, attributes in page.elements if attributes.get("class") == "banner error"] == [
+            "div"
+        ] * 2

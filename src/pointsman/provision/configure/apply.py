@@ -7,6 +7,7 @@ of them does no harm; so a run that is cut short is put right by another one.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 from pointsman.identity.password import PasswordFile, UsersFileError
@@ -20,7 +21,7 @@ from pointsman.provision.configure.control_socket import Denied, NotRunning, ask
 from pointsman.provision.configure.dialogue import Stopped
 from pointsman.provision.configure.peer import join
 from pointsman.provision.configure.questions import Answers
-from pointsman.provision.order import write_order
+from pointsman.provision.order import read_order, write_order
 
 
 def carry_out(home: Path, answers: Answers) -> str:
@@ -32,7 +33,11 @@ def carry_out(home: Path, answers: Answers) -> str:
         _set_password(home, answers.password)
     if answers.licence_key:
         admitted = _admit(home, answers.licence_key)
-    write_order(home, answers.order)
+    order = answers.order
+    # The edition may have been chosen on the page since the questions began.
+    if (now := read_order(home)) is not None and now.state == "done" and now.community:
+        order = replace(order, community=True)
+    write_order(home, order)
     return admitted
 
 

@@ -104,8 +104,6 @@ def converse(dialogue: Dialogue, earlier: Earlier, machine: Machine) -> Answers:
     if new:
         order = replace(order, community=not key)
         order = _run_as(dialogue, order, machine)
-    elif key:
-        order = replace(order, community=False)
     order = replace(order, bind=_bind(dialogue, order.bind, machine))
     if new:
         order = replace(order, name=first_name(dialogue, order.bind, machine))

@@ -14,6 +14,7 @@ from typing import Any
 from pointsman.control.control import Control
 from pointsman.control.error import ControlError
 from pointsman.control.exports import export_configuration, read_wish
+from pointsman.control.import_record import NoBase
 from pointsman.schema.counter import StatisticType
 from pointsman.schema.event import Severity
 from pointsman.schema.problem import ObjectId
@@ -148,7 +149,10 @@ class StatusHandler:
             wish = read_wish({name: values[-1] for name, values in request.query.items()})
         except ValueError as error:
             return error_answer(400, "query.invalid", str(error))
-        exported = await export_configuration(self._control, wish, request.caller)
+        try:
+            exported = await export_configuration(self._control, wish, request.caller)
+        except NoBase as error:
+            return error_answer(500, "storage.failed", str(error))
         attachment = ("content-disposition", f'attachment; filename="configuration.{wish.form}"')
         return Answer(200, exported.text.encode(), MEDIA_TYPES[wish.form], (attachment,))
 

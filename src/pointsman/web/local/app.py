@@ -28,6 +28,7 @@ from pointsman.control.control import Control
 from pointsman.control.described import Edit, plan_edit
 from pointsman.control.error import Conflict, ControlError
 from pointsman.control.exports import export_configuration, read_wish
+from pointsman.control.import_record import NoBase
 from pointsman.control.merge import with_changes
 from pointsman.document.difference import Objects
 from pointsman.document.secret_hash import resolve_hashes
@@ -102,7 +103,10 @@ class _Local:
             wish = read_wish(dict(request.query_params))
         except ValueError as error:
             return refused((Problem(None, (), "request.invalid", str(error)),))
-        exported = await export_configuration(self._control, wish, actor_of(request, "cli"))
+        try:
+            exported = await export_configuration(self._control, wish, actor_of(request, "cli"))
+        except NoBase as error:
+            return refused((Problem(None, (), "import.no_base", str(error)),))
         return JSONResponse(
             {
                 "text": exported.text,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from pointsman.provision.configure.apply import carry_out
 from pointsman.provision.configure.dialogue import Stopped
 from pointsman.provision.configure.peer import Fingerprints, JoinRequest
 from pointsman.provision.configure.questions import Answers
-from pointsman.provision.order import Order, read_order
+from pointsman.provision.order import Order, read_order, write_order
 
 DONE = Order(state="done", bind="10.0.0.1", name="pm2")
 
@@ -79,3 +80,10 @@ def test_a_licence_key_is_left_for_the_control_plane(tmp_path: Path) -> None:
     other = issue(Licence("8", "Ann", 1_700_000_000), Ed25519PrivateKey.generate())
     with pytest.raises(Stopped, match=r"zxtm!license_key: .*issuer"):
         carry_out(tmp_path, Answers(DONE, licence_key=other))
+
+
+def test_a_choice_made_meanwhile_on_the_page_stays(tmp_path: Path) -> None:
+    """R17, R43: Community Edition that was chosen on the page while the questions went on stays chosen."""
+    write_order(tmp_path, Order(state="done", community=True))
+    carry_out(tmp_path, Answers(DONE))
+    assert read_order(tmp_path) == replace(DONE, community=True)
