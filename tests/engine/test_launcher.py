@@ -224,6 +224,8 @@ async def test_children_inherit_nothing_but_the_lock(rig: Rig, origins: Origins)
     master, _ = await rig.running()
     for link in Path(f"/proc/{master}/fd").iterdir():
         assert "launcher" not in str(link.readlink())
+    # The launcher has it; documents may take secrets from the environment, which the engine's user must not read.
+    assert b"PYTHONPATH=" not in Path(f"/proc/{master}/environ").read_bytes()
     assert (rig.home / "log" / "haproxy.log").stat().st_mode & 0o777 == 0o600
 
 
