@@ -23,6 +23,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import quote
 
+from tools.docker_engine import NETWORK
 from tools.instance import wait_for
 
 PREFIX = f"pointsman-test-{os.getpid()}"
@@ -250,6 +251,11 @@ class Container:
             connection.close()
 
 
+def free_addresses() -> str:
+    """The first three numbers of addresses for a network, which hardly anybody has; each call gives others."""
+    return f"{NETWORK}.{64 + (os.getpid() + next(_numbers)) % 64}"
+
+
 @dataclass
 class Containers:
     """Starts containers of one image; `remove` takes away all of them, and the networks."""
@@ -292,7 +298,7 @@ class Containers:
         """A bridge network of its own: its name, and the first three numbers of its addresses."""
         name = f"{PREFIX}-n{next(_numbers)}"
         for _ in range(20):  # somebody may have the same addresses: then others are tried
-            prefix = f"10.213.{64 + (os.getpid() + next(_numbers)) % 64}"
+            prefix = free_addresses()
             words = ("network", "create", "--subnet", f"{prefix}.0/24", *arguments, name)
             if self.docker(*words, check=False).returncode == 0:
                 self._networks.append(name)

@@ -61,7 +61,7 @@ def test_a_root_file_system_that_is_read_only(containers: Containers, origin: in
         container.serve([f"{container.host}:{origin}"])
         wait_for("healthy", lambda: container.inspect("{{.State.Health.Status}}") == "healthy")
         assert container.exec("touch", "/usr/local/zeus/x", check=False).returncode == 1
-        assert container.shell("find $ZEUSHOME/var -perm /077 ! -type l ! -type s | head") == ""
+        assert container.shell("find $ZEUSHOME/var -perm /007 ! -type l ! -type s | head") == ""
         assert container.stop() == 0
         container.docker("rm", container.name)
         following = containers.run(*keep)

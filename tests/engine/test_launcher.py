@@ -229,6 +229,8 @@ async def test_children_inherit_nothing_but_the_lock(rig: Rig, origins: Origins)
             assert "launcher" not in str(link.readlink())
         except PermissionError:
             pytest.skip("root without SYS_PTRACE may not see what another user's process has open")
+    # The launcher has it; documents may take secrets from the environment, which the engine's user must not read.
+    assert b"PYTHONPATH=" not in Path(f"/proc/{master}/environ").read_bytes()
 
 
 async def test_logs_are_rotated(rig: Rig, origins: Origins) -> None:

@@ -167,11 +167,8 @@ class Importer:
         return passed_over + (self.restart.needed() if self.restart is not None else ())
 
     def base(self) -> Objects | None:
-        """The base snapshot, None when there is none that can be read."""
-        try:
-            return read_base(self._home)
-        except NoBase:
-            return None
+        """The base snapshot, None where there is none. Raises `NoBase` where it cannot be read."""
+        return read_base(self._home) if has_base(self._home) else None
 
     async def take_snapshot(self) -> int:
         """Makes the present configuration the base snapshot; returns its revision. Raises `OSError`."""
