@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.container.docker import Containers
+from tests.container.docker import LONG, Containers
 from tools.instance import wait_for
 
 pytestmark = pytest.mark.root
@@ -59,13 +59,13 @@ def test_a_root_file_system_that_is_read_only(containers: Containers, origin: in
     try:
         container = containers.run(*keep, "--health-interval=1s")
         container.serve([f"{container.host}:{origin}"])
-        wait_for("healthy", lambda: container.inspect("{{.State.Health.Status}}") == "healthy")
+        wait_for("healthy", lambda: container.inspect("{{.State.Health.Status}}") == "healthy", LONG)
         assert container.exec("touch", "/usr/local/zeus/x", check=False).returncode == 1
         assert container.shell("find $ZEUSHOME/var -perm /007 ! -type l ! -type s | head") == ""
         assert container.stop() == 0
         container.docker("rm", container.name)
         following = containers.run(*keep)
-        wait_for("the service of before", lambda: following.fetch() == (200, "hello"))
+        wait_for("the service of before", lambda: following.fetch() == (200, "hello"), LONG)
     finally:
         containers.remove()
         containers.docker("volume", "rm", "-f", volume, check=False)
