@@ -127,9 +127,13 @@ class Reading:
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment for the traffic manager, which needs none of the secret variables."""
+    """The environment for the traffic manager, which needs none of the secret variables; of a name that is not known
+    somebody may have meant one of them.
+    """
     return {
-        name: value for name, value in environment.items() if name not in BY_NAME or not BY_NAME[name].secret
+        name: value
+        for name, value in environment.items()
+        if not (BY_NAME[name].secret if name in BY_NAME else name.upper().startswith(PREFIX))
     }
 
 

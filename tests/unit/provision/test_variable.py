@@ -172,6 +172,14 @@ def test_no_secret_is_ever_told(secret: str) -> None:
 
 def test_secrets_are_not_passed_on() -> None:
     left = without_secrets(
-        {"ZEUS_PASS": "a", "ZEUS_LIC": "b", "ZEUS_REGISTER_SECRET": "c", "ZEUS_EULA": "accept"}
+        {
+            "ZEUS_PASS": "a",
+            "ZEUS_LIC": "b",
+            "ZEUS_REGISTER_SECRET": "c",
+            "ZEUS_PASSWORD": "mistaken for ZEUS_PASS",
+            "zeus_pass": "likewise",
+            "ZEUS_EULA": "accept",
+            "ZEUSHOME": "/home",
+        }
     )
-    assert left == {"ZEUS_EULA": "accept"}
+    assert left == {"ZEUS_EULA": "accept", "ZEUSHOME": "/home"}

@@ -8,7 +8,7 @@ table, `limit` bytes in each of the table's periods. A stream that writes gets w
 hold the entry, silent ones too, and is asked again after about 2 ms: with one stream that writes among N silent ones,
 period / (period + 2 ms x N) of the limit is used. A long period favours few writers among many silent connections, but
 lets pass at once what an idle period left. `limit` is a number of 31 bits. A filter that HAProxy applies to a stream by
-itself begins anew with each request, so that small responses are never slowed: the limit of a connection is an entry
+itself begins anew with each request, so that small ones would hardly be slowed: the limit of a connection is an entry
 of a stick table too.
 """
 
