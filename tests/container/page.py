@@ -81,7 +81,7 @@ def run(
     typed: Mapping[str, tuple[str, str]],
     *,
     part: str = "",
-    seconds: float = 300,
+    seconds: float = 600,
 ) -> list[Shown]:
     """Runs the `sh` and `console` blocks of a page, or of the part below the heading `part`, in `directory`.
 
@@ -89,7 +89,8 @@ def run(
     at the first command that fails.
     """
     script = ["set -e"]
-    commands, texts = [], []
+    commands: list[str] = []
+    texts: list[str] = []
     for language, text in blocks(page, part=part):
         if language == "text":
             texts[-1] = text
