@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -19,7 +20,10 @@ from pointsman.control.first_start import furnish
 from pointsman.control.importer import Importer
 from pointsman.control.licensing import Edition, Licensing
 from pointsman.control.live import Live
+from pointsman.control.own_certificate import OwnCertificate
 from pointsman.engine.noop import NoopEngine
+from pointsman.identity.certificate import InstanceCertificate, make_self_signed
+from pointsman.private_file import write_private
 from pointsman.schema.event import Event
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.snapshot import Snapshot
@@ -27,6 +31,18 @@ from pointsman.store import Author, Store, Transaction
 
 IDENTITY = Identity("pm1", "1.2.3", "12345678-9abc-def0-1234-56789abcdef0", "test")
 AUTHOR = Author("admin", "192.0.2.7", "rest")
+
+
+@functools.cache
+def _pair() -> tuple[bytes, bytes]:
+    return make_self_signed(IDENTITY.name)
+
+
+def own_certificate(home: Path) -> InstanceCertificate:
+    """The certificate of an instance in `home`; all tests of a run share its key, which takes long to make."""
+    for name, text in zip(("admin.public", "admin.private"), _pair(), strict=True):
+        write_private(home / "identity" / name, text)
+    return InstanceCertificate.open(home / "identity", IDENTITY.name)
 
 
 @dataclass
@@ -87,6 +103,7 @@ async def running(
         live=live,
         licensing=licensing,
         importer=Importer(home, store, configuration, loop, events.append),
+        certificate=OwnCertificate(home, IDENTITY.name, own_certificate(home), events.append, clock),
         facts=facts,
         on_event=events.append,
     )

@@ -33,6 +33,7 @@ PACKAGES = {
     "mmdebstrap": "mmdebstrap",
 }
 PULL_SECONDS = 30
+STOP_SECONDS = 30
 NETWORK = "10.213"
 """The first half of the private addresses: the default bridge is NETWORK.0.0/24; networks of tests come after it."""
 
@@ -76,6 +77,7 @@ class PrivateEngine:
         self._data = tree / ".docker-engine"
         self._run = Path("/run") / f"pointsman-engine-{mark}"  # short: it holds sockets
         self._bridge = f"pm{mark}"
+        self._process: subprocess.Popen[bytes] | None = None
         self.host = f"unix://{self._run}/docker.sock"
 
     def up(self) -> None:
@@ -102,17 +104,22 @@ class PrivateEngine:
             if left:
                 _run("docker", "rm", "-f", "-v", *left, check=False, host=self.host)
             _run("docker", "network", "prune", "-f", check=False, host=self.host)
-        pidfile = self._run / "dockerd.pid"
         with contextlib.suppress(OSError, ValueError):
-            pid = int(pidfile.read_text())
+            pid = int((self._run / "dockerd.pid").read_text())
             os.kill(pid, signal.SIGTERM)
-            deadline = time.monotonic() + 30
-            while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(pid, os.WNOHANG)
+            deadline = time.monotonic() + STOP_SECONDS
+            while self._runs(pid) and time.monotonic() < deadline:
                 time.sleep(0.05)
+        for mounted in (self._run / "exec" / "netns").glob("*"):
+            _run("umount", str(mounted), check=False)
         self._close_network()
         shutil.rmtree(self._run, ignore_errors=True)
+
+    def _runs(self, pid: int) -> bool:
+        """Whether dockerd still runs; when this process started it, its end is noted too."""
+        if self._process is not None:
+            return self._process.poll() is None
+        return Path(f"/proc/{pid}").exists()
 
     def _install(self) -> None:
         missing = sorted({package for program, package in PACKAGES.items() if shutil.which(program) is None})
@@ -156,7 +163,7 @@ class PrivateEngine:
         runtime.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I "{TREE}/tools/fitting_runtime.py" "$@"\n')
         runtime.chmod(stat.S_IRWXU)
         with (self._data / "dockerd.log").open("wb") as log:
-            process = subprocess.Popen(
+            self._process = subprocess.Popen(
                 [
                     "dockerd",
                     f"--host={self.host}",
@@ -175,7 +182,7 @@ class PrivateEngine:
             )
         deadline = time.monotonic() + 40
         while not answers(self.host):
-            if time.monotonic() > deadline or process.poll() is not None:
+            if time.monotonic() > deadline or self._process.poll() is not None:
                 end = (self._data / "dockerd.log").read_text(errors="replace")[-600:]
                 raise NoEngine(f"dockerd did not start: {end}")
             time.sleep(0.1)

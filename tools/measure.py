@@ -21,6 +21,7 @@ from typing import Any
 
 from tests.certificates import self_signed
 
+from tools.bandwidth import licence_cases, measure_bandwidth
 from tools.instance import Instance, free_port, wait_for
 from tools.traffic import Load, Origin, Report
 
@@ -360,6 +361,8 @@ async def main() -> None:
             await call(instance.stop)
             for origin in origins:
                 await origin.stop()
+    if not quick:
+        await measure_bandwidth(show, licence_cases())
 
 
 if __name__ == "__main__":

@@ -23,11 +23,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import quote
 
+from tools.docker_engine import NETWORK
 from tools.instance import wait_for
 
 PREFIX = f"pointsman-test-{os.getpid()}"
 ACCEPTED = {"ZEUS_EULA": "accept", "ZEUS_PASS": "admin"}
-READY_SECONDS = 30.0
+READY_SECONDS = 90.0
+LONG = 60.0
+"""Deadlines of conditions: figures are measured elsewhere, and the machine may be busy."""
 CONTROL_PLANE = re.compile(r"\S+/python -P -m pointsman daemon ")
 _numbers = itertools.count(1)
 _TRUSTING = ssl.create_default_context()
@@ -235,7 +238,7 @@ class Container:
         self.put(
             "virtual_servers", name, basic={"enabled": True, "port": port, "protocol": "http", "pool": name}
         )
-        wait_for("the virtual server answers", lambda: self.fetch(port)[0] == 200)
+        wait_for("the virtual server answers", lambda: self.fetch(port)[0] == 200, LONG)
 
     def fetch(self, port: int = 8080, path: str = "/", seconds: float = 10) -> tuple[int, str]:
         """A client's GET to a virtual server of it; (0, "") when nothing answers."""
@@ -248,6 +251,11 @@ class Container:
             return 0, ""
         finally:
             connection.close()
+
+
+def free_addresses() -> str:
+    """The first three numbers of addresses for a network, which hardly anybody has; each call gives others."""
+    return f"{NETWORK}.{64 + (os.getpid() + next(_numbers)) % 64}"
 
 
 @dataclass
@@ -292,7 +300,7 @@ class Containers:
         """A bridge network of its own: its name, and the first three numbers of its addresses."""
         name = f"{PREFIX}-n{next(_numbers)}"
         for _ in range(20):  # somebody may have the same addresses: then others are tried
-            prefix = f"10.213.{64 + (os.getpid() + next(_numbers)) % 64}"
+            prefix = free_addresses()
             words = ("network", "create", "--subnet", f"{prefix}.0/24", *arguments, name)
             if self.docker(*words, check=False).returncode == 0:
                 self._networks.append(name)

@@ -39,6 +39,13 @@ def test_it_says_what_it_holds(plain: Container) -> None:
     assert plain.shell("command -v pip pip3 gcc", check=False) == ""
 
 
+def test_no_mode_gives_anybody_more_rights(plain: Container) -> None:
+    """What is not root can become nobody else, and write only where everybody may."""
+    assert plain.shell("find / -xdev -type f -perm /6000") == ""
+    places = plain.shell("find / -xdev -perm -o+w ! -type l ! -path '/proc/*' ! -path '/dev/*'").split()
+    assert set(places) <= {"/tmp", "/var/tmp", "/run/lock"}
+
+
 def test_the_licence_and_the_version_are_where_people_look(plain: Container) -> None:
     """R14: the licence's text is at $ZEUSHOME/LICENSE."""
     assert plain.shell("cat $ZEUSHOME/LICENSE") == (ROOT / "LICENSE").read_text()

@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 START = ROOT / "docs" / "guide" / "start.md"
 LICENCES = ROOT / "docs" / "guide" / "licences.md"
-COVERED = {README, START, LICENCES}
+DOCUMENTS = ROOT / "docs" / "guide" / "documents.md"
+COVERED = {README, START, DOCUMENTS, LICENCES}
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("curl") or not shutil.which("openssl"), reason="curl or openssl is not installed"
@@ -81,6 +82,21 @@ def test_licences(tmp_path: Path) -> None:
     assert rest.startswith("201\n")
     assert json.loads(rest.partition("\n")[2])["licence"]["keys"][0]["name"] == "example"
     assert "are taken" in trusted
+
+
+def test_documents(tmp_path: Path) -> None:
+    """Importer 7, 11 k: the guide's document is applied, exported and no difference afterwards."""
+    ((_, page),) = (block for block in blocks(DOCUMENTS) if block[0] == "yaml")
+    before, _, rest = page.partition("ssl:")
+    (tmp_path / "web.yaml").write_text(before + rest[rest.index("global_settings:") :])
+    with Instance(tmp_path / "var"):
+        applied, exported = run_page(DOCUMENTS, tmp_path, {})
+    assert "valid: 3 objects" in applied
+    assert "+ pools/app  created" in applied
+    assert "In force" in applied
+    assert "- name: hello\n" in exported
+    assert exported.endswith("No difference.\n")
+    assert (tmp_path / "backup.json").stat().st_mode & 0o777 == 0o600
 
 
 def test_every_page_with_commands_is_run_here() -> None:

@@ -19,6 +19,7 @@ from pointsman.control.control import Control, Identity
 from pointsman.control.importer import Importer
 from pointsman.control.licensing import Edition, Licensing
 from pointsman.control.live import Live
+from pointsman.control.own_certificate import OwnCertificate
 from pointsman.engine.noop import NoopEngine
 from pointsman.identity.certificate import InstanceCertificate
 from pointsman.identity.user import Users
@@ -147,6 +148,7 @@ async def managed(home: Path) -> AsyncIterator[Instance]:
             NoopEngine(), lambda: configuration.snapshot, facts, lambda plan: None, pending.put_nowait
         )
         licensing = Licensing(home, configuration, Edition(community=True), pending.put_nowait, loop.poke)
+        certificate = InstanceCertificate.open(home / "identity", "localhost")
         control = Control(
             identity=Identity("tm1", "0.1.0", "11111111-2222-3333-4444-555555555555", "test"),
             store=store,
@@ -155,11 +157,11 @@ async def managed(home: Path) -> AsyncIterator[Instance]:
             live=Live(),
             licensing=licensing,
             importer=Importer(home, store, configuration, loop, pending.put_nowait),
+            certificate=OwnCertificate(home, "tm1", certificate, pending.put_nowait),
             facts=lambda snapshot: Facts(EngineFacts((2, 8, 25)), "tm1", str(home)),
             on_event=pending.put_nowait,
         )
         instance = Instance(control, users, database, home)
-        certificate = InstanceCertificate.open(home / "identity", "localhost")
         server = Server(lambda: certificate.context)
         app = make_app(
             control=control, users=users, events=log, history=instance.history, health=lambda: instance.health

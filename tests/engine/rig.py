@@ -82,7 +82,10 @@ def engine_account() -> Account | None:
 
 
 class Rig:
-    """One home with a launcher, and an engine object that stands for a control plane."""
+    """One home with a launcher, and an engine object that stands for a control plane.
+
+    `bandwidth` is the licence's limit in bits a second for what is compiled from then on, 0 for none.
+    """
 
     def __init__(self, home: Path, control: Sequence[str] = STAND_IN) -> None:
         self.home = home
@@ -90,6 +93,7 @@ class Rig:
         self.control = list(control)
         self.events: list[Event] = []
         self.plan: Plan | None = None
+        self.bandwidth = 0
         self.launcher: subprocess.Popen[bytes] | None = None
         self.account = engine_account()
         if self.account is not None:
@@ -184,7 +188,9 @@ class Rig:
         snapshot = Snapshot(
             {ObjectId(*key): build(BY_PATH[key[0]], key[1], settings) for key, settings in objects.items()}
         )
-        facts = Facts(EngineFacts((2, 8, 25)), "tm", str(self.home / "engine"), ipv6=False)
+        facts = Facts(
+            EngineFacts((2, 8, 25)), "tm", str(self.home / "engine"), ipv6=False, bandwidth=self.bandwidth
+        )
         return compile_plan(snapshot, facts)
 
     async def apply(self, plan: Plan | Objects, *acts: str) -> tuple[str, ...]:

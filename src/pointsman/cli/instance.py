@@ -6,6 +6,7 @@ out and said so.
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 from typing import Any, Protocol
@@ -42,12 +43,19 @@ class Instance(Protocol):
     def apply(self, objects: Objects, *, replace: bool, reason: str) -> Json:
         """Applies `objects` and waits until they are in force."""
 
+    def certificate(self) -> Json:
+        """The certificate that the instance presents, as REST shows it."""
+
+    def replace_certificate(self, public: str, private: str) -> Json:
+        """Has it present another one (PEM) from the next connection on; the new one, as REST shows it."""
+
 
 class LocalInstance:
     """The instance of a home directory on this machine."""
 
     def __init__(self, home: Path) -> None:
-        self._socket = home.resolve() / "run" / "control.sock"
+        self._home = home.resolve()
+        self._socket = self._home / "run" / "control.sock"
 
     def status(self) -> Json:
         """See `Instance`; complete, with figures and reasons."""
@@ -70,6 +78,17 @@ class LocalInstance:
             "wait": WAIT_SECONDS,
         }
         return self._ask("POST", "/apply", body)
+
+    def certificate(self) -> Json:
+        """See `Instance`."""
+        found: Json = self._ask("GET", "/certificate", None)["certificate"]
+        return found
+
+    def replace_certificate(self, public: str, private: str) -> Json:
+        """See `Instance`."""
+        pair = {"public": public, "private": private}
+        found: Json = self._ask("POST", "/certificate", pair)["certificate"]
+        return found
 
     def run_import(self, order: Json) -> Json:
         """Imports documents that the instance reads itself, or says what that would do; see `web.local.imports`."""
@@ -106,9 +125,7 @@ class LocalInstance:
             raise Unreachable(f"the instance at {self._socket} does not answer; see its log") from None
         except (httpx.TransportError, OSError) as error:
             cause = getattr(error, "strerror", None) or error
-            raise Unreachable(
-                f"no instance answers at {self._socket} ({cause}); start it with `pointsman run` or name its --home"
-            ) from None
+            raise Unreachable(f"no instance answers at {self._socket} ({cause}); {self._remedy()}") from None
         except ValueError:
             raise Unreachable(f"what answers at {self._socket} is not Pointsman; check --home") from None
         if response.status_code == httpx.codes.BAD_REQUEST:
@@ -117,3 +134,15 @@ class LocalInstance:
             message = f"the instance answered {response.status_code}; see its log"
             raise Rejected((Problem(None, (), "instance.failed", message),))
         return data
+
+    def _remedy(self) -> str:
+        """What to do when nothing answers. In a container nobody runs `pointsman run`, and the home is known."""
+        hold = self._home / "hold"
+        zeus_home = os.environ.get("ZEUSHOME")
+        if not zeus_home or self._home != Path(zeus_home, "var").resolve():
+            if hold.exists():
+                return f"it is kept stopped as long as the file {hold} is there"
+            return "start it with `pointsman run` or name its --home"
+        if hold.exists():
+            return f"the software is stopped; start it with {Path(zeus_home, 'start-zeus')}"
+        return "it is still starting, or cannot; see the container's log"

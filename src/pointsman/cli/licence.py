@@ -17,6 +17,7 @@ from pointsman.cli.licence_key import describe, issue_key, issuer, read_bounded,
 from pointsman.cli.outcome import Exit, Rejected, Unreachable
 from pointsman.cli.report import show_rejected
 from pointsman.cli.screen import Screen, styled
+from pointsman.cli.target import home_option
 from pointsman.licence.holding import bit_rate, day
 from pointsman.licence.incoming import drop
 from pointsman.licence.issuer import IssuerRefused, fingerprint, load_public
@@ -28,13 +29,6 @@ from pointsman.schema.license_key import LICENSE_KEY
 from pointsman.schema.problem import ObjectId
 
 STYLES = {"in use": "green", "valid, another is in use": "bright_black", "expired": "yellow"}
-HOME = click.option(
-    "--home",
-    type=click.Path(path_type=Path),
-    default=Path("var"),
-    show_default=True,
-    help="The instance's home.",
-)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 
 
@@ -49,7 +43,7 @@ def licence() -> None:
 
 @licence.command(short_help="Install a key on this machine's instance.")
 @click.argument("source", metavar="FILE|URL")
-@HOME
+@home_option
 @AS_JSON
 def install(source: str, home: Path, as_json: bool) -> int:
     """Install the licence key in FILE ("-" is standard input) or at URL (http or https).
@@ -84,7 +78,7 @@ def install(source: str, home: Path, as_json: bool) -> int:
 
 
 @licence.command("list", short_help="Show which licence is in force, and every key.")
-@HOME
+@home_option
 @AS_JSON
 def list_keys(home: Path, as_json: bool) -> int:
     """Show the licence in force, its limits, and every installed key with its state."""
@@ -99,7 +93,7 @@ def list_keys(home: Path, as_json: bool) -> int:
 
 @licence.command(short_help="Remove a key.")
 @click.argument("serial")
-@HOME
+@home_option
 @AS_JSON
 def remove(serial: str, home: Path, as_json: bool) -> int:
     """Remove the licence key of this SERIAL; the best of the others comes into force, or Community Edition."""
@@ -118,7 +112,7 @@ def remove(serial: str, home: Path, as_json: bool) -> int:
 
 @licence.command(short_help="Take the keys of an issuer.")
 @click.argument("who", metavar="FILE|FINGERPRINT")
-@HOME
+@home_option
 def trust(who: str, home: Path) -> int:
     """Take the keys of the issuer whose public FILE or SHA-256 FINGERPRINT this is, besides those trusted already.
 

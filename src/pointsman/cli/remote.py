@@ -129,6 +129,19 @@ class RemoteInstance:
             "in_force": in_force,
         }
 
+    def certificate(self) -> Json:
+        """See `Instance`."""
+        found: Json = self._get(f"{API}/status/local_tm/certificate")["certificate"]
+        return found
+
+    def replace_certificate(self, public: str, private: str) -> Json:
+        """See `Instance`."""
+        pair = {"public": public, "private": private}
+        response = self._ask("PUT", f"{API}/status/local_tm/certificate", json=pair)
+        _expect(None, response)
+        found: Json = response.json()["certificate"]
+        return found
+
     def _wait(self) -> tuple[int, bool, bool]:
         """Waits until the newest revision was dealt with: (revision, dealt with, in force)."""
         revision = self._revisions()[0]

@@ -33,15 +33,10 @@ def home_option(function: Function) -> Function:
     return click.option(
         "--home",
         type=click.Path(path_type=Path),
-        default=usual_home,
-        help="The instance's home. Default: $ZEUSHOME/var, else var.",
+        default=default_home,
+        show_default=HOME_SHOWN,
+        help="The instance's home.",
     )(function)
-
-
-def usual_home() -> Path:
-    """Where the instance's home is when nobody says so."""
-    zeus_home = os.environ.get("ZEUSHOME")
-    return Path(zeus_home) / "var" if zeus_home else Path("var")
 
 
 def target_options(function: Function) -> Function:

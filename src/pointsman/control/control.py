@@ -19,6 +19,7 @@ from pointsman.control.importer import Importer
 from pointsman.control.licensing import Licensing
 from pointsman.control.live import Live
 from pointsman.control.merge import with_changes
+from pointsman.control.own_certificate import OwnCertificate
 from pointsman.control.status import Change as LastChange
 from pointsman.control.status import DataPlane, Documents, Status, observe
 from pointsman.document.difference import Objects
@@ -54,11 +55,13 @@ class Control:
         live: Live,
         licensing: Licensing,
         importer: Importer,
+        certificate: OwnCertificate,
         facts: Callable[[Snapshot], Facts],
         on_event: Callable[[Event], None],
     ) -> None:
         self.identity = identity
         self.importer = importer
+        self.certificate = certificate
         self.live = live
         self.licensing = licensing
         self.started = time.time()
@@ -181,6 +184,7 @@ class Control:
                 *unreadable,
                 *self.importer.conditions(),
                 *self.licensing.conditions(),
+                *self.certificate.conditions(),
             )
             if identity is None or c.subject == identity
         )

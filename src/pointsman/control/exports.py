@@ -50,7 +50,7 @@ def read_wish(arguments: Mapping[str, str]) -> Wish:
 
 async def export_configuration(control: Control, wish: Wish, actor: Author) -> Exported:
     """The present configuration as a document. The base of differences is the importer's base snapshot, or where there
-    is none what every instance has when it is new.
+    is none what every instance has when it is new. Raises `NoBase` where the snapshot cannot be read.
     """
     objects, base = control.objects, None
     if wish.differences:

@@ -170,11 +170,8 @@ class Importer:
         return passed_over + (self.restart.needed() if self.restart is not None else ())
 
     def base(self) -> Objects | None:
-        """The base snapshot, None when there is none that can be read."""
-        try:
-            return read_base(self._home)
-        except NoBase:
-            return None
+        """The base snapshot, None where there is none. Raises `NoBase` where it cannot be read."""
+        return read_base(self._home) if has_base(self._home) else None
 
     def base_fault(self) -> NoBase | None:
         """Why the base snapshot cannot be read; None when it can."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from pointsman.control.status import Figures
 from pointsman.schema.address import split_node
+from pointsman.schema.bandwidth import Bandwidth
 from pointsman.schema.counter import STATISTIC_TYPES, STATISTICS_BY_PATH, CounterKind
 from pointsman.schema.health import NodeHealth, NodeState
 from pointsman.schema.pool import NodeRow, Pool
@@ -116,6 +117,8 @@ class Statistics(Mapping[Key, Figures]):
         snapshot = self._snapshot()
         for kind in _SINGLE:
             yield kind, ""
+        for name, _ in snapshot.all("bandwidth", Bandwidth):
+            yield "bandwidth", name
         for name, _ in snapshot.all("virtual_servers", VirtualServer):
             yield "virtual_servers", name
         for name, _ in snapshot.all("pools", Pool):
@@ -135,6 +138,10 @@ class Statistics(Mapping[Key, Figures]):
                 return _complete(kind, self._globals())
             case _ if not name and kind in _SINGLE:
                 return _complete(kind, {})
+            case "bandwidth":
+                limit = snapshot.get(kind, name, Bandwidth)
+                if limit is not None:
+                    return _complete(kind, {"maximum": limit.basic.maximum})
             case "virtual_servers":
                 server = snapshot.get(kind, name, VirtualServer)
                 if server is not None:

@@ -7,6 +7,7 @@ provisioned with documents it cannot use does not start the first time, and serv
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from pointsman.control.error import ControlError
@@ -55,9 +56,9 @@ class Documents:
                 await self._importer.deploy(self._base, self._watched, furnished)
             except Faulty as error:
                 lines = fault_lines(error.faults, MOST_FAULTS)
-                raise DocumentsRefused("\n".join(["the documents cannot be used:", *lines])) from None
+                raise DocumentsRefused(self._refusal("cannot be used", lines)) from None
             except (NoBase, ControlError) as error:
-                raise DocumentsRefused(f"the documents cannot be imported: {error}") from None
+                raise DocumentsRefused(f"{self._named()}: cannot be imported: {error}") from None
             return
         if not has_base(self._home):
             if self._base is not None or self._watched is not None:
@@ -76,7 +77,14 @@ class Documents:
         if self._first and result is not None and result.outcome == "failed":
             self._importer.begin_anew()
             lines = fault_lines(result.faults, MOST_FAULTS)
-            raise DocumentsRefused("\n".join(["the engine refuses the documents:", *lines]))
+            raise DocumentsRefused(self._refusal("are refused by the engine", lines))
+
+    def _refusal(self, what: str, lines: Sequence[str]) -> str:
+        return "\n".join([f"{self._named()}: {what}, see above; correct them and start again", *lines])
+
+    def _named(self) -> str:
+        ordered = (order.directory for order in (self._base, self._watched) if order is not None)
+        return f"the documents in {' and '.join(map(str, ordered))}"
 
     async def follow(self) -> None:
         """Imports whenever a watched document changes, for ever; returns at once when none is watched."""

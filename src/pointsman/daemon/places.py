@@ -129,10 +129,10 @@ class ReadyFile:
         self._certificate = certificate
 
     async def follow_launcher(self) -> None:
-        """Writes the file, and anew for a launcher that took over from one that was killed."""
-        known = 0
+        """Writes the file, and anew for another certificate or a launcher that took over from one that was killed."""
+        known: tuple[int, str] | None = None
         while True:
-            if (now := self._launcher()) != known:
+            if (now := (self._launcher(), self._certificate.sha256)) != known:
                 with contextlib.suppress(OSError):  # a full disk: it is tried again
                     self._write()
                     known = now

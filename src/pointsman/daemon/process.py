@@ -13,7 +13,6 @@ import logging
 import os
 import signal
 import sqlite3
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +30,7 @@ from pointsman.control.importer import Importer
 from pointsman.control.journal import events_of, left_out
 from pointsman.control.licensing import Licensing
 from pointsman.control.live import Live
+from pointsman.control.own_certificate import OwnCertificate
 from pointsman.control.resolve import REFRESH, Resolver, names_in
 from pointsman.control.statistics import Statistics
 from pointsman.control.watch import Watch
@@ -38,6 +38,7 @@ from pointsman.daemon.account import engine_account
 from pointsman.daemon.documents import STATUS_DOCUMENTS, Documents, DocumentsRefused
 from pointsman.daemon.edition import edition_of
 from pointsman.daemon.identify import IdentityDamaged, identify
+from pointsman.daemon.log_line import begin_log
 from pointsman.daemon.machine import can_ping, has_ipv6
 from pointsman.daemon.places import Apps, Places, ReadyFile, listen
 from pointsman.daemon.provisioned import announce, tell_failure
@@ -83,7 +84,7 @@ class CannotStart(Exception):
 
 def main(options: RunOptions) -> int:
     """Runs the control plane until it is told to stop; returns the exit status."""
-    logging.basicConfig(stream=sys.stderr, format="%(levelname)s: %(message)s", level=logging.INFO)
+    begin_log()
     os.umask(0o077)
     # The configuration lives long and has no cycles: with Python's usual thresholds a third of the time for thousands
     # of objects went into looking for some.
@@ -235,6 +236,9 @@ class _Daemon:
         )
         self._importer = Importer(self._home, self._store, self._configuration, self._loop, self._on_event)
         self._documents = Documents(self._home, self._importer, self._store, self._order)
+        self._own_certificate = OwnCertificate(
+            self._home, self._identity.name, self._certificate, self._on_event
+        )
         self._control = Control(
             identity=self._identity,
             store=self._store,
@@ -243,6 +247,7 @@ class _Daemon:
             live=self._live,
             licensing=self._licensing,
             importer=self._importer,
+            certificate=self._own_certificate,
             facts=self._known_facts,
             on_event=self._on_event,
         )
@@ -333,7 +338,10 @@ class _Daemon:
                 snapshot = self._configuration.snapshot
                 await self._watch.remind(compile_plan(snapshot, await self._facts(snapshot)))
                 await self._loop.apply(("start",))
-                tasks += [group.create_task(self._loop.run()), group.create_task(self._licensing.run())]
+                tasks += [
+                    group.create_task(part.run())
+                    for part in (self._loop, self._licensing, self._own_certificate)
+                ]
                 try:
                     await self._documents.conclude()
                 except DocumentsRefused as error:

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pointsman.schema.problem import Problem
 
+FINDING_LIMIT = 1000
+"""Faults, and remarks, of all documents together; each costs time and memory."""
+MORE = "document.more"
+"""Code of the finding that says that there are more than are named."""
 _TEXT_LIMIT = 2000
 UNSHOWN = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff"
 """Characters, as a set in a regular expression, that break lines, move the cursor, change the direction of text or are
@@ -19,8 +24,7 @@ none at all: never written as they are where people or terminals read.
 _ESCAPED = re.compile(f"[{UNSHOWN}]")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A position in a file as an editor counts it: line and column from 1. `file` is shown as it was
     given.
     """
@@ -58,6 +62,40 @@ class Faulty(Exception):
         self.faults = faults
 
 
+class Enough(Exception):
+    """So much is wrong that nobody reads more of it."""
+
+
+class Findings:
+    """What is wrong with documents that are read together (`faults`), and what was left out of them (`remarks`), up to
+    `FINDING_LIMIT` each; that there is more is the last of them then.
+    """
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+        self.remarks: list[Fault] = []
+
+    def fault(self, fault: Fault) -> None:
+        """One more fault. Raises `Enough` at the limit."""
+        self.faults.append(fault)
+        if len(self.faults) >= FINDING_LIMIT:
+            more = Problem(None, (), MORE, "more may be wrong; correct what is named first")
+            self.faults.append(Fault(fault.file, fault.line, fault.column, more))
+            raise Enough
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a remark would be kept."""
+        return len(self.remarks) < FINDING_LIMIT
+
+    def remark(self, remark: Fault) -> None:
+        """One more remark, where there is room."""
+        self.remarks.append(remark)
+        if not self.has_room:
+            more = Problem(None, (), MORE, "more is unknown and left out; remove what is named first")
+            self.remarks.append(Fault(remark.file, remark.line, remark.column, more))
+
+
 def one_line(text: str) -> str:
     """The text with an escape for every character that has no place in a line."""
     return _ESCAPED.sub(lambda match: match.group().encode("unicode_escape").decode("ascii"), text)
@@ -65,4 +103,6 @@ def one_line(text: str) -> str:
 
 def syntax_fault(place: Place, message: str) -> Fault:
     """A fault of the text itself, where no object is known yet."""
-    return Fault(place.file, place.line, place.column, Problem(None, (), "document.syntax", message))
+    return Fault(
+        place.file, place.line, place.column, Problem(None, (), "document.syntax", message[:_TEXT_LIMIT])
+    )

@@ -14,15 +14,18 @@ from typing import Any
 
 from pointsman.document import secret_hash
 from pointsman.document.family import FAMILY
-from pointsman.document.fault import Fault, Faulty, Place
+from pointsman.document.fault import Enough, Fault, Faulty, Findings, Place
 from pointsman.document.tree import Entry, Mapping, Node, Scalar, Sequence
 from pointsman.document.value_from import Referrer
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.resource import Key, Kind, ResourceType, ValueKind
-from pointsman.schema.validate import nearest, unknown_name
+from pointsman.schema.validate import NAME_LIMIT, nearest, unknown_name
 
 NEWEST_VERSION = (8, 3)
 """The newest REST API version whose documents are accepted."""
+
+OBJECT_LIMIT = 30_000
+"""Objects of all documents together."""
 
 Path = tuple[str, ...]
 
@@ -60,18 +63,22 @@ class Interpreter:
     """
 
     def __init__(
-        self, registry: ReadOnly[str, ResourceType], referrer: Referrer, *, tolerant: bool = False
+        self,
+        registry: ReadOnly[str, ResourceType],
+        referrer: Referrer,
+        findings: Findings,
+        *,
+        tolerant: bool = False,
     ) -> None:
         self._registry = registry
+        self._findings = findings
         self._referrer = referrer
         self._tolerant = tolerant
         self.drafts: dict[ObjectId, Draft] = {}
-        self.faults: list[Fault] = []
-        self.remarks: list[Fault] = []
 
     def document(self, tree: Node) -> None:
-        """Collects the objects of a whole document in `drafts`, what is wrong in `faults`, and what was left out in
-        `remarks`.
+        """Collects the objects of a whole document in `drafts`, and what is wrong or left out in the findings. Raises
+        `Enough`.
         """
         if not isinstance(tree, Mapping):
             self._fault(
@@ -141,6 +148,9 @@ class Interpreter:
                 place = name.place if name else item.place
                 self._fault(place, f"an object of {kind.path} needs a name; give it one")
                 continue
+            if len(name.text) > NAME_LIMIT:
+                self._fault(name.place, f"a name may have {NAME_LIMIT} bytes at most; shorten it")
+                continue
             self._object(kind, name.text, item, name.place)
 
     def _object(self, kind: ResourceType, name: str, node: Node, place: Place) -> None:
@@ -149,6 +159,9 @@ class Interpreter:
             line = twin.places[()].line
             self._fault(place, f"the object is already there in line {line}; join the two", subject=identity)
             return
+        if len(self.drafts) >= OBJECT_LIMIT:
+            self._fault(place, f"there are more than {OBJECT_LIMIT} objects up to here; describe less")
+            raise Enough
         draft = self.drafts[identity] = Draft(identity, {}, {(): place})
         body = "content" if kind.kind is Kind.FILE else "properties"
         for entry in self._entries(node, f"an object is a mapping with {body}; write it so", identity):
@@ -253,11 +266,11 @@ class Interpreter:
         """Remarks on a name that `kind` does not have, where it may be left out; else validation will refuse it."""
         if not self._tolerant:
             return False
-        place = entry.place
-        problem = Problem(
-            draft.identity, path, "json.unknown_property", f"is left out: {unknown_name(kind, path)}"
-        )
-        self.remarks.append(Fault(place.file, place.line, place.column, problem))
+        if self._findings.has_room:
+            place = entry.place
+            message = f"is left out: {unknown_name(kind, path)}"
+            problem = Problem(draft.identity, path, "json.unknown_property", message)
+            self._findings.remark(Fault(place.file, place.line, place.column, problem))
         return True
 
     def _item(self, draft: Draft, path: Path, node: Node, key: Key | None) -> Any:
@@ -298,9 +311,10 @@ class Interpreter:
         subject: ObjectId | None = None,
         path: Path = (),
     ) -> None:
-        self.faults.append(Fault(place.file, place.line, place.column, Problem(subject, path, code, message)))
         if subject is not None and path:
             self.drafts[subject].faulty.add(path)
+        problem = Problem(subject, path, code, message)
+        self._findings.fault(Fault(place.file, place.line, place.column, problem))
 
 
 def _column(key: Key | None, name: str) -> Key | None:

@@ -7,6 +7,7 @@ every fault, each with file, line, object and field.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from pointsman.document.fault import Fault, Faulty, Place, syntax_fault
-from pointsman.document.interpret import Draft, Interpreter
+from pointsman.document.fault import MORE, Enough, Fault, Faulty, Findings, Place, syntax_fault
+from pointsman.document.interpret import OBJECT_LIMIT, Draft, Interpreter
 from pointsman.document.json_reader import read_json
 from pointsman.document.reference import (
     Source,
@@ -95,35 +96,42 @@ def load_import(
 
 
 def _load(source: Source, registry: Mapping[str, ResourceType], complete: bool, tolerant: bool) -> Document:
-    drafts, faults, remarks = _interpret(source, registry, tolerant)
+    findings = Findings()
     objects: dict[ObjectId, Mapping[str, Any]] = {}
-    for identity, draft in drafts.items():
-        kind = registry[identity.type]
-        try:
-            objects[identity] = _validate(kind, draft, complete)
-        except Invalid as error:
-            faults.extend(
-                _fault(draft.places, problem)
-                for problem in error.problems
-                if not any(problem.path[: len(path)] == path for path in draft.faulty)
-            )
-    if faults:
-        raise Faulty(_in_order(faults, source))
+    drafts: dict[ObjectId, Draft] = {}
+    with contextlib.suppress(Enough):
+        _interpret(source, registry, tolerant, drafts, findings)
+        for identity, draft in drafts.items():
+            try:
+                objects[identity] = _validate(registry[identity.type], draft, complete)
+            except Invalid as error:
+                for problem in error.problems:
+                    if not any(problem.path[: len(path)] == path for path in draft.faulty):
+                        findings.fault(_fault(draft.places, problem))
+    if findings.faults:
+        raise Faulty(_in_order(findings.faults, source))
     places = {identity: MappingProxyType(draft.places) for identity, draft in drafts.items()}
-    return Document(MappingProxyType(objects), MappingProxyType(places), _in_order(remarks, source))
+    return Document(MappingProxyType(objects), MappingProxyType(places), _in_order(findings.remarks, source))
 
 
-def _in_order(faults: list[Fault], source: Source) -> tuple[Fault, ...]:
+def _in_order(found: list[Fault], source: Source) -> tuple[Fault, ...]:
     order = {str(file): position for position, file in enumerate(source.files)}
-    return tuple(sorted(set(faults), key=lambda f: (order.get(f.file, 0), f.line, f.column, str(f))))
+
+    def rank(fault: Fault) -> tuple[bool, int, int, int, str]:
+        # That there is more comes last, wherever it was seen.
+        return fault.problem.code == MORE, order.get(fault.file, 0), fault.line, fault.column, str(fault)
+
+    return tuple(sorted(set(found), key=rank))
 
 
 def _interpret(
-    source: Source, registry: Mapping[str, ResourceType], tolerant: bool
-) -> tuple[dict[ObjectId, Draft], list[Fault], list[Fault]]:
-    drafts: dict[ObjectId, Draft] = {}
-    faults: list[Fault] = []
-    remarks: list[Fault] = []
+    source: Source,
+    registry: Mapping[str, ResourceType],
+    tolerant: bool,
+    drafts: dict[ObjectId, Draft],
+    findings: Findings,
+) -> None:
+    """Adds what the documents say to `drafts`. Raises `Enough`."""
     left = TOTAL_LIMIT
 
     def read(name: str) -> bytes:
@@ -140,23 +148,25 @@ def _interpret(
             left -= len(content)
             tree = _parse(content, file, budget)
         except Unreadable as error:
-            faults.append(syntax_fault(Place(str(file), 1, 1), str(error)))
+            findings.fault(syntax_fault(Place(str(file), 1, 1), str(error)))
             continue
         except Faulty as error:
-            faults.extend(error.faults)
+            for fault in error.faults:
+                findings.fault(fault)
             continue
         if tree is None:
             continue
-        interpreter = Interpreter(registry, referrer, tolerant=tolerant)
+        interpreter = Interpreter(registry, referrer, findings, tolerant=tolerant)
         interpreter.document(tree)
-        faults.extend(interpreter.faults)
-        remarks.extend(interpreter.remarks)
         for identity, draft in interpreter.drafts.items():
             if identity in drafts:
                 drafts[identity].absorb(draft)
             else:
                 drafts[identity] = draft
-    return drafts, faults, remarks
+        if len(drafts) > OBJECT_LIMIT:
+            message = f"there are more than {OBJECT_LIMIT} objects up to this file; describe less"
+            findings.fault(syntax_fault(Place(str(file), 1, 1), message))
+            raise Enough
 
 
 def _parse(content: bytes, file: Path, budget: Budget) -> Node | None:

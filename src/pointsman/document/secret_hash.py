@@ -15,11 +15,12 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from pointsman.document.difference import Objects
 from pointsman.schema.problem import ObjectId, Problem
-from pointsman.schema.resource import Key, Kind, ResourceType, ValueKind
+from pointsman.schema.resource import FileResource, Key, Kind, Resource, ResourceType, ValueKind, keys_of
 from pointsman.schema.validate import Invalid
 
 HASHED = "secretHash"
@@ -186,7 +187,13 @@ def _secrets(kind: ResourceType, settings: Mapping[str, Any]) -> Iterator[tuple[
                     yield (*path, label, column.name), str(row[column.name])
 
 
-def _keys_with_secrets(kind: ResourceType) -> Iterator[Key]:
-    return (
-        key for key in kind.keys if key.secret is not None or any(c.secret is not None for c in key.columns)
+def _keys_with_secrets(kind: ResourceType) -> tuple[Key, ...]:
+    return _secret_keys(kind.model)
+
+
+@cache
+def _secret_keys(model: type[Resource] | type[FileResource]) -> tuple[Key, ...]:
+    keys = () if issubclass(model, FileResource) else keys_of(model)
+    return tuple(
+        key for key in keys if key.secret is not None or any(c.secret is not None for c in key.columns)
     )

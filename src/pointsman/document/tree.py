@@ -7,21 +7,22 @@ in full, and no mapping in it has a key twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pointsman.document.fault import Faulty, Place, syntax_fault
 
 SIZE_LIMIT = 8 * 1024 * 1024
+KEY_LIMIT = 1024
 DEPTH_LIMIT = 32
 """Documents nest eight levels at most; the rest is room."""
-VALUE_LIMIT = 500_000
+VALUE_LIMIT = 300_000
 """Values of all files that are read together."""
 ALIAS_LIMIT = 100_000
 """How many values all aliases of those files may stand for together."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+# Tuples, because a large configuration has hundreds of thousands of them.
+class Scalar(NamedTuple):
     """A string, number, truth value or null; `text` is what the author wrote, so that `6.10` stays `6.10`."""
 
     value: str | int | float | bool | bytes | None
@@ -29,16 +30,14 @@ class Scalar:
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(NamedTuple):
     """A list."""
 
     items: tuple[Node, ...]
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One key of a mapping with its value; `place` is the key's."""
 
     key: str
@@ -46,8 +45,7 @@ class Entry:
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(NamedTuple):
     """Keys and values in the author's order."""
 
     entries: tuple[Entry, ...]
@@ -68,6 +66,9 @@ def mapping(entries: list[Entry], place: Place) -> Mapping:
     """A mapping of `entries`; a key that occurs twice is a fault at its second place."""
     seen: dict[str, Place] = {}
     for entry in entries:
+        if len(entry.key) > KEY_LIMIT:
+            message = f"the key is longer than {KEY_LIMIT} characters; write a key of the format"
+            raise Faulty((syntax_fault(entry.place, message),))
         if entry.key in seen:
             first = seen[entry.key].line
             message = f'the key "{entry.key}" is already there in line {first}; keep one of them'

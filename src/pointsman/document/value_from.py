@@ -8,7 +8,7 @@ further references, and variables that carry the product's own secrets are never
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -93,8 +93,7 @@ class Referrer:
                 return tree
             case "lines":
                 lines = (line.strip() if referred.trim else line for line in text.splitlines())
-                items = tuple(Scalar(line, line, referred.place) for line in lines if line)
-                return Sequence(items, referred.place)
+                return Sequence(tuple(self._lines(lines, referred.place)), referred.place)
             case "text" if wanted is ValueKind.TABLE:
                 message = "a table is not read from plain text; add format: yaml or format: json"
                 raise _faulty(referred.place, message)
@@ -103,6 +102,12 @@ class Referrer:
                 if wanted in (ValueKind.INTEGER, ValueKind.NUMBER, ValueKind.BOOLEAN):
                     return Scalar(plain_scalar(text.strip()), text, referred.place)
                 return Scalar(text, text, referred.place)
+
+    def _lines(self, lines: Iterable[str], place: Place) -> Iterator[Scalar]:
+        for line in lines:
+            if line:
+                self._budget.spend(place, 1)
+                yield Scalar(line, line, place)
 
     def content(self, node: Node) -> bytes:
         """The content of a file object. Raises `Faulty`."""

@@ -67,21 +67,34 @@ def content_digest(root: Path) -> str:
             digest.update(status.encode())
         elif stat.S_ISREG(status.st_mode) and status.st_size <= left:
             left -= status.st_size
-            try:
-                with (root / name if name else root).open("rb") as file:
-                    content = file.read(status.st_size)  # no more: files of the kernel never end
-            except OSError as error:
-                content = str(error.strerror).encode()
+            content = _content(root / name if name else root, status.st_size)
             digest.update(hashlib.sha256(content).digest())
         elif not stat.S_ISDIR(status.st_mode):
             digest.update(f"{status.st_size} {status.st_mtime_ns}".encode())
     return digest.hexdigest()
 
 
+def _content(path: Path, size: int) -> bytes:
+    """At most `size` bytes of a file, because those of the kernel never end; or why it cannot be read."""
+    try:
+        # Not blocking: where a file was a moment ago may be a pipe now.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return b""
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                return file.read(size)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        return str(error.strerror).encode()
+
+
 def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | str]]:
     """Everything below `root` by its name there, "" for itself, in order: what it is, or why that cannot be told.
 
-    Links are followed, to a directory only as long as it lies below `root` and was not entered on the way there.
+    Links are followed, to a directory only as long as it lies below `root`. Each directory is entered once, by the
+    first name that leads to it, so that links among a few directories cannot make a forest of them.
     """
     try:
         status = root.stat()
@@ -91,11 +104,11 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | str]]:
         return
     yield "", status
     if stat.S_ISDIR(status.st_mode):
-        yield from _below(str(root), "", inside, frozenset({(status.st_dev, status.st_ino)}))
+        yield from _below(str(root), "", inside, {(status.st_dev, status.st_ino): ""})
 
 
 def _below(
-    root: str, folder: str, inside: str, above: frozenset[tuple[int, int]]
+    root: str, folder: str, inside: str, entered: dict[tuple[int, int], str], depth: int = 1
 ) -> Iterator[tuple[str, os.stat_result | str]]:
     path = os.path.join(root, folder) if folder else root  # noqa: PTH118 # ten thousand names a second
     try:
@@ -113,15 +126,17 @@ def _below(
         except OSError as error:  # a link that leads nowhere, a loop of links, a file that has just gone
             yield name, str(error.strerror)
             continue
-        yield name, status
-        if not stat.S_ISDIR(status.st_mode):
-            continue
         here = (status.st_dev, status.st_ino)
-        if here in above or len(above) >= MOST_DEPTH:
+        if here in entered and stat.S_ISDIR(status.st_mode):
+            yield name, f"is {entered[here]}/"
+            continue
+        yield name, status
+        if not stat.S_ISDIR(status.st_mode) or depth >= MOST_DEPTH:
             continue
         if entry.is_symlink() and not _is_below(os.path.realpath(entry.path), inside):
             continue
-        yield from _below(root, name, inside, above | {here})
+        entered[here] = name
+        yield from _below(root, name, inside, entered, depth + 1)
 
 
 def _is_below(path: str, inside: str) -> bool:

@@ -32,6 +32,7 @@ from yaml.reader import ReaderError
 from pointsman.document.fault import Faulty, Place, syntax_fault
 from pointsman.document.tree import Budget, Entry, Node, Scalar, Sequence, mapping
 
+_TAG_DIRECTIVE = re.compile(r"^%TAG\b", re.MULTILINE)
 _PREFIX = "tag:yaml.org,2002:"
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset({"true", "True", "TRUE"})
@@ -50,6 +51,10 @@ def read_yaml(text: str, file: str, budget: Budget | None = None) -> Node | None
     Plain words follow YAML 1.2's core schema: `yes`, `on` and `2020-01-01` are strings. `budget` counts the values of
     several files together.
     """
+    if directive := _TAG_DIRECTIVE.search(text):
+        # libyaml compares each with all before it; nothing of plain data needs one.
+        place = Place(file, text.count("\n", 0, directive.start()) + 1, 1)
+        raise Faulty((syntax_fault(place, "declares tags, which are not allowed here; remove the line"),))
     hidden, shown = _stand_ins(text)
     text = text.translate(hidden) if hidden else text
     try:

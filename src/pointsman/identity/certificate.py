@@ -16,6 +16,7 @@ import hashlib
 import ipaddress
 import ssl
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
@@ -39,6 +40,25 @@ class CertificateRefused(Exception):
     """A certificate and key that cannot be used; the text says why and what to do."""
 
 
+@dataclass(frozen=True)
+class CertificateView:
+    """A certificate for people and programs: names as RFC 4514 writes them, times in UTC, the chain in PEM.
+
+    `names` are the host names and addresses it is for, `self_signed` that nobody else vouches for it.
+    """
+
+    subject: str
+    issuer: str
+    names: tuple[str, ...]
+    serial: str
+    not_before: datetime.datetime
+    not_after: datetime.datetime
+    sha1: str
+    sha256: str
+    self_signed: bool
+    public: str
+
+
 class InstanceCertificate:
     """The certificate in use: its TLS context for servers and its fingerprints."""
 
@@ -54,6 +74,7 @@ class InstanceCertificate:
         Raises `CertificateRefused` when the files are damaged, `OSError`.
         """
         # A replacement writes both as one file first; if it was cut short after that, it is completed here.
+        (directory / "admin.loading").unlink(missing_ok=True)
         staged = directory / "admin.staged"
         if staged.exists():
             both = staged.read_bytes()
@@ -91,14 +112,20 @@ class InstanceCertificate:
         """SHA-256 fingerprint, in the same form."""
         return fingerprint(self._public, "sha256")
 
+    def view(self) -> CertificateView:
+        """What there is to see of the certificate in use."""
+        return view_of(self._public)
+
     def replace(self, public: bytes, private: bytes) -> None:
         """Uses another certificate chain and key (PEM) from now on, and stores them.
 
-        Raises `CertificateRefused` and leaves everything as it is when they do not fit; `OSError`.
+        Raises `CertificateRefused` and leaves everything as it is when they do not fit or clients would refuse the
+        certificate today; `OSError`. May be called in a thread.
         """
+        _refuse_expired(public)
         # Tried whole before anything is stored; a context that serves is never loaded with a second key.
-        InstanceCertificate(self._directory, public, private)._store()
-        self._take(public, private)
+        other = InstanceCertificate(self._directory, public, private)._store()
+        self._use(other._public, other._private, other._context)
 
     def _take(self, public: bytes, private: bytes) -> None:
         try:
@@ -117,11 +144,14 @@ class InstanceCertificate:
             raise CertificateRefused(
                 "the private key does not belong to the certificate; send the key it was made with"
             )
-        self._public = b"".join(c.public_bytes(serialization.Encoding.PEM) for c in certificates)
-        self._private = key.private_bytes(
+        chain = b"".join(c.public_bytes(serialization.Encoding.PEM) for c in certificates)
+        plain = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        self._context = _context(self._directory, self._public, self._private)
+        self._use(chain, plain, _context(self._directory, chain, plain))
+
+    def _use(self, public: bytes, private: bytes, context: ssl.SSLContext) -> None:
+        self._public, self._private, self._context = public, private, context
 
     def _store(self) -> InstanceCertificate:
         staged = self._directory / "admin.staged"
@@ -144,6 +174,39 @@ def fingerprint(certificate: bytes, algorithm: str) -> str:
     der = x509.load_pem_x509_certificates(certificate)[0].public_bytes(serialization.Encoding.DER)
     # SHA-1 identifies here, for people and tools that compare it; nothing is trusted for it alone.
     return hashlib.new(algorithm, der, usedforsecurity=False).digest().hex(":").upper()
+
+
+def view_of(public: bytes) -> CertificateView:
+    """What there is to see of the first certificate of a PEM text. Raises ValueError when there is none."""
+    certificate = x509.load_pem_x509_certificates(public)[0]
+    try:
+        alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = tuple(
+            str(name.value) for name in alternative if isinstance(name, x509.DNSName | x509.IPAddress)
+        )
+    except (x509.ExtensionNotFound, ValueError):
+        names = ()
+    return CertificateView(
+        subject=certificate.subject.rfc4514_string(),
+        issuer=certificate.issuer.rfc4514_string(),
+        names=names,
+        serial=f"{certificate.serial_number:X}",
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        sha1=fingerprint(public, "sha1"),
+        sha256=fingerprint(public, "sha256"),
+        self_signed=certificate.subject == certificate.issuer,
+        public=public.decode("ascii"),
+    )
+
+
+def _refuse_expired(public: bytes) -> None:
+    try:
+        ends = x509.load_pem_x509_certificates(public)[0].not_valid_after_utc
+    except ValueError:
+        return  # the trial of the pair says what is wrong
+    if ends <= datetime.datetime.now(datetime.UTC):
+        raise CertificateRefused(f"the certificate expired on {ends:%Y-%m-%d}; send one that is valid")
 
 
 def make_self_signed(host: str, addresses: Iterable[str] = ()) -> tuple[bytes, bytes]:

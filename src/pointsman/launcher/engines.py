@@ -1,7 +1,8 @@
-"""How the launcher talks with an engine, and how it takes over one that runs already.
+"""What an engine gets to know when it is started, how the launcher talks with it, and how it takes over one that runs
+already.
 
 Invariant: an engine counts as ours only when its master socket answers from a process that runs the program we would
-start.
+start; it learns nothing of our environment but what programs and libraries look for everywhere.
 """
 
 from __future__ import annotations
@@ -19,6 +20,16 @@ from pointsman.launcher.process import Running, runs
 
 _ANSWER_SECONDS = 2.0
 """How long an engine that was started before us may take until its master answers."""
+
+_COMMON_VARIABLES = (
+    *("PATH", "LD_LIBRARY_PATH", "TZ", "LANG", "LC_ALL", "TMPDIR"),
+    *("OPENSSL_CONF", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+)
+
+
+def bare_environment() -> dict[str, str]:
+    """The environment for an engine: what documents may take secrets from (`envRef`) is none of its business."""
+    return {name: os.environ[name] for name in _COMMON_VARIABLES if name in os.environ}
 
 
 def ask(path: str, question: str) -> tuple[str, int]:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
-from pointsman.launcher.engines import adopt_engine
+from pointsman.launcher.engines import adopt_engine, bare_environment
 from pointsman.launcher.process import Running, claim, holders, reap_orphans
 from pointsman.launcher.record import Record
 from pointsman.launcher.service import Service
@@ -146,6 +146,7 @@ class Launcher:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env=bare_environment(),
                 cwd="/",
                 start_new_session=True,
                 preexec_fn=change,  # noqa: PLW1509 # the launcher has one thread

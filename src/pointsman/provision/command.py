@@ -19,6 +19,7 @@ INTERRUPTED = 130
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
+        "cert": "pointsman.provision.cert:cert",
         "configure": "pointsman.provision.configure.command:configure",
         "health": "pointsman.provision.health_command:health",
         "restart-zeus": "pointsman.provision.configure.command:restart_zeus",

@@ -10,10 +10,16 @@ import json
 import os
 import socket
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 SECONDS = 3.0
 """How long the answer may take."""
+
+
+def home_of(environment: Mapping[str, str]) -> Path:
+    """The home of this container's instance."""
+    return Path(environment.get("ZEUSHOME") or "/usr/local/zeus") / "var"
 
 
 def port_of(home: Path) -> int:
@@ -55,8 +61,7 @@ def report(home: Path) -> tuple[bool, str]:
 
 def main() -> int:
     """Prints the line; exit status 0 when the instance serves, else 1."""
-    home = Path(os.environ.get("ZEUSHOME") or "/usr/local/zeus") / "var"
-    serves, line = report(home)
+    serves, line = report(home_of(os.environ))
     print(line)
     return 0 if serves else 1
 

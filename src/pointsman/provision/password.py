@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from pointsman.provision.log import ProvisionLog
 from pointsman.provision.outcome import CannotProvision, Exit
-from pointsman.provision.variable import PASSWORD_LIMIT, Variables, password_remarks
+from pointsman.provision.variable import PASSWORD_LIMIT, Variables
 
-_FILE = "ZEUS_PASS_FILE"
+_VARIABLE, _FILE = "ZEUS_PASS", "ZEUS_PASS_FILE"
+_SHORT = 8
 _READ_LIMIT = 4 * PASSWORD_LIMIT + 2
 
 
@@ -77,9 +79,10 @@ def set_first_password(home: Path, variables: Variables, log: ProvisionLog) -> N
             given = read_password_file(Path(variables.password_file))
         except FileUnusable as unusable:
             raise CannotProvision(Exit.VARIABLE, str(unusable)) from None
-        for remark in password_remarks(_FILE, given):
-            log.warn(remark)
     password = given
+    if given is not None:
+        for remark in _remarks(_FILE if variables.password_file else _VARIABLE, given):
+            log.warn(remark)
     if password is None:
         password = (
             generate_password(STRONG_LENGTH, STRONG_ALPHABET) if variables.strong else generate_password()
@@ -91,3 +94,11 @@ def set_first_password(home: Path, variables: Variables, log: ProvisionLog) -> N
         raise CannotProvision(Exit.INSTANCE, str(error)) from None
     if given is not None:
         log.info("the password of 'admin' is the given one")
+
+
+def _remarks(name: str, password: str) -> Iterator[str]:
+    """What to say of a password that was given in the variable `name`: never the password."""
+    if len(password) < _SHORT or len(set(password)) < _SHORT // 2:
+        yield f"{name}: the password is easy to guess; use a longer one where others can reach this instance"
+    if password != password.strip():
+        yield f"{name}: the password begins or ends with white space, which belongs to it"

@@ -10,10 +10,10 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, NoReturn, assert_never
+from typing import Any, Literal, NoReturn, TypeVar, assert_never
 
 import click
 
@@ -22,10 +22,12 @@ from pointsman.provision.order import ANNOUNCE, CLEARING, Order, OrderDamaged, r
 from pointsman.provision.outcome import CannotProvision, Exit
 from pointsman.provision.variable import BY_NAME, Variables, read_variables, without_secrets
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+
 DEFAULT_ROOT = Path("/usr/local/zeus")
 HOLD = "hold"
 """While this file is in the home the launcher keeps everything stopped."""
-_OWN_FLAGS = ("--home", "--password-file")
+_PORT = click.IntRange(0, 65535)
 
 
 @dataclass
@@ -301,19 +303,39 @@ STEPS = (
 documents, listening, and the end of the log."""
 
 
+def _run_flags(function: Function) -> Function:
+    """Adds the flags of `pointsman run` but --home and --password-file, which ZEUSHOME and ZEUS_PASS_FILE decide.
+
+    They are told here, so that a wrong one is refused before anything is begun.
+    """
+    for option in reversed((
+        click.option("--name", help="Name of this traffic manager; default is the host's name."),
+        click.option("--listen", metavar="ADDRESS", default="0.0.0.0", show_default=True,  # noqa: S104 # its own network
+            help="Address for management traffic."),
+        click.option("--rest-port", type=_PORT, help="Port of the REST API; 0 takes a free one. Default 9070."),
+        click.option("--ui-port", type=_PORT, help="Port of the web page; 0 takes a free one. Default 9090."),
+        click.option("--control-port", type=_PORT, help="Port for cluster members; 0 takes a free one. Default 9080."),
+        click.option("--ready-file", metavar="PATH", help="File to write when everything answers, as JSON."),
+        click.option("--demo", is_flag=True, help="Begin with a small service that answers on port 8080."),
+    )):  # fmt: skip
+        function = option(function)
+    return function
+
+
 @click.command(
     short_help="Provision this container and run the traffic manager.",
-    context_settings={"ignore_unknown_options": True},
 )
-@click.argument("flags", nargs=-1, type=click.UNPROCESSED)
-def start(flags: tuple[str, ...]) -> int:
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+@_run_flags
+def start(words: tuple[str, ...], **flags: str | int | bool | None) -> int:
     """Provision this container as its variables say, then run the traffic manager in the foreground.
 
-    FLAGS are those of `pointsman run`, without --home and --password-file.
+    Where a container is started, these flags stand behind the image's name.
     """
-    if any(flag.partition("=")[0] in _OWN_FLAGS for flag in flags):
+    if words:
         raise click.UsageError(
-            f"{' and '.join(_OWN_FLAGS)} are decided here; set ZEUSHOME and ZEUS_PASS_FILE"
+            f"{words[0]!r} is no flag of the start; for a command in a running container: docker exec -i -t CONTAINER "
+            "COMMAND; for one without a traffic manager: docker run -i -t --entrypoint COMMAND IMAGE"
         )
     os.umask(0o077)
     root = Path(os.environ.get("ZEUSHOME") or DEFAULT_ROOT).absolute()
@@ -321,7 +343,7 @@ def start(flags: tuple[str, ...]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     status = provision(begun)
-    return _become(begun, flags) if status is None else status
+    return _become(begun, run_words(flags)) if status is None else status
 
 
 class _Stopped(BaseException):
@@ -350,7 +372,7 @@ def provision(start: Start) -> Exit | None:
         # The home as a whole, when that is what this user may not enter.
         closed = start.home.exists() and not os.access(start.home, os.R_OK | os.W_OK | os.X_OK)
         where = start.home if closed else error.filename or start.home
-        remedy = f"make it writable for user {os.geteuid()}, or mount another directory there,"
+        remedy = f"make it writable for user {os.geteuid()}, or mount a volume or another directory there,"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             remedy = "free space"
         start.log.fatal(f"{where}: {error.strerror or error}; {remedy} and start again")
@@ -380,8 +402,17 @@ def _do(step: Step, start: Start) -> None:
             assert_never(step.when)
 
 
-def _become(start: Start, flags: tuple[str, ...]) -> NoReturn:
+def run_words(flags: Mapping[str, str | int | bool | None]) -> list[str]:
+    """The words for `pointsman run` from flags by their names there, with underscores; None and False are left out."""
+    words: list[str] = []
+    for name, value in flags.items():
+        if value is not None and value is not False:
+            words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
+    return words
+
+
+def _become(start: Start, flags: Sequence[str]) -> NoReturn:
     # -P: the directory one happens to be in must not provide modules.
     words = [sys.executable, "-P", "-m", "pointsman", "run", "--home", str(start.home)]
-    words += ["--listen", "0.0.0.0", *flags]  # noqa: S104 # a container's own network
+    words += flags
     os.execve(words[0], words, without_secrets(start.environment))  # noqa: S606 # a list of words, no shell

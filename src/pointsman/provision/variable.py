@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 PREFIX = "ZEUS_"
 PASSWORD_LIMIT = 1024
 _SHOWN = 40
-_SHORT_PASSWORD = 8
 _FINGERPRINTS = MappingProxyType({20: "SHA-1", 32: "SHA-256"})
 _RESTART_SECONDS = (1, 86_400)
 # A name as Debian's policy has it, perhaps with architecture and version. A final "-" would have apt remove a package.
@@ -128,9 +127,13 @@ class Reading:
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment for the traffic manager, which needs none of the secret variables."""
+    """The environment for the traffic manager, which needs none of the secret variables; of a name that is not known
+    somebody may have meant one of them.
+    """
     return {
-        name: value for name, value in environment.items() if name not in BY_NAME or not BY_NAME[name].secret
+        name: value
+        for name, value in environment.items()
+        if not (BY_NAME[name].secret if name in BY_NAME else name.upper().startswith(PREFIX))
     }
 
 
@@ -237,7 +240,6 @@ class _Reader:
             )
         if given in ("", "RANDOM", "SIMPLE", "STRONG"):
             return None, given == "STRONG"
-        self.remarks += password_remarks("ZEUS_PASS", given)
         return given, False
 
     def _url(self, name: str, given: str) -> str:
@@ -311,14 +313,6 @@ class _Reader:
                 f"{', '.join(variables.registration)}: registering with a Services Director is not built yet, so this "
                 "instance is not registered"
             )
-
-
-def password_remarks(name: str, password: str) -> Iterator[str]:
-    """What to say of a password that was given in the variable `name`: never the password."""
-    if len(password) < _SHORT_PASSWORD or len(set(password)) < _SHORT_PASSWORD // 2:
-        yield f"{name}: the password is easy to guess; use a longer one where others can reach this instance"
-    if password != password.strip():
-        yield f"{name}: the password begins or ends with white space, which belongs to it"
 
 
 def _unknown(environment: Mapping[str, str]) -> Iterator[str]:

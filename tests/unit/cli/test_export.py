@@ -85,6 +85,35 @@ def test_differences_go_to_standard_output(instance: Instance, private: str, poi
     assert "monitors/Ping was deleted since the base" in shown.err
 
 
+def test_differences_from_a_base_snapshot(instance: Instance, private: str, pointsman: Pointsman) -> None:
+    """Importer 7: where there is a base snapshot, they are those from it; a damaged one is told, not passed over."""
+    home = ("--home", instance.home)
+    assert pointsman("config-snapshot", *home).status == 0
+    assert pointsman("export", *home, "--differences").out == "version: 8.3\n"
+    changes: list[Change] = [Put(POOL, {}), Delete(KEY)]
+    instance.do(lambda: instance.running.control.edit(AUTHOR, changes))
+    shown = pointsman("export", *home, "--differences")
+    assert (
+        shown.out
+        == """\
+# A document cannot say that an object is deleted. These were, since the base:
+# - ssl/server_keys/k
+version: 8.3
+pools:
+- name: p
+  properties:
+    basic:
+      note: ""
+"""
+    )
+    (snapshot,) = (path for path in (instance.home / "import").iterdir() if "base" in path.name)
+    snapshot.write_text("{")
+    damaged = pointsman("export", *home, "--differences")
+    assert damaged.status == 1
+    assert "the base snapshot" in damaged.err
+    assert damaged.out == ""
+
+
 def test_over_rest(instance: Instance, private: str, pointsman: Pointsman, tmp_path: Path) -> None:
     password = tmp_path / "password"
     password.write_text(f"{PASSWORD}\n")

@@ -244,3 +244,31 @@ def test_nonsense_on_the_socket_is_refused(instance: Instance, body: bytes) -> N
         unknown = {"objects": [{"type": "nonsense", "name": "x", "settings": {}}]}
         assert client.post("/apply", json=unknown).status_code == 400
         assert client.get("/conditions").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("held", "here", "said"),
+    [
+        (False, False, "start it with `pointsman run` or name its --home"),
+        (True, False, "as long as the file"),
+        (False, True, "see the container's log"),
+        (True, True, "start it with"),
+    ],
+)
+def test_who_does_not_answer_is_told_of_what_helps(
+    pointsman: Pointsman, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: bool, here: bool, said: str
+) -> None:
+    """R42: in a container, where nobody runs `pointsman run`, the remedy is another."""
+    home = tmp_path / "var"
+    home.mkdir()
+    if held:
+        (home / "hold").touch()
+    if here:
+        monkeypatch.setenv("ZEUSHOME", str(tmp_path))
+    else:
+        monkeypatch.delenv("ZEUSHOME", raising=False)
+    answer = pointsman("status", *(() if here else ("--home", home)))
+    assert answer.status == 4
+    assert said in answer.err
+    assert ("start-zeus" in answer.err) == (held and here)
+    assert ("pointsman run" in answer.err) == (not held and not here)

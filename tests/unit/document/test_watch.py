@@ -167,6 +167,22 @@ def test_links_in_a_circle_and_out_of_the_directory_end(tmp_path: Path) -> None:
     assert content_digest(root) == content_digest(root)
 
 
+def test_links_among_directories_make_no_forest(tmp_path: Path) -> None:
+    """Each of a dozen directories leads to all of them: followed on every way that is 1,300 million places."""
+    for folder in range(12):
+        (tmp_path / f"d{folder}").mkdir()
+        for other in range(12):
+            (tmp_path / f"d{folder}" / f"to{other}").symlink_to(f"../d{other}")
+    seen = look(tmp_path)
+    assert len(seen.directories) == 13
+    digest = content_digest(tmp_path)
+    link = tmp_path / "d0" / "to1"
+    link.unlink()
+    link.symlink_to("../d2")
+    assert look(tmp_path) != seen
+    assert content_digest(tmp_path) != digest
+
+
 def test_a_single_file_can_be_watched(tmp_path: Path) -> None:
     """R29: a bind mount of one file is a place like others."""
     file = tmp_path / "document"

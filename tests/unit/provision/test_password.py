@@ -89,3 +89,24 @@ def test_what_is_no_file_does_not_hold_the_start_up(tmp_path: Path) -> None:
     for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path, tmp_path / "absent"):
         with pytest.raises(FileUnusable, match=f"ZEUS_PASS_FILE: {path}"):
             read_password_file(path)
+
+
+@pytest.mark.parametrize(
+    ("password", "said"),
+    [("guess", "easy to guess"), (" long and good ", "white space, which belongs to it")],
+)
+def test_a_weak_password_is_remarked_upon_when_it_is_set(tmp_path: Path, password: str, said: str) -> None:
+    """R18: it is never shown; an instance that has its password hears nothing of the variable any more."""
+    log = the_log(tmp_path)
+    set_first_password(tmp_path, Variables(password=password), log)
+    told = (tmp_path / "log").read_text()
+    assert "WARN: ZEUS_PASS: the password " in told
+    assert said in told
+    assert f"'{password}'" not in told
+    set_first_password(tmp_path, Variables(password=password), log)
+    assert (tmp_path / "log").read_text().count("WARN") == 1
+
+
+def test_a_password_that_is_good_is_not_remarked_upon(tmp_path: Path) -> None:
+    set_first_password(tmp_path, Variables(password="correct horse battery"), the_log(tmp_path))
+    assert "WARN" not in (tmp_path / "log").read_text()

@@ -8,7 +8,7 @@ table, `limit` bytes in each of the table's periods. A stream that writes gets w
 hold the entry, silent ones too, and is asked again after about 2 ms: with one stream that writes among N silent ones,
 period / (period + 2 ms x N) of the limit is used. A long period favours few writers among many silent connections, but
 lets pass at once what an idle period left. `limit` is a number of 31 bits. A filter that HAProxy applies to a stream by
-itself begins anew with each request, so that small responses are never slowed: the limit of a connection is an entry
+itself begins anew with each request, so that small ones would hardly be slowed: the limit of a connection is an entry
 of a stick table too.
 """
 
@@ -34,16 +34,23 @@ Direction = Literal["in", "out"]
 BITS_PER_KBIT = 1000
 """A kbit/s of the product is a thousand bits a second, as everywhere in networks."""
 
-INSTANCE_TABLE = "bandwidth"
+_INSTANCE = "bandwidth"
 
 _PERIOD_MS = 2000
 _SHORT_PERIOD_MS = 200
 _LONG_PERIOD_BYTES_PER_SECOND = 500_000_000
 """Above this rate the bytes of a long period would not fit into HAProxy's numbers."""
 
-_SEGMENT_BYTES = 1448
-"""The least worth sending: one TCP segment. Slower limits send less at a time, so that they stay even."""
-_PIECES_A_SECOND = 800
+_PIECE_BYTES = 512
+"""The least that a stream sends at a time while many share a limit: with more, small bodies wait longer than the limit
+asks for; with less, the processor does more. Slow limits send less at a time, so that they stay even.
+"""
+_PIECES_A_SECOND = 2400
+
+_ENTRIES = "1k"
+"""A table of one entry would do for one bucket, were it not that two threads make it at the same moment: the second
+finds the table full, and HAProxy then leaves its stream without limit.
+"""
 
 _CONNECTION = "sess.connection"
 """The variable that tells a client's connection from others."""
@@ -54,19 +61,19 @@ class Limit:
     """One limit on one direction: "in" is requests (towards nodes), "out" responses (towards clients).
 
     `rate` is in bytes a second, shared by all who use `table`, or by the streams of each client connection alone when
-    `per_connection`.
+    `per_connection`. Each direction has a table of its own, because a stream that holds an entry counts as a user.
     """
 
     direction: Direction
     rate: int
-    table: str
+    owner: str
     per_connection: bool
     origin: Origin | None
 
     @property
-    def filter(self) -> str:
-        """The name of its filter within a frontend or backend."""
-        return f"{self.table}:{self.direction}"
+    def table(self) -> str:
+        """The section that holds its rate, which gives its name to the filter too."""
+        return f"{self.owner}:{self.direction}"
 
 
 @dataclass(frozen=True)
@@ -107,8 +114,7 @@ def _instance_limits(facts: Facts) -> tuple[Limit, ...]:
         return ()
     rate = max(1, facts.bandwidth // 8)
     return tuple(
-        Limit(direction, rate, INSTANCE_TABLE, per_connection=False, origin=None)
-        for direction in ("in", "out")
+        Limit(direction, rate, _INSTANCE, per_connection=False, origin=None) for direction in ("in", "out")
     )
 
 
@@ -118,9 +124,9 @@ def _class_limits(class_name: str, entry: Bandwidth, facts: Facts) -> dict[Direc
     if sharing == "cluster":
         rate //= max(1, facts.members)
     origin = Origin(ObjectId("bandwidth", class_name), ("basic", "maximum"))
-    table = name.bandwidth_table(class_name)
+    owner = name.bandwidth_class(class_name)
     directions: tuple[Direction, ...] = ("in", "out")
-    return {way: Limit(way, max(1, rate), table, sharing == "connection", origin) for way in directions}
+    return {way: Limit(way, max(1, rate), owner, sharing == "connection", origin) for way in directions}
 
 
 def _remark(subject: ObjectId, class_name: str, classes: Mapping[str, object], remarks: Remarks) -> None:
@@ -143,8 +149,8 @@ def lines(mode: str, used: tuple[Limit, ...], *, after_data: bool = False) -> It
         key = f"var({_CONNECTION})" if limit.per_connection else "int(1)"
         amount = limit.rate * _period_ms(limit.rate) // 1000
         text = (
-            f"filter bwlim-{limit.direction} {limit.filter} limit {max(1, amount)} key {key} table {limit.table} "
-            f"min-size {min(_SEGMENT_BYTES, max(1, limit.rate // _PIECES_A_SECOND))}"
+            f"filter bwlim-{limit.direction} {limit.table} limit {max(1, amount)} key {key} table {limit.table} "
+            f"min-size {min(_PIECE_BYTES, max(1, limit.rate // _PIECES_A_SECOND))}"
         )
         yield Line(text, limit.origin)
     for limit in used:
@@ -153,7 +159,7 @@ def lines(mode: str, used: tuple[Limit, ...], *, after_data: bool = False) -> It
         if mode == "tcp":
             rules = "tcp-request content"
             condition = " if { req.len gt 0 }" if after_data else ""
-        yield Line(f"{rules} set-bandwidth-limit {limit.filter}{condition}", limit.origin)
+        yield Line(f"{rules} set-bandwidth-limit {limit.table}{condition}", limit.origin)
 
 
 def connection_lines(used: Iterable[Limit]) -> Iterator[Line]:
@@ -168,9 +174,8 @@ def tables(used: Iterable[Limit]) -> tuple[tuple[ConfigSection, ...], dict[str, 
     proxies: dict[str, Proxy] = {}
     for limit in used:
         period = _period_ms(limit.rate)
-        kind = "string len 36 size 1m" if limit.per_connection else "integer size 1"
-        rates = f"bytes_in_rate({period}ms),bytes_out_rate({period}ms)"
-        text = f"stick-table type {kind} expire 10s store {rates}"
+        kind = "string len 36 size 1m" if limit.per_connection else f"integer size {_ENTRIES}"
+        text = f"stick-table type {kind} expire 10s store bytes_{limit.direction}_rate({period}ms)"
         header = Line(f"backend {limit.table} from tcp", limit.origin)
         sections[limit.table] = ConfigSection(header, (Line(text, limit.origin),))
         proxies[limit.table] = Proxy(limit.origin.subject if limit.origin else None, Role.INTERNAL)

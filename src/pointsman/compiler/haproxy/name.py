@@ -44,9 +44,9 @@ def backend(pool: str, mode: str, level: int | None, once: bool) -> str:
     return ":".join(parts)
 
 
-def bandwidth_table(bandwidth_class: str) -> str:
-    """The section that holds the rates of a bandwidth class."""
-    return f"bandwidth-{identifier(bandwidth_class)}"
+def bandwidth_class(name: str) -> str:
+    """The sections that hold the rates of a bandwidth class, to which the direction is added."""
+    return f"bandwidth-{identifier(name)}"
 
 
 def server(node: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pointsman.compiler.plan import Plan
 from pointsman.engine.haproxy.account import Account
+from pointsman.launcher.engines import bare_environment
 from pointsman.schema.problem import ObjectId, Problem
 
 _ALERT = re.compile(r"^\[ALERT\]\s+\(\d+\)\s*:\s*(.*)$", re.MULTILINE)
@@ -28,6 +29,7 @@ async def check_configuration(binary: Path, configuration: Path, account: Accoun
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
+        env=bare_environment(),
         cwd="/",  # it goes back to where it began, which that user must be able to
         user=account.user if account else None,
         group=account.group if account else None,

@@ -22,6 +22,7 @@ from pointsman.web.api.authentication import Authentication
 from pointsman.web.api.authorisation import refuse
 from pointsman.web.api.config import ConfigHandler
 from pointsman.web.api.listing import METHODS, list_children, not_allowed, not_found, read_only
+from pointsman.web.api.metrics import MetricsHandler
 from pointsman.web.api.path import BadPath, split_path
 from pointsman.web.api.request import SAFE, Request, header_map, read_query, refuse_foreign
 from pointsman.web.api.status import StatusHandler
@@ -31,6 +32,7 @@ from pointsman.web.health import health_answer
 VERSION = "8.3"
 """The API version that is served."""
 
+METRICS = ("metrics",)
 _ROOT = ("api", "tm", VERSION)
 _CONFIG = (*_ROOT, "config", "active")
 _STATUS = (*_ROOT, "status")
@@ -72,6 +74,7 @@ def make_app(
     authentication = Authentication(users, control.record)
     config = ConfigHandler(control, kinds)
     status = StatusHandler(control, events, history, kinds, statistics)
+    metrics = MetricsHandler(control)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         peer: Peer = scope["extensions"]["pointsman.peer"]
@@ -98,6 +101,8 @@ def make_app(
 
     async def routed(request: Request) -> Answer:
         path = request.segments
+        if path == METRICS:
+            return await metrics.answer() if request.method in SAFE else not_allowed(request.method, SAFE)
         if (children := _DIRECTORIES.get(path)) is not None:
             if request.method not in SAFE:
                 return read_only(request.method, path)

@@ -1,8 +1,8 @@
 """The status tree: what this traffic manager is, how it fares, its counters, and our additions to it.
 
-`conditions`, `config_document`, `config_import`, `licence`, `applies`, `history` and `events` are ours; the rest is the
-product's. Invariant: nothing here changes anything but `PUT history/<revision>?restore`, which makes the configuration
-what it was then.
+`certificate`, `conditions`, `config_document`, `config_import`, `licence`, `applies`, `history` and `events` are ours;
+the rest is the product's. Invariant: nothing here changes anything but `PUT history/<revision>?restore`, which makes
+the configuration what it was then, and `PUT certificate`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from pointsman.control.control import Control
 from pointsman.control.error import ControlError
 from pointsman.control.exports import export_configuration, read_wish
+from pointsman.control.import_record import NoBase
 from pointsman.schema.counter import StatisticType
 from pointsman.schema.event import Severity
 from pointsman.schema.problem import ObjectId
@@ -23,6 +24,7 @@ from pointsman.telemetry.event_log import EventLog, EventQuery
 from pointsman.telemetry.history import History
 from pointsman.web.answer import JSON, Answer, error_answer, json_answer
 from pointsman.web.api.authorisation import refuse_export
+from pointsman.web.api.certificate import replace_certificate, show_certificate
 from pointsman.web.api.insight import (
     BadArgument,
     applied_body,
@@ -46,6 +48,7 @@ THROUGHPUT_SECONDS = 10.0
 MEDIA_TYPES = {"yaml": "application/yaml", "json": JSON}
 _BRANCHES = (
     ("applies", False),
+    ("certificate", False),
     ("conditions", False),
     ("config_document", False),
     ("config_import", False),
@@ -82,6 +85,11 @@ class StatusHandler:
             match path[len(base) :]:
                 case (member, "history", revision) if member in (LOCAL, self._control.identity.name):
                     return await self._restore(request, revision)
+        if method == "PUT" and path[len(base) :] in (
+            (LOCAL, "certificate"),
+            (self._control.identity.name, "certificate"),
+        ):
+            return await replace_certificate(self._control, request)
         if method not in SAFE:
             return (
                 read_only(method, path) if method in ("PUT", "DELETE") else not_allowed(method, sorted(SAFE))
@@ -98,6 +106,8 @@ class StatusHandler:
                 return self._information()
             case (_, "state"):
                 return json_answer(200, {"state": state_body(await self._control.status(), self._throughput)})
+            case (_, "certificate"):
+                return show_certificate(self._control)
             case (_, "licence"):
                 return json_answer(200, {"licence": asdict(self._control.licensing.view())})
             case (_, "statistics", *below):
@@ -139,7 +149,10 @@ class StatusHandler:
             wish = read_wish({name: values[-1] for name, values in request.query.items()})
         except ValueError as error:
             return error_answer(400, "query.invalid", str(error))
-        exported = await export_configuration(self._control, wish, request.caller)
+        try:
+            exported = await export_configuration(self._control, wish, request.caller)
+        except NoBase as error:
+            return error_answer(500, "storage.failed", str(error))
         attachment = ("content-disposition", f'attachment; filename="configuration.{wish.form}"')
         return Answer(200, exported.text.encode(), MEDIA_TYPES[wish.form], (attachment,))
 

@@ -4,9 +4,10 @@ applying it; and setting a user's password.
 Invariant: whoever can open the socket may do everything (its server lets only the owner and root in); every
 change is made through `Control` in the name `local:<unix user>`, as one transaction.
 
-GET /status, GET /conditions, GET /export?format=&secrets=&differences=; POST /diff and POST /apply with
-{"objects": [...], "replace": bool, "reason": str, "wait": seconds}; imports are in `imports`, licences in `licences`,
-passwords in `passwords`. Refusals are 400 with {"problems": [...]}, see `document.wire` for the shapes.
+GET /status, GET /conditions, GET /export?format=&secrets=&differences=; POST /diff and POST /apply with {"objects":
+[...], "replace": bool, "reason": str, "wait": seconds}; certificates are in `certificates`, imports in `imports`,
+licences in `licences`, passwords in `passwords`. Refusals are 400 with {"problems": [...]}, see `document.wire` for
+the shapes.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from pointsman.control.control import Control
 from pointsman.control.described import Edit, plan_edit
 from pointsman.control.error import Conflict, ControlError
 from pointsman.control.exports import export_configuration, read_wish
+from pointsman.control.import_record import NoBase
 from pointsman.control.merge import with_changes
 from pointsman.document.difference import Objects
 from pointsman.document.secret_hash import resolve_hashes
@@ -44,6 +46,7 @@ from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.validate import Invalid
 from pointsman.schema.value import LINE_LIMIT
 from pointsman.store import Author, Change
+from pointsman.web.local.certificates import certificate_routes
 from pointsman.web.local.engine import engine_difference
 from pointsman.web.local.imports import import_routes
 from pointsman.web.local.licences import licence_routes
@@ -68,6 +71,7 @@ def make_app(control: Control, users: Users) -> ASGIApp:
         Route("/apply", local.apply, methods=["POST"]),
         *import_routes(control),
         *licence_routes(control),
+        *certificate_routes(control),
         *password_routes(users),
     ]
     return Starlette(routes=routes)
@@ -99,7 +103,10 @@ class _Local:
             wish = read_wish(dict(request.query_params))
         except ValueError as error:
             return refused((Problem(None, (), "request.invalid", str(error)),))
-        exported = await export_configuration(self._control, wish, actor_of(request, "cli"))
+        try:
+            exported = await export_configuration(self._control, wish, actor_of(request, "cli"))
+        except NoBase as error:
+            return refused((Problem(None, (), "import.no_base", str(error)),))
         return JSONResponse(
             {
                 "text": exported.text,

@@ -86,6 +86,7 @@ class _Screen:
             "csrf": session.csrf,
             "live": LIVE,
             "licenses": LICENSES,
+            "certificate": self._control.certificate.view,
         }
         return self._pages.render("overview.html", values)
 
