@@ -19,7 +19,7 @@ def test_an_account_is_named_or_numbered() -> None:
 
 @pytest.mark.parametrize(("user", "group"), [("no such user", "root"), ("root", "no such group")])
 def test_an_unknown_account_is_named_with_the_remedy(user: str, group: str) -> None:
-    with pytest.raises(AccountUnknown, match="no such .*; name one of /etc/"):
+    with pytest.raises(AccountUnknown, match=r"no such .*; name one of /etc/"):
         find_account(user, group)
 
 
