@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from pointsman.compiler.check import check
 from pointsman.control.error import CannotStore, Conflict, Forbidden, InUse, NotFound
-from pointsman.control.merge import canonical, merge, with_changes
+from pointsman.control.merge import canonical, check_changes, merge
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.reference import references
 from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
@@ -171,9 +170,7 @@ class Configuration:
             return self._store.revision
 
     async def _commit(self, changes: Sequence[Change], actor: Author, reason: str) -> None:
-        candidate, touched = with_changes(self.snapshot.objects, changes)
-        if problems := check(Snapshot(candidate), touched):
-            raise Invalid(problems)
+        check_changes(self.snapshot.objects, changes)
         try:
             transaction = await self._store.commit(changes, actor, reason)
         except NotStored as error:
