@@ -107,8 +107,11 @@ def with_changes(
     return after, tuple(put)
 
 
-def check_changes(objects: Mapping[ObjectId, AnyResource], changes: Iterable[Change]) -> None:
-    """Checks the configuration that `changes` would make of `objects`. Raises `Invalid` with every problem."""
+def checked(
+    objects: Mapping[ObjectId, AnyResource], changes: Iterable[Change]
+) -> dict[ObjectId, AnyResource]:
+    """The configuration that `changes` would make of `objects`. Raises `Invalid` with every problem of it."""
     candidate, touched = with_changes(objects, changes)
     if problems := check(Snapshot(candidate), touched):
         raise Invalid(problems)
+    return candidate

@@ -28,7 +28,7 @@ from pointsman.control.described import Edit, plan_edit
 from pointsman.control.error import Conflict, ControlError
 from pointsman.control.exports import export_configuration, read_wish
 from pointsman.control.import_record import NoBase
-from pointsman.control.merge import check_changes
+from pointsman.control.merge import checked
 from pointsman.document.difference import Objects
 from pointsman.document.secret_hash import resolve_hashes
 from pointsman.document.wire import (
@@ -117,7 +117,7 @@ class _Local:
         try:
             wish = await self._resolved(await _read(request))
             edit = self._plan(wish)
-            check_changes(self._control.snapshot.objects, edit.changes)
+            checked(self._control.snapshot.objects, edit.changes)
             plan = self._control.preview(edit.changes)
         except Invalid as error:
             return refused(error.problems)
