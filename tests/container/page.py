@@ -89,7 +89,8 @@ def run(
     at the first command that fails.
     """
     script = ["set -e"]
-    commands, texts = [], []
+    commands: list[str] = []
+    texts: list[str] = []
     for language, text in blocks(page, part=part):
         if language == "text":
             texts[-1] = text

@@ -83,9 +83,13 @@ def test_killed_in_service(containers: Containers, origin: int) -> None:
     container.serve([f"{container.host}:{origin}"])
     wait_complete(container)
     for kind in ("engine", "control"):
-        before = pids(container)[kind]
-        container.exec("kill", "-9", str(before[0]))
-        wait_for("another one", lambda kind=kind, before=before: before[0] not in pids(container)[kind])
+        ended = pids(container)[kind][0]
+        container.exec("kill", "-9", str(ended))
+
+        def replaced(kind: str = kind, ended: int = ended) -> bool:
+            return ended not in pids(container)[kind]
+
+        wait_for("another one", replaced)
         wait_complete(container)
         assert container.fetch()[0] == 200
     container.exec("kill", "-9", str(pids(container)["launcher"][0]), check=False)
