@@ -37,6 +37,11 @@ def wait_complete(container: Container) -> None:
     )
 
 
+def wait_other(container: Container, kind: str, former: int) -> None:
+    """Waits until the process that was killed is gone."""
+    wait_for(f"another {kind}", lambda: former not in pids(container)[kind])
+
+
 def write(directory: Path, content: Any) -> None:
     """Writes the one document of a configuration directory."""
     (directory / "config").mkdir(parents=True, exist_ok=True)
@@ -85,7 +90,7 @@ def test_killed_in_service(containers: Containers, origin: int) -> None:
     for kind in ("engine", "control"):
         before = pids(container)[kind]
         container.exec("kill", "-9", str(before[0]))
-        wait_for("another one", lambda kind=kind, before=before: before[0] not in pids(container)[kind])
+        wait_other(container, kind, before[0])
         wait_complete(container)
         assert container.fetch()[0] == 200
     container.exec("kill", "-9", str(pids(container)["launcher"][0]), check=False)
