@@ -37,11 +37,6 @@ def wait_complete(container: Container) -> None:
     )
 
 
-def wait_other(container: Container, kind: str, former: int) -> None:
-    """Waits until the process that was killed is gone."""
-    wait_for(f"another {kind}", lambda: former not in pids(container)[kind])
-
-
 def write(directory: Path, content: Any) -> None:
     """Writes the one document of a configuration directory."""
     (directory / "config").mkdir(parents=True, exist_ok=True)
@@ -88,9 +83,13 @@ def test_killed_in_service(containers: Containers, origin: int) -> None:
     container.serve([f"{container.host}:{origin}"])
     wait_complete(container)
     for kind in ("engine", "control"):
-        before = pids(container)[kind]
-        container.exec("kill", "-9", str(before[0]))
-        wait_other(container, kind, before[0])
+        ended = pids(container)[kind][0]
+        container.exec("kill", "-9", str(ended))
+
+        def replaced(kind: str = kind, ended: int = ended) -> bool:
+            return ended not in pids(container)[kind]
+
+        wait_for("another one", replaced)
         wait_complete(container)
         assert container.fetch()[0] == 200
     container.exec("kill", "-9", str(pids(container)["launcher"][0]), check=False)
