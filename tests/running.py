@@ -59,11 +59,16 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def running(
-    home: Path, edition: Edition | None = None, clock: Callable[[], float] = time.time
+    home: Path,
+    edition: Edition | None = None,
+    clock: Callable[[], float] = time.time,
+    engine: NoopEngine | None = None,
 ) -> AsyncIterator[Running]:
-    """A traffic manager in `home` with the objects that every instance has."""
+    """A traffic manager in `home` with the objects that every instance has; it is there when the engine has dealt
+    with them.
+    """
     events: list[Event] = []
-    engine = NoopEngine()
+    engine = engine or NoopEngine()
     live = Live()
     store = await Store.open(home / "store", BY_PATH)
     await furnish(store, IDENTITY.name, ())
@@ -108,7 +113,7 @@ async def running(
         async with asyncio.TaskGroup() as group:
             task = group.create_task(loop.run())
             try:
-                assert await control.wait_in_force(control.revision, 10)
+                assert await loop.wait_for(control.revision, 10)
                 yield Running(control, engine, live, licensing, configuration, events)
             finally:
                 task.cancel()

@@ -28,7 +28,9 @@ from tools.instance import wait_for
 
 PREFIX = f"pointsman-test-{os.getpid()}"
 ACCEPTED = {"ZEUS_EULA": "accept", "ZEUS_PASS": "admin"}
-READY_SECONDS = 30.0
+READY_SECONDS = 90.0
+LONG = 60.0
+"""Deadlines of conditions: figures are measured elsewhere, and the machine may be busy."""
 CONTROL_PLANE = re.compile(r"\S+/python -P -m pointsman daemon ")
 _numbers = itertools.count(1)
 _TRUSTING = ssl.create_default_context()
@@ -236,7 +238,7 @@ class Container:
         self.put(
             "virtual_servers", name, basic={"enabled": True, "port": port, "protocol": "http", "pool": name}
         )
-        wait_for("the virtual server answers", lambda: self.fetch(port)[0] == 200)
+        wait_for("the virtual server answers", lambda: self.fetch(port)[0] == 200, LONG)
 
     def fetch(self, port: int = 8080, path: str = "/", seconds: float = 10) -> tuple[int, str]:
         """A client's GET to a virtual server of it; (0, "") when nothing answers."""

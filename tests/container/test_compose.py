@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.container.docker import PREFIX, Docker, free_addresses
+from tests.container.docker import LONG, PREFIX, Docker, free_addresses
 from tools.instance import wait_for
 
 pytestmark = [
@@ -57,10 +57,10 @@ def test_two_members_follow_the_same_documents(compose: Callable[..., str], tmp_
             return {(member, node.rstrip(".")) for member, _, node in found if node}
 
         everyone = {(member, node) for member in ("pm1", "pm2") for node in ("node1", "node2")}
-        wait_for("both nodes answer through both members", lambda: everyone <= answers(), 60)
+        wait_for("both nodes answer through both members", lambda: everyone <= answers(), LONG)
         document = tmp_path / "example" / "config" / "web.yaml"
         document.write_text(document.read_text().replace('      - {node: "node1:8000"}\n', ""))
         alone = {("pm1", "node2"), ("pm2", "node2")}
-        wait_for("only the other node answers", lambda: answers() == alone, 30)
+        wait_for("only the other node answers", lambda: answers() == alone, LONG)
     finally:
         compose("down", "-v", "-t", "3")

@@ -6,7 +6,7 @@ import http.client
 import json
 
 import pytest
-from tests.container.docker import Container, Containers, node
+from tests.container.docker import LONG, Container, Containers, node
 from tools.instance import free_port, wait_for
 
 pytestmark = pytest.mark.root
@@ -96,8 +96,10 @@ def test_the_hosts_own_network(containers: Containers) -> None:
         wrote = container.exec("cat", "/usr/local/zeus/var/run/ports.json", check=False).stdout
         return {name: int(port) for name, port in json.loads(wrote or "{}").items()}
 
-    found = wait_for("the ports", ports)
-    wait_for("ready", lambda: container.exec("pointsman-container", "health", check=False).returncode == 0)
+    found = wait_for("the ports", ports, LONG)
+    wait_for(
+        "ready", lambda: container.exec("pointsman-container", "health", check=False).returncode == 0, LONG
+    )
     assert plain_http("127.0.0.1", found["rest"]) == (200, "ok\n")
     assert container.stop() == 0
 

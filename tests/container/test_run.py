@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import pytest
-from tests.container.docker import CONTROL_PLANE, Container, Containers
+from tests.container.docker import CONTROL_PLANE, LONG, Container, Containers
 from tools.instance import wait_for
 
 pytestmark = pytest.mark.root
@@ -45,8 +45,8 @@ def test_the_dead_are_buried(containers: Containers, flags: tuple[str, ...]) -> 
     container.shell("(sleep 0.1 &) ; true")
     killed = container.control_plane()
     container.exec("kill", "-9", str(killed))
-    wait_for("the control plane is back", lambda: container.control_plane() not in (0, killed))
-    wait_for("no zombies", lambda: "Z" not in container.shell("ps -eo stat --no-headers | cut -c1"))
+    wait_for("the control plane is back", lambda: container.control_plane() not in (0, killed), LONG)
+    wait_for("no zombies", lambda: "Z" not in container.shell("ps -eo stat --no-headers | cut -c1"), LONG)
     container.wait_ready()
     assert container.stop() == 0
 
@@ -138,8 +138,8 @@ def test_health_is_what_traffic_sees(containers: Containers) -> None:
     def state() -> str:
         return container.inspect("{{.State.Health.Status}}")
 
-    wait_for("healthy", lambda: state() == "healthy")
+    wait_for("healthy", lambda: state() == "healthy", LONG)
     container.shell("touch $ZEUSHOME/var/hold")
-    wait_for("unhealthy", lambda: state() == "unhealthy", 20)
+    wait_for("unhealthy", lambda: state() == "unhealthy", LONG)
     container.shell("rm $ZEUSHOME/var/hold")
-    wait_for("healthy again", lambda: state() == "healthy", 20)
+    wait_for("healthy again", lambda: state() == "healthy", LONG)

@@ -20,22 +20,32 @@ STARTS = ("git clone", "make run", "make install", ".venv/bin/pointsman run")
 """How a line begins that starts or installs the instance."""
 
 
-def blocks(page: Path) -> list[tuple[str, str]]:
-    """The fenced blocks of a page: (language, text)."""
-    return [(found[1], found[2]) for found in BLOCK.finditer(page.read_text(encoding="utf-8"))]
+def blocks(page: Path, *, part: str = "", without: str = "") -> list[tuple[str, str]]:
+    """The fenced blocks of a page: (language, text); only those below the heading `part`, or not those of `without`."""
+    text = page.read_text(encoding="utf-8")
+    if heading := part or without:
+        below = re.search(rf"^## {re.escape(heading)}$.*?(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+        assert below, f"{page.name} has no part {heading!r}"
+        text = below[0] if part else text.replace(below[0], "")
+    return [(found[1], found[2]) for found in BLOCK.finditer(text)]
 
 
 def run_page(
-    page: Path, directory: Path, ports: Mapping[int, int], files: Mapping[str, str] | None = None
+    page: Path,
+    directory: Path,
+    ports: Mapping[int, int],
+    files: Mapping[str, str] | None = None,
+    *,
+    without: str = "",
 ) -> list[str]:
     """Runs the `sh` blocks of `page` in one shell in `directory` and returns what each wrote.
 
     `ports` maps the page's port numbers to those to use. `files` maps languages of other blocks to the file that the
-    page asks to save them as. Fails at the first command that fails.
+    page asks to save them as. The part `without` is not run. Fails at the first command that fails.
     """
     environment = _environment(directory)
     script = ["set -e", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
-    for language, written in blocks(page):
+    for language, written in blocks(page, without=without):
         text = re.sub(r"(?<=[:\s])\d{4}\b", lambda found: str(ports.get(int(found[0]), found[0])), written)
         if files and language in files:
             (directory / files[language]).write_text(text, encoding="utf-8")

@@ -36,6 +36,15 @@ def zeus(tmp_path: Path) -> Iterator[Instance]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """One provisioned instance for all tests that leave it as it was: running, with its password."""
+    home = tmp_path_factory.mktemp("lasting") / "zeus" / "var"
+    write_order(home, Order(state="done"))
+    with Instance(home) as running:
+        yield running
+
+
 def environment(home: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(SOURCE), "ZEUSHOME": str(home.parent)}
 
@@ -120,39 +129,39 @@ def test_configuring_again(zeus: Instance) -> None:
         assert not file.is_file() or b"another secret" not in file.read_bytes(), file
 
 
-def test_nothing_changes_before_the_last_answer(zeus: Instance) -> None:
+def test_nothing_changes_before_the_last_answer(lasting: Instance) -> None:
     """R43, R47: quitting, ending the input and declining leave everything as it was, and nothing restarts."""
-    processes, order = zeus.processes(), (zeus.home / "provision" / "order.json").read_bytes()
-    quits = container(zeus.home, "configure", typed="\n")
+    processes, order = lasting.processes(), (lasting.home / "provision" / "order.json").read_bytes()
+    quits = container(lasting.home, "configure", typed="\n")
     assert (quits.returncode, quits.stderr) == (0, "")
     assert quits.stdout.endswith("Choose option [1]: \n")
-    ended = container(zeus.home, "configure", typed="2\naccept\n\ny\n127.0.0.1\n1\ny\nC\n")
+    ended = container(lasting.home, "configure", typed="2\naccept\n\ny\n127.0.0.1\n1\ny\nC\n")
     assert ended.returncode == 1
     assert ended.stderr == "configure: the input ended before the last question. Nothing was changed.\n"
-    declined = container(zeus.home, "configure", typed="2\nno\n")
+    declined = container(lasting.home, "configure", typed="2\nno\n")
     assert declined.returncode == 1
     assert "accept-license" in declined.stderr
-    kept = container(zeus.home, "configure", typed="3\n\n")
+    kept = container(lasting.home, "configure", typed="3\n\n")
     assert (kept.returncode, "Nothing was changed." in kept.stdout) == (0, True)
-    wrong = replay(zeus.home, {**AGAIN, "zxtm!unique_bind": "y", "zxtm!bindip": "192.0.2.200"})
+    wrong = replay(lasting.home, {**AGAIN, "zxtm!unique_bind": "y", "zxtm!bindip": "192.0.2.200"})
     assert wrong.returncode == 1
     assert wrong.stderr.startswith("configure: zxtm!bindip: 192.0.2.200 is no address of this machine.")
     join = {**AGAIN, "zxtm!cluster": "S", "zlb!admin_hostname": "127.0.0.1", "zlb!admin_password": "s3cret"}
-    join |= {"zlb!admin_port": zeus.ready["ui"].rsplit(":", 1)[1].strip("/"), "zxtm!fingerprints_ok": "y"}
-    joined = replay(zeus.home, join)
+    join |= {"zlb!admin_port": lasting.ready["ui"].rsplit(":", 1)[1].strip("/"), "zxtm!fingerprints_ok": "y"}
+    joined = replay(lasting.home, join)
     assert joined.returncode == 1
-    assert zeus.ready["sha1"] in joined.stdout
+    assert lasting.ready["sha1"] in joined.stdout
     assert "joining a cluster is not built in this version" in joined.stderr
-    assert zeus.processes() == processes
-    assert (zeus.home / "provision" / "order.json").read_bytes() == order
-    assert login(zeus.home, PASSWORD) == 200
+    assert lasting.processes() == processes
+    assert (lasting.home / "provision" / "order.json").read_bytes() == order
+    assert login(lasting.home, PASSWORD) == 200
 
 
-async def test_traffic_goes_on_while_it_is_configured_again(zeus: Instance) -> None:
+async def test_traffic_goes_on_while_it_is_configured_again(lasting: Instance) -> None:
     """R43: configuring again restarts the control plane only: requests are answered all the while."""
     origin = await Origin("a").start()
     try:
-        await check_traffic(zeus, origin.port)
+        await check_traffic(lasting, origin.port)
     finally:
         await origin.stop()
 
@@ -216,22 +225,22 @@ def test_clearing_and_configuring_anew(zeus: Instance) -> None:
     assert (order.state, order.community, order.user, order.group) == ("done", True, "nobody", "nogroup")
 
 
-def test_stopping_starting_and_restarting(zeus: Instance) -> None:
+def test_stopping_starting_and_restarting(lasting: Instance) -> None:
     """R43: the software stops and starts while the container's first process stays the same."""
-    launcher = zeus.processes()["launcher"]
-    assert container(zeus.home, "start-zeus").stdout == "The software is running.\n"
-    stopped = container(zeus.home, "stop-zeus")
+    launcher = lasting.processes()["launcher"]
+    assert container(lasting.home, "start-zeus").stdout == "The software is running.\n"
+    stopped = container(lasting.home, "stop-zeus")
     assert (stopped.returncode, stopped.stdout) == (0, "The software is stopped.\n")
-    assert not running(zeus)
-    started = container(zeus.home, "start-zeus")
+    assert not running(lasting)
+    started = container(lasting.home, "start-zeus")
     assert started.returncode == 0, started
-    assert login(zeus.home, PASSWORD) == 200
-    before = zeus.processes()
-    assert container(zeus.home, "restart-zeus").returncode == 0
-    after = zeus.processes()
+    assert login(lasting.home, PASSWORD) == 200
+    before = lasting.processes()
+    assert container(lasting.home, "restart-zeus").returncode == 0
+    after = lasting.processes()
     assert after["launcher"] == before["launcher"] == launcher
     assert set(after["control"] + after["haproxy"]).isdisjoint(before["control"] + before["haproxy"])
-    assert login(zeus.home, PASSWORD) == 200
+    assert login(lasting.home, PASSWORD) == 200
 
 
 def test_what_is_stopped_can_be_configured_and_started(zeus: Instance) -> None:
@@ -259,6 +268,29 @@ def test_a_new_installation_is_configured_without_a_launcher(tmp_path: Path) -> 
     assert container(home, "start-zeus").returncode == 1
 
 
+def test_whose_output_nobody_reads(tmp_path: Path) -> None:
+    """R43: a reader that goes away (`configure | head`) is named, and no disk or permission is blamed."""
+    root = tmp_path / "zeus"
+    root.mkdir()
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        command("configure"),
+        env=environment(root / "var"),
+        stdin=subprocess.DEVNULL,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    os.close(writing)
+    assert done.returncode == 1
+    assert done.stderr.startswith("configure: nobody reads its output any more; run it again")
+    assert "Traceback" not in done.stderr
+    assert read_order(root / "var") is None
+
+
 def test_who_may_not_and_what_cannot_be_configured(tmp_path: Path) -> None:
     """R43: no installation, one that stands alone and one that is being provisioned are refused clearly."""
     home = tmp_path / "zeus" / "var"
@@ -276,21 +308,21 @@ def test_who_may_not_and_what_cannot_be_configured(tmp_path: Path) -> None:
     assert container(home, "configure", "--noninteractive").returncode == 2
 
 
-def test_one_run_at_a_time(zeus: Instance) -> None:
+def test_one_run_at_a_time(lasting: Instance) -> None:
     with subprocess.Popen(
-        command("configure"), env=environment(zeus.home), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        command("configure"), env=environment(lasting.home), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as first:
         assert first.stdout is not None
         assert first.stdin is not None
         seen = b""
         while b"Choose option" not in seen:
             seen += os.read(first.stdout.fileno(), 1000)
-        second = container(zeus.home, "stop-zeus")
+        second = container(lasting.home, "stop-zeus")
         assert (second.returncode, "is at work" in second.stderr) == (1, True)
         first.stdin.write(b"1\n")
         first.stdin.close()
         assert first.wait(20) == 0
-    assert running(zeus)
+    assert running(lasting)
 
 
 class Screen:
@@ -354,13 +386,13 @@ def test_on_a_terminal(zeus: Instance) -> None:
     assert login(zeus.home, "typed secret") == 200
 
 
-def test_ctrl_c_on_a_terminal(zeus: Instance) -> None:
+def test_ctrl_c_on_a_terminal(lasting: Instance) -> None:
     """R43: Ctrl-C, also where a password is typed, ends the script with one line and leaves everything as it was."""
-    processes = zeus.processes()
-    screen = Screen(command("configure"), environment(zeus.home))
+    processes = lasting.processes()
+    screen = Screen(command("configure"), environment(lasting.home))
     screen.expect("Choose option [1]: ")
     screen.type("\x03")
     screen.expect("configure: interrupted. Nothing was changed.")
     assert screen.end() == 130
     assert "Traceback" not in screen.whole
-    assert zeus.processes() == processes
+    assert lasting.processes() == processes

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from tests.engine.rig import STAND_IN, Rig, lives, request, service, until
 from tools.instance import SOURCE, free_port
 from tools.traffic import Origin
@@ -221,12 +222,15 @@ async def test_children_inherit_nothing_but_the_lock(rig: Rig, origins: Origins)
     control = Path(f"/proc/{rig.children()['control']}/fd")
     targets = [str(link.readlink()) for link in control.iterdir() if int(link.name) > 2]
     assert targets == [str(rig.run / "control.lock")]
+    assert (rig.home / "log" / "haproxy.log").stat().st_mode & 0o777 == 0o600
     master, _ = await rig.running()
     for link in Path(f"/proc/{master}/fd").iterdir():
-        assert "launcher" not in str(link.readlink())
+        try:
+            assert "launcher" not in str(link.readlink())
+        except PermissionError:
+            pytest.skip("root without SYS_PTRACE may not see what another user's process has open")
     # The launcher has it; documents may take secrets from the environment, which the engine's user must not read.
     assert b"PYTHONPATH=" not in Path(f"/proc/{master}/environ").read_bytes()
-    assert (rig.home / "log" / "haproxy.log").stat().st_mode & 0o777 == 0o600
 
 
 async def test_logs_are_rotated(rig: Rig, origins: Origins) -> None:

@@ -17,6 +17,7 @@ from typing import Literal, Protocol, TypeVar
 from pointsman.compiler.check import check
 from pointsman.control.apply import ApplyLoop
 from pointsman.control.configuration import Configuration
+from pointsman.control.described import Edit
 from pointsman.control.desired import Desired, plan_import
 from pointsman.control.error import Conflict, ControlError
 from pointsman.control.import_record import (
@@ -43,7 +44,7 @@ from pointsman.schema.problem import Problem
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.validate import Invalid
-from pointsman.store import Author, Store
+from pointsman.store import Author, Store, Transaction, changes_between
 
 ATTEMPTS = 5
 """How often an import that met somebody else's change is planned anew."""
@@ -52,7 +53,9 @@ RETRY_SECONDS = 30.0
 """When an import that the store could not take is tried again."""
 MOST_WARNINGS = 100
 AUTHOR = Author("documents", "", "import")
-"""The author of imports that nobody asked for by hand."""
+"""The author of imports that nobody asked for by hand; those of others have its surface."""
+REASON = "import of "
+"""What the reason of an import's transaction begins with; the directory follows."""
 Restarting = Literal["", "asked", "pending"]
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -170,6 +173,14 @@ class Importer:
         """The base snapshot, None where there is none. Raises `NoBase` where it cannot be read."""
         return read_base(self._home) if has_base(self._home) else None
 
+    def base_fault(self) -> NoBase | None:
+        """Why the base snapshot cannot be read; None when it can."""
+        try:
+            read_base(self._home)
+        except NoBase as error:
+            return error
+        return None
+
     async def take_snapshot(self) -> int:
         """Makes the present configuration the base snapshot; returns its revision. Raises `OSError`."""
         objects, revision = self._store.objects, self._store.revision
@@ -220,8 +231,12 @@ class Importer:
         """The first start: base documents on what the instance was `furnished` with, the snapshot of that, and the
         watched documents on top. Nothing is stored before all of it is checked.
 
-        Called again after a crash it finishes the job. Raises `Faulty` with every fault, `NoBase`, `ControlError`.
+        Called again after a crash it does the job anew, unless its end was recorded. Raises `Faulty` with every fault,
+        `NoBase`, `ControlError`.
         """
+        if self.last is not None and has_base(self._home):
+            await self.resume(watched)
+            return
         faults: list[Fault] = []
 
         async def checked(order: ImportOrder, below: Objects) -> tuple[Loaded | None, Objects]:
@@ -235,23 +250,41 @@ class Importer:
 
         on_base, on_top = None, None
         below: Objects = self._store.objects
-        if has_base(self._home):
-            below = await asyncio.to_thread(read_base, self._home)
-        elif base is not None:
+        if base is not None:
             on_base, below = await checked(base, furnished)
+        elif has_base(self._home):
+            below = await asyncio.to_thread(read_base, self._home)
         if watched is not None:
             on_top, _ = await checked(watched, below)
         if faults:
             raise Faulty(tuple(faults))
         if on_base is not None:
             self._begun = await self._commit(on_base, furnished)
-        if not has_base(self._home):
+        if on_base is not None or not has_base(self._home):
             await self.take_snapshot()
         if on_top is not None:
             self._begun = await self._commit(on_top, await asyncio.to_thread(read_base, self._home))
 
-    async def resume(self, watched: ImportOrder) -> None:
-        """A later start: imports the watched documents, unless they are those of the last import."""
+    async def resume(self, watched: ImportOrder | None) -> None:
+        """A later start: imports the watched documents, unless they are those of the last import; and has `conclude`
+        say what becomes of an import whose end the process before this one did not live to see.
+        """
+        unfinished = await self._unfinished()
+        if watched is not None:
+            await self._import_new(watched)
+        if unfinished is None:
+            return
+        stored, revision = self._store.objects, self._store.revision
+        undo = changes_between(stored, await self._store.objects_at(unfinished.revision - 1))
+        if self._begun is not None:
+            loaded, desired, revision = self._begun
+            self._begun = loaded, replace(desired, undo=undo), revision
+        elif revision == unfinished.revision:
+            order = ImportOrder(Path(unfinished.reason.removeprefix(REASON)), author=unfinished.author)
+            loaded = Loaded(order, Document({}, {}), "", time.monotonic())
+            self._begun = loaded, Desired(Edit((), ()), undo, (), stored), revision
+
+    async def _import_new(self, watched: ImportOrder) -> None:
         digest = await asyncio.to_thread(content_digest, watched.directory)
         if digest == self._memory.digest:
             self._tried = digest
@@ -263,6 +296,13 @@ class Importer:
             self._begun = await self._commit(loaded, base)
 
         await self._guarded(watched, begin())
+
+    async def _unfinished(self) -> Transaction | None:
+        """The newest transaction, when it is of an import whose end was not recorded."""
+        newest = next(iter(await self._store.transactions(limit=1)), None)
+        if newest is None or not newest.reason.startswith(REASON) or newest.author.surface != AUTHOR.surface:
+            return None
+        return newest if self.last is None or self.last.revision < newest.revision else None
 
     async def conclude(self) -> ImportResult | None:
         """Says what became of the import that the start began, now that the apply loop runs; None without one."""
@@ -331,7 +371,7 @@ class Importer:
         Raises `Faulty`, `ControlError`.
         """
         order = loaded.order
-        reason = f"import of {order.directory}"
+        reason = f"{REASON}{order.directory}"
         for attempt in range(ATTEMPTS):
             stored, revision = self._store.objects, self._store.revision
             try:

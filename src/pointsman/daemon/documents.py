@@ -67,8 +67,9 @@ class Documents:
                 await self._importer.take_snapshot()
             except OSError as error:  # a full disk: only imports hang on it
                 _log.error("no base snapshot can be written (%s); free space", error.strerror)
-        if self._watched is not None:
-            await self._importer.resume(self._watched)
+        elif (cause := self._importer.base_fault()) is not None:
+            _log.error("%s; until then no documents can be imported", cause)
+        await self._importer.resume(self._watched)
 
     async def conclude(self) -> None:
         """Says what became of that, once the apply loop runs. Raises `DocumentsRefused`, `OSError`."""

@@ -113,7 +113,7 @@ def _last_ports(home: Path) -> dict[str, int]:
     try:
         stored = json.loads((home / "run" / "ports.json").read_text())
         return {str(name): int(port) for name, port in stored.items()}
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError, AttributeError):
         return {}
 
 

@@ -13,7 +13,6 @@ import logging
 import os
 import signal
 import sqlite3
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +38,7 @@ from pointsman.daemon.account import engine_account
 from pointsman.daemon.documents import STATUS_DOCUMENTS, Documents, DocumentsRefused
 from pointsman.daemon.edition import edition_of
 from pointsman.daemon.identify import IdentityDamaged, identify
+from pointsman.daemon.log_line import begin_log
 from pointsman.daemon.machine import can_ping, has_ipv6
 from pointsman.daemon.places import Apps, Places, ReadyFile, listen
 from pointsman.daemon.provisioned import announce, tell_failure
@@ -84,7 +84,7 @@ class CannotStart(Exception):
 
 def main(options: RunOptions) -> int:
     """Runs the control plane until it is told to stop; returns the exit status."""
-    logging.basicConfig(stream=sys.stderr, format="%(levelname)s: %(message)s", level=logging.INFO)
+    begin_log()
     os.umask(0o077)
     # The configuration lives long and has no cycles: with Python's usual thresholds a third of the time for thousands
     # of objects went into looking for some.

@@ -93,8 +93,8 @@ def _content(path: Path, size: int) -> bytes:
 def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | str]]:
     """Everything below `root` by its name there, "" for itself, in order: what it is, or why that cannot be told.
 
-    Links are followed, to a directory only as long as it lies below `root`. Each directory is entered once, by the first
-    name that leads to it, so that links among a few directories cannot make a forest of them.
+    Links are followed, to a directory only as long as it lies below `root`. Each directory is entered once, by the
+    first name that leads to it, so that links among a few directories cannot make a forest of them.
     """
     try:
         status = root.stat()

@@ -83,7 +83,14 @@ class InstanceCertificate:
         public, private = directory / "admin.public", directory / "admin.private"
         if not public.exists() or not private.exists():
             return cls(directory, *make_self_signed(host, addresses))._store()
-        return cls(directory, public.read_bytes(), private.read_bytes())
+        try:
+            return cls(directory, public.read_bytes(), private.read_bytes())
+        except CertificateRefused as error:
+            cause = str(error).partition(";")[0]
+            raise CertificateRefused(
+                f"{public} or {private} is damaged ({cause}); restore both from a backup, or delete both to have a new "
+                "certificate made"
+            ) from None
 
     @property
     def context(self) -> ssl.SSLContext:
@@ -149,7 +156,13 @@ class InstanceCertificate:
     def _store(self) -> InstanceCertificate:
         staged = self._directory / "admin.staged"
         write_private(staged, self._private + self._public)
-        write_private(self._directory / "admin.private", self._private)
+        try:
+            write_private(self._directory / "admin.private", self._private)
+        except OSError:
+            staged.unlink(
+                missing_ok=True
+            )  # nothing has changed, and the next start shall change nothing either
+            raise
         write_private(self._directory / "admin.public", self._public)
         staged.unlink()
         sync(self._directory)

@@ -29,8 +29,8 @@ class Record:
 
     def former(self) -> Mapping[str, Mapping[str, Any]]:
         """Who ran under the launcher before: name -> `pid`, `start` (ticks since boot), `argv`, `master_socket`."""
-        children: Mapping[str, Mapping[str, Any]] = self._read("launcher.json").get("children", {})
-        return children
+        children = self._read("launcher.json").get("children")
+        return children if isinstance(children, dict) else {}
 
     def write(self, services: Iterable[Service]) -> None:
         """Writes down who runs, for the launcher that comes after a `kill -9` of this one."""
@@ -65,8 +65,10 @@ class Record:
         if seen == self._seen and not again:
             return None
         self._seen = seen
-        content = self._read("engines.json")
-        return {str(entry["name"]): entry for entry in content["engines"]} if "engines" in content else None
+        try:
+            return {str(entry["name"]): entry for entry in self._read("engines.json")["engines"]}
+        except (KeyError, TypeError):
+            return None  # damaged: the control plane writes it anew
 
     def note(self, what: str, name: str, detail: str) -> None:
         """Adds a line to the journal, from which the control plane makes events."""

@@ -1,12 +1,14 @@
 """The provision log: what provisioning did, one line an entry, in a file of mode 0600 and on standard output.
 
-Invariant: an entry is exactly one line `LEVEL: text`, whatever the text holds; nobody but the owner can read the file.
+Invariant: an entry is exactly one line `LEVEL: text`, whatever the text holds; nobody but the owner can read the file;
+a file that takes no more loses whole lines only, and stops nothing but what must be kept.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,6 +45,7 @@ class ProvisionLog:
         self._waiting: list[str] = []
         self._file: int | None = None
         self._cause = ""
+        self._is_full = False
         try:
             self._file = _open(path)
         except OSError as error:
@@ -54,9 +57,9 @@ class ProvisionLog:
             return
         blocked, self.path = self.path, home / OWN_PATH
         self._file = _open(self.path)
-        for line in self._waiting:
-            _write(self._file, line)
-        self._waiting = []
+        waiting, self._waiting = self._waiting, []
+        for line in waiting:
+            self._store(line)
         if not quietly:
             self.warn(f"{blocked} cannot be written ({self._cause}); this log is kept in {self.path}")
 
@@ -76,16 +79,35 @@ class ProvisionLog:
         """Logs why the start ends."""
         self.entry("FATAL", text)
 
+    def keep(self, text: str) -> None:
+        """Logs what must not be lost. Raises `OSError`, which names the file, when it cannot be written."""
+        self._say(f"INFO: {one_line(text)}\n")
+        self._store(f"INFO: {one_line(text)}\n")
+
     def entry(self, level: Level, text: str) -> None:
-        """Logs one line. Raises `OSError` when the file takes no more; a closed screen does not matter."""
+        """Logs one line; it is on the screen alone when the file takes no more, and the other way round."""
         line = f"{level}: {one_line(text)}\n"
+        self._say(line)
+        try:
+            self._store(line)
+        except OSError as error:
+            if not self._is_full:
+                self._say(f"WARN: {self.path} cannot be written ({error.strerror}); free space\n")
+            self._is_full = True
+
+    def _say(self, line: str) -> None:
         with contextlib.suppress(OSError, ValueError):  # ValueError: it is closed
             self._screen.write(_speakable(line, self._screen))
             self._screen.flush()
+
+    def _store(self, line: str) -> None:
         if self._file is None:
             self._waiting.append(line)
-        else:
+            return
+        try:
             _write(self._file, line)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from None
 
 
 def _open(path: Path) -> int:
@@ -102,8 +124,14 @@ def _open(path: Path) -> int:
 
 def _write(descriptor: int, line: str) -> None:
     content = line.encode("utf-8", "backslashreplace")
-    while content:
-        content = content[os.write(descriptor, content) :]
+    before = os.fstat(descriptor)
+    try:
+        while content:
+            content = content[os.write(descriptor, content) :]
+    except OSError:
+        if stat.S_ISREG(before.st_mode):
+            os.ftruncate(descriptor, before.st_size)  # half a line would swallow the next one
+        raise
 
 
 def _speakable(line: str, screen: TextIO) -> str:

@@ -87,7 +87,7 @@ def set_first_password(home: Path, variables: Variables, log: ProvisionLog) -> N
         password = (
             generate_password(STRONG_LENGTH, STRONG_ALPHABET) if variables.strong else generate_password()
         )
-        log.info(f"generated the password of 'admin' (the last such line counts): {password}")
+        log.keep(f"generated the password of 'admin' (the last such line counts): {password}")
     try:
         asyncio.run(Users.open(home, on_event=lambda _: None, given=password))
     except (UsersFileError, PasswordRefused) as error:

@@ -6,6 +6,7 @@ repeated; nothing listens before every step is done.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -371,10 +372,10 @@ def provision(start: Start) -> Exit | None:
         # The home as a whole, when that is what this user may not enter.
         closed = start.home.exists() and not os.access(start.home, os.R_OK | os.W_OK | os.X_OK)
         where = start.home if closed else error.filename or start.home
-        start.log.fatal(
-            f"{where}: {error.strerror or error}; make it writable for user {os.geteuid()}, "
-            "or mount a volume or another directory there, and start again"
-        )
+        remedy = f"make it writable for user {os.geteuid()}, or mount a volume or another directory there,"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            remedy = "free space"
+        start.log.fatal(f"{where}: {error.strerror or error}; {remedy} and start again")
         return Exit.FILES
     except _Stopped:
         start.log.warn("stopped before the end; the next start goes on")

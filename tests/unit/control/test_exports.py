@@ -51,7 +51,7 @@ FACTORY: Stored = {
 QUIETLY = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     deadline=None,
-    max_examples=40,
+    max_examples=15,  # for each notation and each handling of secrets
 )
 
 

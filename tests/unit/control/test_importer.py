@@ -11,11 +11,13 @@ import pytest
 from tests.certificates import self_signed
 from tests.running import AUTHOR, Running, running
 
+from pointsman.compiler.plan import Plan
 from pointsman.control.exports import Wish, export_configuration
 from pointsman.control.import_record import BASE, LAST, NoBase, read_base, read_memory, write_base
 from pointsman.control.importer import ImportOrder
 from pointsman.document.export import Secrets
 from pointsman.document.fault import Faulty
+from pointsman.engine.noop import NoopEngine
 from pointsman.engine.outcome import Outcome
 from pointsman.schema.condition import Standing
 from pointsman.schema.event import Severity
@@ -24,6 +26,7 @@ from pointsman.store import Put
 
 APP = ObjectId("pools", "app")
 HAND = ObjectId("pools", "by-hand")
+WEB = ObjectId("virtual_servers", "web")
 
 
 def documents(base: Path, **files: str) -> ImportOrder:
@@ -41,6 +44,23 @@ def pool(name: str, **basic: Any) -> str:
 
 def tags(manager: Running) -> list[tuple[str, Severity]]:
     return [(e.tag, e.severity) for e in manager.events if e.tag.startswith("configimport")]
+
+
+def service(port: int) -> str:
+    """A document with one virtual server."""
+    basic = {"enabled": True, "port": port, "pool": "discard"}
+    return json.dumps({"virtual_servers": [{"name": "web", "properties": {"basic": basic}}]})
+
+
+class Picky(NoopEngine):
+    """An engine that refuses a configuration with a service on port 666 as a whole, also when it is left out."""
+
+    async def apply(self, plan: Plan) -> Outcome:
+        """Takes any other."""
+        left_out = any(c.subject == WEB and c.standing is Standing.REJECTED for c in plan.conditions)
+        if left_out or any(listener.port == 666 for listener in plan.listeners):
+            return Outcome("refused", (), (Problem(WEB, ("basic", "port"), "x", "is bad; mend it"),), 0)
+        return await super().apply(plan)
 
 
 async def test_base_and_documents_are_the_whole_configuration(tmp_path: Path) -> None:
@@ -160,22 +180,15 @@ async def test_files_are_taken_in_by_reference(tmp_path: Path) -> None:
 
 async def test_what_the_engine_refuses_is_undone(tmp_path: Path) -> None:
     """Importer 10: an apply that fails is rolled back to the revision before, and says so."""
-    async with running(tmp_path) as manager:
+    async with running(tmp_path, engine=Picky()) as manager:
         control, importer = manager.control, manager.control.importer
         await importer.take_snapshot()
-        await importer.run(documents(tmp_path / "docs", a=pool("app", note="good")))
-        applied = manager.engine.apply
-
-        async def picky(plan: Any) -> Outcome:
-            if control.settings(APP) == {"basic": {"note": "bad"}}:
-                return Outcome("refused", (), (Problem(APP, ("basic", "note"), "x", "is bad; mend it"),), 0)
-            return await applied(plan)
-
-        manager.engine.apply = picky  # type: ignore[method-assign]  # an engine that refuses one configuration
-        done = await importer.run(documents(tmp_path / "docs", a=pool("app", note="bad")))
+        await importer.run(documents(tmp_path / "docs", a=service(8080)))
+        good = control.settings(WEB)
+        done = await importer.run(documents(tmp_path / "docs", a=service(666)))
         assert (done.result.outcome, done.result.refused) == ("failed", True)
         assert done.result.faults[0].file.endswith("docs/config/a")
-        assert control.settings(APP) == {"basic": {"note": "good"}}
+        assert control.settings(WEB) == good
         assert await control.wait_in_force(control.revision, 10)
         assert control.in_force == control.revision
 
@@ -287,18 +300,19 @@ async def test_the_first_start_lays_watched_documents_on_the_base(tmp_path: Path
     async with running(tmp_path) as manager:
         control, importer = manager.control, manager.control.importer
         furnished = {i: s for i in control.snapshot.objects if (s := control.settings(i)) is not None}
-        for _ in range(2):  # the second as after a crash: it finds the job done
+        result = None
+        for _ in range(2):  # the second as after a crash that came too late to matter: it finds the job done
             await importer.deploy(base, watched, furnished)
+            result = result or await importer.conclude()
             assert control.settings(APP) == {"basic": {"note": "watched", "max_connection_attempts": 3}}
             assert read_base(tmp_path)[APP] == {"basic": {"note": "base", "max_connection_attempts": 3}}
             documents(tmp_path / "base", a=pool("app", note="changed later"))
-        result = await importer.conclude()
         assert result is not None
         assert result.outcome == "ok"
 
 
-@pytest.mark.parametrize("steps", [1, 2])
-async def test_a_first_start_that_was_killed_is_finished(tmp_path: Path, steps: int) -> None:
+@pytest.mark.parametrize("snapshot", [True, False])
+async def test_a_first_start_that_was_killed_is_finished(tmp_path: Path, snapshot: bool) -> None:
     """R25: killed after the base was stored, with or without its snapshot, the next start finishes the job."""
     base = documents(tmp_path / "base", a=pool("app", note="base"))
     watched = documents(tmp_path / "watched", a=pool("extra"))
@@ -306,11 +320,56 @@ async def test_a_first_start_that_was_killed_is_finished(tmp_path: Path, steps: 
         control, importer = manager.control, manager.control.importer
         furnished = {i: s for i in control.snapshot.objects if (s := control.settings(i)) is not None}
         await importer.deploy(base, None, furnished)
-        if steps == 1:
+        if not snapshot:
             (tmp_path / BASE).unlink()
-            documents(tmp_path / "base", a=pool("other", note="base"))
+        documents(tmp_path / "base", a=pool("other", note="base"))
+    async with running(tmp_path) as manager:
+        control, importer = manager.control, manager.control.importer
         await importer.deploy(base, watched, furnished)
-        assert control.names("pools") == (("extra", "other") if steps == 1 else ("app", "extra"))
+        assert control.names("pools") == ("extra", "other")
+        assert ObjectId("pools", "other") in read_base(tmp_path)
+        await importer.deploy(base, None, furnished)
+        result = await importer.conclude()
+        assert result is not None
+
+
+@pytest.mark.parametrize("watched", [True, False])
+async def test_an_import_that_was_killed_before_its_end_is_concluded(tmp_path: Path, watched: bool) -> None:
+    """R29: killed between storing and the engine's verdict, the next start undoes what the engine refuses."""
+    order = documents(tmp_path / "docs", a=service(8080))
+    async with running(tmp_path) as manager:
+        await manager.control.importer.take_snapshot()
+        await manager.control.importer.run(order)
+        good, before = manager.control.settings(WEB), (tmp_path / LAST).read_bytes()
+        await manager.control.importer.run(documents(tmp_path / "docs", a=service(666)))
+        (tmp_path / LAST).write_bytes(before)  # as if it had been killed just before the end
+    async with running(tmp_path, engine=Picky()) as manager:
+        control, importer = manager.control, manager.control.importer
+        assert control.in_force < control.revision
+        await importer.resume(order if watched else None)
+        result = await importer.conclude()
+        assert result is not None
+        assert (result.outcome, result.refused, result.directory) == ("failed", True, str(order.directory))
+        assert tags(manager) == [("configimportfailed", Severity.SERIOUS)]
+        assert control.settings(WEB) == good
+        assert control.in_force == control.revision
+    async with running(tmp_path, engine=Picky()) as manager:
+        await manager.control.importer.resume(None)
+        assert await manager.control.importer.conclude() is None
+
+
+async def test_an_import_that_was_killed_before_its_end_may_be_good(tmp_path: Path) -> None:
+    """R29: what the engine takes is kept, and recorded."""
+    async with running(tmp_path) as manager:
+        await manager.control.importer.take_snapshot()
+        await manager.control.importer.run(documents(tmp_path / "docs", a=pool("app")))
+        (tmp_path / LAST).unlink()
+    async with running(tmp_path) as manager:
+        await manager.control.importer.resume(None)
+        result = await manager.control.importer.conclude()
+        assert result is not None
+        assert (result.outcome, result.revision) == ("ok", manager.control.revision)
+        assert manager.control.names("pools") == ("app",)
 
 
 async def test_a_later_start_imports_only_what_is_new(tmp_path: Path) -> None:

@@ -78,6 +78,30 @@ def test_a_replacement_that_was_cut_short_is_completed(tmp_path: Path) -> None:
     assert InstanceCertificate.open(tmp_path, "lb1").sha1 == completed.sha1
 
 
+@pytest.mark.parametrize("name", ["admin.public", "admin.private"])
+def test_a_damaged_file_is_named_with_the_remedy(tmp_path: Path, name: str) -> None:
+    """R25: a start that finds its certificate damaged says which files and what to do."""
+    InstanceCertificate.open(tmp_path, "lb1")
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:100])
+    with pytest.raises(CertificateRefused, match=f"{tmp_path}/{name}.* is damaged .*delete both"):
+        InstanceCertificate.open(tmp_path, "lb1")
+    for file in ("admin.public", "admin.private"):
+        (tmp_path / file).unlink()
+    InstanceCertificate.open(tmp_path, "lb1")
+
+
+def test_a_replacement_without_space_changes_nothing(tmp_path: Path) -> None:
+    """R51: not now, and not at the next start either."""
+    certificate = InstanceCertificate.open(tmp_path, "lb1")
+    before = certificate.sha1
+    (tmp_path / "admin.private").unlink()
+    (tmp_path / "admin.private").mkdir()  # the second of the files that cannot be written
+    with pytest.raises(OSError, match=r"admin\.private"):
+        certificate.replace(*make_self_signed("lb2"))
+    assert certificate.sha1 == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["admin.private", "admin.public"]
+
+
 def test_a_damaged_staged_file_does_not_stop_the_start(tmp_path: Path) -> None:
     before = InstanceCertificate.open(tmp_path, "lb1").sha256
     (tmp_path / "admin.staged").write_bytes(b"half")

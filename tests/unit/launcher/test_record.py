@@ -26,7 +26,9 @@ def test_who_runs_is_found_again(tmp_path: Path) -> None:
     assert record.former() == {}
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "7", "\0"])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "7", "\0", '{"children": 7, "engines": 7}', '{"engines": [7]}']
+)
 def test_a_torn_file_counts_as_none(tmp_path: Path, content: str) -> None:
     (tmp_path / "launcher.json").write_text(content)
     (tmp_path / "engines.json").write_text(content)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -53,6 +56,35 @@ def test_it_falls_back_and_keeps_what_was_said_before(tmp_path: Path) -> None:
     assert (before, after) == ("INFO: before", "INFO: after")
     assert warning.startswith(f"WARN: {tmp_path}/file/provision.log cannot be written")
     assert log.path.stat().st_mode & 0o777 == 0o600
+
+
+@contextlib.contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """As on a disk that is full: no file grows beyond `size` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_stops_only_what_must_be_kept(tmp_path: Path) -> None:
+    """R18, R26: lines are lost whole, the screen has them and says why; a password that cannot be kept is none."""
+    screen = io.StringIO()
+    path = tmp_path / "provision.log"
+    log = ProvisionLog(path, screen=screen)
+    log.info("before")
+    with files_of_at_most(path.stat().st_size + 5):
+        log.info("lost")
+        log.info("lost as well")
+        with pytest.raises(OSError, match="File too large") as failed:
+            log.keep("the password")
+    assert failed.value.filename == str(path)
+    log.info("after")
+    assert path.read_text() == "INFO: before\nINFO: after\n"
+    assert screen.getvalue().count("cannot be written") == 1
+    assert "INFO: lost as well\n" in screen.getvalue()
 
 
 def test_a_closed_screen_does_not_matter(tmp_path: Path) -> None:

@@ -214,6 +214,10 @@ def _guarded(name: str, body: Callable[[Path, Machine], int]) -> int:
         return fail(f"the input ended before the last question. {screen.NOTHING_CHANGED}")
     except KeyboardInterrupt:
         return fail(f"interrupted. {screen.NOTHING_CHANGED}", INTERRUPTED)
+    except BrokenPipeError:
+        return fail(
+            "nobody reads its output any more; run it again, on a terminal or with its output in a file"
+        )
     except OSError as error:
         return fail(f"{error.filename or home}: {error.strerror or error}; check the disk and permissions")
 
