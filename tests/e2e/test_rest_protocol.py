@@ -139,6 +139,7 @@ def test_bad_credentials_come_before_the_path(client: Client) -> None:
 # Objects
 
 LEAST: dict[str, dict[str, Any]] = {
+    "bandwidth": {},
     "pools": {},
     "monitors": {},
     "virtual_servers": {"basic": {"pool": "discard", "port": 1}},

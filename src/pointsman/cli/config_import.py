@@ -12,11 +12,11 @@ from typing import Any
 
 import click
 
-from pointsman.cli.diff import ACTS
 from pointsman.cli.instance import LocalInstance
 from pointsman.cli.outcome import Exit, Rejected, Unreachable
 from pointsman.cli.report import (
     STANDINGS,
+    show_act,
     show_changes,
     show_conditions,
     show_engine,
@@ -136,10 +136,12 @@ def _show(screen: Screen, done: Json, *, dry_run: bool) -> None:
         screen.line(styled("warning", STANDINGS["warning"]), f"  {decode_fault(fault)}")
     show_conditions(screen, done["conditions"])
     if dry_run:
-        changed = bool(done["changes"])
-        screen.line(
-            ACTS.get(done.get("act", ""), "Nothing was changed.") if changed else "Nothing to change."
-        )
+        if not done["changes"]:
+            screen.line("Nothing to change.")
+        elif "act" in done:
+            show_act(screen, done)
+        else:
+            screen.line("Nothing was changed.")
         return
     text = done["text"]
     screen.line(f"{text[:1].upper()}{text[1:]}.")

@@ -13,7 +13,14 @@ import click
 from pointsman.cli.check import HASHED
 from pointsman.cli.offline import compare_offline
 from pointsman.cli.outcome import Exit, Rejected
-from pointsman.cli.report import show_changes, show_conditions, show_engine, show_faults, show_rejected
+from pointsman.cli.report import (
+    show_act,
+    show_changes,
+    show_conditions,
+    show_engine,
+    show_faults,
+    show_rejected,
+)
 from pointsman.cli.screen import Screen
 from pointsman.cli.target import find_target, target_options
 from pointsman.document.fault import Faulty
@@ -22,13 +29,6 @@ from pointsman.document.secret_hash import refuse_hashes
 from pointsman.document.wire import decode_changes
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.validate import Invalid
-
-ACTS = {
-    "nothing": "The engine would go on as it is.",
-    "runtime": "The running engine would be changed without a reload.",
-    "reload": "The engine would reload without dropping a request",
-    "start": "The engine would start.",
-}
 
 
 @click.command(short_help="Show what documents would change.")
@@ -95,7 +95,6 @@ def show_difference(screen: Screen, found: dict[str, Any]) -> None:
     if told:
         screen.line()
         show_conditions(screen, told)
-    if changes and found.get("act") in ACTS:
-        reasons = f" ({'; '.join(found['reasons'])})." if found.get("reasons") else ""
+    if changes and "act" in found:
         screen.line()
-        screen.line(ACTS[found["act"]] + reasons)
+        show_act(screen, found)

@@ -22,6 +22,12 @@ Json = dict[str, Any]
 MARKS = {"created": ("+", "green"), "changed": ("~", "yellow"), "deleted": ("-", "red")}
 STANDINGS = {"rejected": "bold red", "warning": "yellow", "notice": "cyan", "applied": "green"}
 SHOWN_LENGTH = 200
+_ACTS = {
+    "nothing": "The engine would go on as it is",
+    "runtime": "The running engine would be changed without a reload",
+    "reload": "The engine would reload without dropping a request",
+    "start": "The engine would start",
+}
 
 
 def show_faults(screen: Screen, faults: Iterable[Fault]) -> None:
@@ -114,3 +120,9 @@ def show_engine(screen: Screen, text: str) -> None:
         if line.startswith(("+++", "---")):
             style = "bold"
         screen.line(styled(line, "cyan" if line.startswith("@@") else style))
+
+
+def show_act(screen: Screen, found: Mapping[str, Any]) -> None:
+    """What the engine would do for the changes: `act` of an answer, with its `reasons`."""
+    reasons = f" ({'; '.join(found['reasons'])})" if found.get("reasons") else ""
+    screen.line(f"{_ACTS[found['act']]}{reasons}.")

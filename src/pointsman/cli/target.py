@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 import click
 
 from pointsman.cli.instance import Instance, LocalInstance
-from pointsman.cli.remote import RemoteInstance
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -72,6 +71,9 @@ def find_target(
         raise click.UsageError(
             f"--password-file {password_file}: cannot be read ({error}); check it"
         ) from None
+    # Delayed: it needs the whole schema, which costs more than all the rest of a command.
+    from pointsman.cli.remote import RemoteInstance
+
     instance = RemoteInstance(url, user, password, fingerprint)
     click.get_current_context().call_on_close(instance.close)
     return instance

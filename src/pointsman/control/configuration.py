@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from pointsman.compiler.check import check
 from pointsman.control.error import CannotStore, Conflict, Forbidden, InUse, NotFound
-from pointsman.control.merge import canonical, merge, with_changes
+from pointsman.control.merge import canonical, checked, merge
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.reference import references
 from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
@@ -34,6 +33,9 @@ from pointsman.store import (
     changes_between,
 )
 
+Built = tuple[Mapping[str, Any], AnyResource]
+"""Settings, and the object that was made of them."""
+
 
 @dataclass(frozen=True)
 class Edited:
@@ -51,7 +53,7 @@ class Configuration:
         self._store = store
         self._on_change = on_change
         self._edit = asyncio.Lock()
-        self._built: dict[ObjectId, tuple[Mapping[str, Any], AnyResource]] = {}
+        self._built: dict[ObjectId, Built] = {}
         self.unreadable: Mapping[ObjectId, tuple[Problem, ...]] = {}
         self.snapshot = self._publish()
 
@@ -142,24 +144,26 @@ class Configuration:
             for change in changes if base is not None else ():
                 if (changed_at := self._store.changed_at(change.identity)) > (base or 0):
                     raise Conflict(change.identity, changed_at)
-            prepared: list[Change] = []
-            problems: list[Problem] = []
-            for change in changes:
-                match change:
-                    case Put(identity, settings):
-                        kind = self.kind(identity.type)
-                        try:
-                            prepared.append(
-                                Put(identity, canonical(kind, build(kind, identity.name, settings)))
-                            )
-                        except Invalid as error:
-                            problems.extend(error.problems)
-                    case Delete() | Rename():
-                        prepared.append(change)
-            if problems:
-                raise Invalid(tuple(problems))
-            await self._commit(prepared, actor, reason)
+            # In threads, here and below, because thousands of objects take seconds, and REST goes on meanwhile.
+            await self._commit(await asyncio.to_thread(self._prepared, changes), actor, reason)
             return self._store.revision
+
+    def _prepared(self, changes: Sequence[Change]) -> list[Change]:
+        prepared: list[Change] = []
+        problems: list[Problem] = []
+        for change in changes:
+            match change:
+                case Put(identity, settings):
+                    kind = self.kind(identity.type)
+                    try:
+                        prepared.append(Put(identity, canonical(kind, build(kind, identity.name, settings))))
+                    except Invalid as error:
+                        problems.extend(error.problems)
+                case Delete() | Rename():
+                    prepared.append(change)
+        if problems:
+            raise Invalid(tuple(problems))
+        return prepared
 
     async def restore(self, actor: Author, revision: int, reason: str = "") -> int:
         """Makes the configuration what it was at `revision`, as one new transaction; returns its revision."""
@@ -171,26 +175,34 @@ class Configuration:
             return self._store.revision
 
     async def _commit(self, changes: Sequence[Change], actor: Author, reason: str) -> None:
-        candidate, touched = with_changes(self.snapshot.objects, changes)
-        if problems := check(Snapshot(candidate), touched):
-            raise Invalid(problems)
+        before = self.snapshot.objects
+        candidate = await asyncio.to_thread(checked, before, changes)
         try:
             transaction = await self._store.commit(changes, actor, reason)
         except NotStored as error:
             raise CannotStore(str(error)) from error
         if transaction is None:
             return
-        self.snapshot = self._publish()
+        self.snapshot = self._publish(
+            {
+                change.identity: (change.settings, candidate[change.identity])
+                for change in changes
+                if isinstance(change, Put) and change.identity in candidate
+            }
+        )
         self._on_change(_describe(changes, reason), transaction)
 
-    def _publish(self) -> Snapshot:
+    def _publish(self, ready: Mapping[ObjectId, Built] = MappingProxyType({})) -> Snapshot:
+        """The snapshot of what is stored; `ready` is what was made of settings for the check."""
         objects: dict[ObjectId, AnyResource] = {}
         unreadable: dict[ObjectId, tuple[Problem, ...]] = {}
-        built: dict[ObjectId, tuple[Mapping[str, Any], AnyResource]] = {}
+        built: dict[ObjectId, Built] = {}
         for identity, settings in self._store.objects.items():
             if identity.type not in BY_PATH:
                 continue  # written by a newer version: kept in the store, not acted on
             known = self._built.get(identity)
+            if (known is None or known[0] is not settings) and identity in ready:
+                known = (settings, ready[identity][1]) if ready[identity][0] == settings else None
             if known is None or known[0] is not settings:
                 try:
                     known = (settings, build(BY_PATH[identity.type], identity.name, settings))

@@ -23,6 +23,8 @@ from pointsman.schema.virtual_server import VirtualServer
 
 CAUSE_LENGTH = 300
 """Characters of an import's cause that become a label."""
+_STATES = tuple(state.value for state in NodeState)
+_UP = (NodeState.ALIVE.value, NodeState.DRAINING.value)
 _CLASSES = tuple((f"{number}xx", f"http{number}xx_responses") for number in range(2, 6))
 
 
@@ -244,15 +246,15 @@ def _pools(control: Control) -> Iterator[Metric]:
     up = GaugeMetricFamily("pointsman_node_up", "1 while the node is found alive.", labels=["pool", "node"])
     for name, pool in control.snapshot.all("pools", Pool):
         pools.add((name,), figures.get(("pools", name), {}))
-        counts = dict.fromkeys(NodeState, 0)
+        counts = dict.fromkeys(_STATES, 0)
         for row in pool.basic.nodes_table:
             seen = health.get((name, row.node))
-            state = seen.state if seen is not None else NodeState.UNKNOWN
+            state = (seen.state if seen is not None else NodeState.UNKNOWN).value
             counts[state] += 1
-            up.add_metric([name, row.node], state in (NodeState.ALIVE, NodeState.DRAINING))
+            up.add_metric([name, row.node], state in _UP)
             nodes.add((name, row.node), figures.get(("nodes/per_pool_node", f"{name}-{row.node}"), {}))
         for state, count in counts.items():
-            states.add_metric([name, state.value], count)
+            states.add_metric([name, state], count)
     yield states
     yield from pools.families
     yield up

@@ -50,6 +50,15 @@ _STATES = {
     NodeState.UNKNOWN: "unknown",
     NodeState.DISABLED: "unknown",
 }
+_NOTHING: Mapping[str, Figures] = {
+    kind: {c.name: "unknown" if c.kind is CounterKind.STATE else 0 for c in declared.counters}
+    for kind, declared in STATISTICS_BY_PATH.items()
+}
+"""The counters of a type as long as nothing is known."""
+_HALVES = {
+    kind: tuple(name for name in counters if name.endswith(("_hi", "_lo")))
+    for kind, counters in _NOTHING.items()
+}
 _BEST_FIRST = (NodeState.ALIVE, NodeState.DRAINING, NodeState.UNKNOWN, NodeState.DEAD, NodeState.DISABLED)
 
 
@@ -222,14 +231,12 @@ class Statistics(Mapping[Key, Figures]):
 
 def _complete(kind: str, known: Figures) -> Figures:
     """Every counter of the type, in its order; halves of 64-bit counters are taken from the whole."""
-    out: dict[str, int | str] = {}
-    for counter in STATISTICS_BY_PATH[kind].counters:
-        value = known.get(counter.name)
-        if value is None and counter.name.endswith(("_hi", "_lo")):
-            whole = known.get(counter.name[:-3], 0)
-            if isinstance(whole, int):
-                value = whole >> 32 if counter.name.endswith("_hi") else whole & 0xFFFFFFFF
-        if value is None:
-            value = "unknown" if counter.kind is CounterKind.STATE else 0
-        out[counter.name] = value
+    out = dict(_NOTHING[kind])
+    for name, value in known.items():
+        if name in out:
+            out[name] = value
+    for name in _HALVES[kind]:
+        whole = known.get(name[:-3], 0)
+        if name not in known and isinstance(whole, int):
+            out[name] = whole >> 32 if name.endswith("_hi") else whole & 0xFFFFFFFF
     return out

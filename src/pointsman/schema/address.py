@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Annotated, LiteralString
 
 from pydantic import AfterValidator
@@ -22,6 +23,7 @@ _HOST_PATTERN = re.compile(r"[A-Za-z0-9_.*:-]+")
 _NUMERIC_HOST = re.compile(r"[0-9.]+")
 
 
+@lru_cache(maxsize=65_536)
 def split_node(node: str) -> tuple[str, int]:
     """Host (without brackets) and port of a node written `host:port` or `[IPv6 address]:port`.
 

@@ -129,11 +129,16 @@ def test_version_and_help(pointsman: Pointsman) -> None:
     assert pointsman().status == 1
 
 
-def test_starting_does_not_import_the_schema() -> None:
-    code = (
-        "import sys, pointsman.cli.command; "
-        "print([m for m in ('pydantic', 'rich', 'httpx', 'yaml', 'pointsman.schema.registry') if m in sys.modules])"
-    )
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("command", "pydantic rich httpx yaml pointsman.schema.registry"),
+        ("config_import", "pointsman.schema.registry pointsman.compiler.compile"),
+        ("status", "pointsman.schema.registry pointsman.compiler.compile"),
+    ],
+)
+def test_a_command_imports_only_what_it_needs(module: str, absent: str) -> None:
+    code = f"import sys, pointsman.cli.{module}; print([m for m in {absent.split()} if m in sys.modules])"
     source = Path(str(package.__file__)).parents[1]
     found = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, check=True, env={"PYTHONPATH": str(source)}
