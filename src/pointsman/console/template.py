@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
@@ -35,7 +34,7 @@ class Exact(str):
 
 def visible(value: Any) -> Any:
     """What a template writes for a value: a name must not look like another one, nor turn what is written after it."""
-    if isinstance(value, Exact | Markup):
+    if isinstance(value, Exact) or hasattr(value, "__html__"):  # the latter has been through here already
         return value
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), str(value))
 

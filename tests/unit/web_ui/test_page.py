@@ -243,6 +243,14 @@ def test_text_has_the_contrast_of_wcag_aa_in_light_and_dark() -> None:
             assert (other + 0.05) / (one + 0.05) >= 4.5, (text, ground)
 
 
+def test_what_turns_text_is_an_escape_but_in_a_form() -> None:
+    """R10: a name is not to look like another; a form's field goes back as it came."""
+    values = {"title": "a\u202eb\x00", "next": "/", "username": "c\u202ed", "complaint": "", "csrf": "x"}
+    page = bytes(Pages().render("login.html", values).body).decode()
+    assert r"a\u202eb\x00</strong>" in page
+    assert 'value="c\u202ed"' in page
+
+
 async def test_the_page_says_that_documents_manage_the_instance(tmp_path: Path) -> None:
     """R30: a calm line says so and since when; R32: a failed import is a red banner with the cause."""
     documents = tmp_path / "docs"
