@@ -24,7 +24,8 @@ test-root: install
 	$(BIN)/python -m pytest tests -m root
 
 test-browser: install
-	@echo "There is no browser suite yet: the page on 9090 is tested over HTTPS by tests/e2e."
+	@command -v chromium >/dev/null || { echo "make test-browser needs Debian's chromium (and firefox-esr): apt-get install chromium firefox-esr." >&2; exit 1; }
+	$(BIN)/python -m pytest tests/browser
 
 lint: install
 	$(BIN)/ruff check src tests tools container

@@ -21,7 +21,8 @@ class Person:
     def write(self, text: str) -> None:
         self.transcript += text
 
-    def read(self, *, secret: bool) -> str:
+    def read(self, prompt: str, *, secret: bool) -> str:
+        self.transcript += prompt
         if not self._lines:
             raise EndOfInput
         line = self._lines.pop(0)

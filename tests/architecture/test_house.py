@@ -24,7 +24,7 @@ PERMITTED_HOSTS = {
 }
 """Hosts that a URL in the tree may name, besides names that are reserved for examples."""
 EXAMPLE_HOST = re.compile(
-    r"(^|\.)(example|test|invalid|local)$|\.example\.(com|net|org)$|^(192\.0\.2|10|127|203\.0\.113)\."
+    r"(^|\.)(example|test|invalid|local)$|\.example\.(com|net|org)$|^(192\.0\.2|10|127|172\.17|203\.0\.113)\."
 )
 
 

@@ -172,4 +172,4 @@ async def test_a_dead_node_gets_nothing_after_any_restart(tmp_path: Path, origin
             await goes_on()
             load.stop()
         assert sick.requests == before
-        assert await asyncio.to_thread(failed_nodes, instance)
+        await asyncio.to_thread(wait_for, "the node is named again", lambda: failed_nodes(instance))

@@ -49,6 +49,27 @@ def test_login_and_status(instance: Instance, browser: httpx.Client) -> None:
     assert page.headers["cache-control"] == "no-store"
 
 
+IE_11 = "Mozilla/5.0 (Windows NT 10.0; WOW64; Trident/7.0; rv:11.0) like Gecko"
+IE_MODE = "Mozilla/5.0 (compatible; MSIE 9.0; Windows NT 6.1; Trident/5.0)"
+EDGE = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/130.0 Safari/537.36 Edg/130.0"
+
+
+def test_internet_explorer_gets_a_notice(instance: Instance, browser: httpx.Client) -> None:
+    """R10: Internet Explorer is past its end: a plain page without script says so, and takes no password."""
+    for agent in (IE_11, IE_MODE):
+        for path in ("/", "/login", "/system/licenses", "/nowhere"):
+            page = browser.get(path, headers={"User-Agent": agent})
+            assert page.status_code == 200
+            assert "Internet Explorer is no longer maintained" in page.text
+            assert not re.search("<(script|form|input|link)", page.text)
+            assert "default-src 'self'" in page.headers["content-security-policy"]
+        assert browser.get("/healthz", headers={"User-Agent": agent}).text.strip() == "ok"
+        posted = browser.post("/login", data={"username": "admin"}, headers={"User-Agent": agent})
+        assert "no longer maintained" in posted.text
+        assert "set-cookie" not in posted.headers
+    assert 'name="password"' in browser.get("/login", headers={"User-Agent": EDGE}).text
+
+
 def test_health_needs_no_login(browser: httpx.Client) -> None:
     answer = browser.get("/healthz")
     assert (answer.status_code, answer.text.strip()) == (200, "ok")

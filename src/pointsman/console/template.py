@@ -1,24 +1,43 @@
 """Pages from templates, and the few files they need.
 
-Invariant: everything put into a page is escaped unless a template marks it safe, and none does; an unknown
-variable is an error, not an empty string. Files are addressed by their content's digest, so that they can be
+Invariant: everything put into a page is escaped unless a template marks it safe, and none does; what turns the
+direction of text or shows nothing is written as an escape, but in a form's fields; an unknown variable is an error,
+not an empty string. Files are addressed by their content's digest, so that they can be
 cached for ever.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 _HERE = Path(__file__).parent
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+
+
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+
+
+class Exact(str):
+    """Text of a form's field, which comes back as it went out."""
+
+    __slots__ = ()
+
+
+def visible(value: Any) -> Any:
+    """What a template writes for a value: a name must not look like another one, nor turn what is written after it."""
+    if isinstance(value, Exact | Markup):
+        return value
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), str(value))
 
 
 class Pages:
@@ -33,6 +52,7 @@ class Pages:
             loader=FileSystemLoader([*folders, _HERE / "templates"]),
             autoescape=True,
             undefined=StrictUndefined,
+            finalize=visible,
             trim_blocks=True,
             lstrip_blocks=True,
         )
@@ -42,6 +62,7 @@ class Pages:
             "ago": format_ago,
             "utc": format_utc,
             "count": format_count,
+            "exact": Exact,
         }
 
     def address(self, name: str) -> str:

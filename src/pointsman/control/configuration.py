@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from pointsman.compiler.check import check
 from pointsman.control.error import CannotStore, Conflict, Forbidden, InUse, NotFound
-from pointsman.control.merge import canonical, merge, with_changes
+from pointsman.control.merge import canonical, checked, merge
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.reference import references
 from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
@@ -177,14 +176,7 @@ class Configuration:
 
     async def _commit(self, changes: Sequence[Change], actor: Author, reason: str) -> None:
         before = self.snapshot.objects
-
-        def checked() -> dict[ObjectId, AnyResource]:
-            candidate, touched = with_changes(before, changes)
-            if problems := check(Snapshot(candidate), touched):
-                raise Invalid(problems)
-            return candidate
-
-        candidate = await asyncio.to_thread(checked)
+        candidate = await asyncio.to_thread(checked, before, changes)
         try:
             transaction = await self._store.commit(changes, actor, reason)
         except NotStored as error:

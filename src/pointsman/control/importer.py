@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
-from pointsman.compiler.check import check
 from pointsman.control.apply import ApplyLoop
 from pointsman.control.configuration import Configuration
 from pointsman.control.described import Edit
@@ -33,7 +32,7 @@ from pointsman.control.import_record import (
     write_memory,
 )
 from pointsman.control.import_report import event_of, log_changes, log_result
-from pointsman.control.merge import with_changes
+from pointsman.control.merge import checked
 from pointsman.document.difference import Objects
 from pointsman.document.fault import Fault, Faulty, Place, syntax_fault
 from pointsman.document.load import Document, load_import
@@ -42,7 +41,6 @@ from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.event import Event
 from pointsman.schema.problem import Problem
 from pointsman.schema.registry import BY_PATH
-from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.validate import Invalid
 from pointsman.store import Author, Store, Transaction, changes_between
 
@@ -355,9 +353,7 @@ class Importer:
 
         def plan() -> Desired:
             desired = plan_import(stored, base, loaded.document.objects)
-            candidate, touched = with_changes(snapshot.objects, desired.edit.changes)
-            if problems := check(Snapshot(candidate), touched):
-                raise Invalid(problems)
+            checked(snapshot.objects, desired.edit.changes)
             return desired
 
         try:

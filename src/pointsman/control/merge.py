@@ -10,11 +10,12 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pointsman.compiler.check import check
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.resource import Kind, Resource, ResourceType, Row
-from pointsman.schema.snapshot import AnyResource
-from pointsman.schema.validate import build, normalise
+from pointsman.schema.snapshot import AnyResource, Snapshot
+from pointsman.schema.validate import Invalid, build, normalise
 from pointsman.schema.value import Secret
 from pointsman.store import Change, Delete, Put, Rename
 
@@ -104,3 +105,13 @@ def with_changes(
                 if identity in after:
                     after[ObjectId(identity.type, name)] = after.pop(identity)
     return after, tuple(put)
+
+
+def checked(
+    objects: Mapping[ObjectId, AnyResource], changes: Iterable[Change]
+) -> dict[ObjectId, AnyResource]:
+    """The configuration that `changes` would make of `objects`. Raises `Invalid` with every problem of it."""
+    candidate, touched = with_changes(objects, changes)
+    if problems := check(Snapshot(candidate), touched):
+        raise Invalid(problems)
+    return candidate

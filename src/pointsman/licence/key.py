@@ -76,10 +76,6 @@ class Licence:
         """Whether it is past its issue; a day of clock error is forgiven."""
         return self.issued - 86_400 <= now
 
-    def valid_at(self, now: float) -> bool:
-        """Whether it is past its issue and before its expiry."""
-        return self.begun_at(now) and not self.expired_at(now)
-
 
 @dataclass(frozen=True)
 class Key:

@@ -124,7 +124,7 @@ def _run(words: Sequence[str], log: ProvisionLog, until: float) -> None:
         assert process.stdout is not None
         process.stdout.close()
     if status != 0:
-        cause = "it takes too long" if status is None else _complaint(lines) or f"exit status {status}"
+        cause = "it takes too long" if status is None else _complaint(lines) or _ended(status)
         raise CannotProvision(
             Exit.PACKAGES,
             f"ZEUS_PACKAGES: {what} failed: {cause}; correct the names or the network, and start again",
@@ -160,6 +160,10 @@ def _follow(
         if not part:
             return True
     return False
+
+
+def _ended(status: int) -> str:
+    return f"exit status {status}" if status > 0 else f"it was killed by {signal.Signals(-status).name}"
 
 
 def _complaint(lines: Iterable[str]) -> str:

@@ -186,6 +186,6 @@ def test_any_keys_give_one_answer_in_any_order(licences: list[Licence]) -> None:
     }
     assert len(answers) == 1
     ((limits, keys),) = answers
-    valid = [one for one in licences if one.valid_at(NOW)]
+    valid = [one for one in licences if one.begun_at(NOW) and not one.expired_at(NOW)]
     assert (limits == COMMUNITY_LIMITS) == (not valid)
     assert [one.state for one in keys].count(State.IN_USE) == bool(valid)

@@ -160,8 +160,9 @@ def test_what_cannot_be_said_cannot_be_issued() -> None:
 
 def test_validity_and_features() -> None:
     """R62: expiry and features are part of the key."""
-    assert [SMALL.valid_at(now) for now in (-90_000, 999, 1999, 2000)] == [False, True, True, False]
-    assert replace(SMALL, expires=0).valid_at(1e12)
+    assert [SMALL.begun_at(now) for now in (-90_000, 999)] == [False, True]
+    assert [SMALL.expired_at(now) for now in (1999, 2000)] == [False, True]
+    assert not replace(SMALL, expires=0).expired_at(1e12)
     granted = SMALL.grants("http"), SMALL.grants("udp"), Licence("a", "b", 1).grants("udp")
     assert granted == (True, False, True)
     assert not SMALL.unlimited

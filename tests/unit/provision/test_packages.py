@@ -18,6 +18,7 @@ echo "$(basename "$0") $*" >> "{calls}"
 echo "secret: $ZEUS_PASS" >> "{calls}"
 case "$*" in
 *install*unheard-of*) echo "E: Unable to locate package unheard-of"; exit 100;;
+*install*fatal*) kill -9 $$;;
 *install*) echo "Setting up curl (8.14.1-2) ..."; exit 0;;
 esac
 """
@@ -65,6 +66,8 @@ def test_an_unknown_package_is_named(tmp_path: Path, calls: Path) -> None:
         install_packages(("unheard-of",), the_log(tmp_path), state)
     assert failure.value.status is Exit.PACKAGES
     assert missing_packages(("unheard-of",), state) == ("unheard-of",)
+    with pytest.raises(CannotProvision, match="apt-get install failed: it was killed by SIGKILL"):
+        install_packages(("fatal",), the_log(tmp_path), state)
     calls.write_text("")
     install_packages(("curl",), the_log(tmp_path), state)
     assert calls.read_text().startswith("dpkg --configure -a\n")

@@ -33,8 +33,11 @@ class Console(Protocol):
     def write(self, text: str) -> None:
         """Writes text as it is."""
 
-    def read(self, *, secret: bool) -> str:
-        """One line without its end; `secret` does not show it. Raises `EndOfInput`, `Wrong` for an unusable line."""
+    def read(self, prompt: str, *, secret: bool) -> str:
+        """Writes the prompt and reads one line without its end; a `secret` one is not shown, however soon it is typed.
+
+        Raises `EndOfInput`, `Wrong` for an unusable line.
+        """
 
 
 @dataclass(frozen=True)
@@ -83,9 +86,8 @@ class Dialogue:
         """The answer to a question; asks again after a wrong one. Raises `Stopped`, `EndOfInput`."""
         for _ in range(TRIES):
             bracket = f" [{question.default}]" if question.default else ""
-            self._console.write(f"{question.prompt}{bracket}: ")
             try:
-                return question.check(self._answer(question))
+                return question.check(self._answer(question, f"{question.prompt}{bracket}: "))
             except Wrong as error:
                 self.refuse(question.key, str(error))
         raise Stopped(f"{question.key}: {TRIES} answers in a row would not do")
@@ -96,12 +98,15 @@ class Dialogue:
             raise Stopped(f"{key}: {why}")
         self.say(why, "")
 
-    def _answer(self, question: Question[T]) -> str:
+    def _answer(self, question: Question[T], prompt: str) -> str:
+        asks = self._interactive and question.key not in self._replay
+        if not asks:
+            self._console.write(prompt)
         if question.key in self._replay:
             text = self._replay.pop(question.key)
             self.say("(from the replay file)" if question.secret else _shown(text))
-        elif self._interactive:
-            text = self._console.read(secret=question.secret)
+        elif asks:
+            text = self._console.read(prompt, secret=question.secret)
         elif question.default is None or question.decides:
             self.say()
             raise Stopped(f"{question.key}: has no answer in the replay file; add a line {question.key}=...")

@@ -32,13 +32,16 @@ class Terminal:
         self._screen.write(text.encode(encoding, "backslashreplace").decode(encoding))
         self._screen.flush()
 
-    def read(self, *, secret: bool) -> str:
-        """One line. From a pipe the answer is shown, unless secret, so that what is seen reads as a conversation.
+    def read(self, prompt: str = "", *, secret: bool) -> str:
+        """One line, after the prompt.
 
+        From a pipe the answer is shown, unless secret, so that what is seen reads as a conversation.
         Raises `EndOfInput`; `Wrong` for a line that is too long or holds control characters.
         """
         try:
             with self._unseen() if secret and self._typed else contextlib.nullcontext():
+                # Only now: whoever answers at once, or pastes, must not be shown either.
+                self.write(prompt)
                 line = self._line()
         except (EndOfInput, KeyboardInterrupt):
             self.write("\n")

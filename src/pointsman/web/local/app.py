@@ -23,13 +23,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from pointsman.compiler.check import check
 from pointsman.control.control import Control
 from pointsman.control.described import Edit, plan_edit
 from pointsman.control.error import Conflict, ControlError
 from pointsman.control.exports import export_configuration, read_wish
 from pointsman.control.import_record import NoBase
-from pointsman.control.merge import with_changes
+from pointsman.control.merge import checked
 from pointsman.document.difference import Objects
 from pointsman.document.secret_hash import resolve_hashes
 from pointsman.document.wire import (
@@ -42,10 +41,9 @@ from pointsman.document.wire import (
 from pointsman.identity.user import Users
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
-from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.validate import Invalid
 from pointsman.schema.value import LINE_LIMIT
-from pointsman.store import Author, Change
+from pointsman.store import Author
 from pointsman.web.local.certificates import certificate_routes
 from pointsman.web.local.engine import engine_difference
 from pointsman.web.local.imports import import_routes
@@ -119,7 +117,7 @@ class _Local:
         try:
             wish = await self._resolved(await _read(request))
             edit = self._plan(wish)
-            _check(self._control.snapshot, edit.changes)
+            checked(self._control.snapshot.objects, edit.changes)
             plan = self._control.preview(edit.changes)
         except Invalid as error:
             return refused(error.problems)
@@ -186,12 +184,6 @@ class _Local:
             for name in control.names(kind.path)
         }
         return plan_edit(stored, wish.objects, replace=wish.replace)
-
-
-def _check(snapshot: Snapshot, changes: tuple[Change, ...]) -> None:
-    candidate, touched = with_changes(snapshot.objects, changes)
-    if problems := check(Snapshot(candidate), touched):
-        raise Invalid(problems)
 
 
 async def _read(request: Request) -> _Wish:

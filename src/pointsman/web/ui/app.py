@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 
 from pointsman.console.defence import Defence
 from pointsman.console.login import Login
+from pointsman.console.old_browser import OldBrowser
 from pointsman.console.template import Pages
 from pointsman.control.control import Control
 from pointsman.control.status import Status
@@ -62,7 +63,8 @@ def make_app(control: Control, users: Users, *, health: Callable[[], str]) -> AS
         Route("/static/{digest}/{name}", pages.static),
     ]
     missing = {404: screen.missing, 405: screen.missing, 500: screen.failed}
-    return Defence(login.gate(Starlette(routes=routes, exception_handlers=missing), frozenset({LIVE})))
+    gated = login.gate(Starlette(routes=routes, exception_handlers=missing), frozenset({LIVE}))
+    return Defence(OldBrowser(gated, pages, control.identity.name))
 
 
 class _Screen:

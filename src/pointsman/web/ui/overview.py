@@ -72,11 +72,14 @@ class ServiceRow:
 
 @dataclass(frozen=True)
 class Overview:
-    """Everything on the page; `more_*` count what does not fit. `now` is Unix time."""
+    """Everything on the page; `more_*` count what does not fit. `now` is Unix time. `import_is_all`: a failed import,
+    which has a banner of its own, is the worst there is to say.
+    """
 
     status: Status
     mark: Mark
     word: str
+    import_is_all: bool
     services: tuple[ServiceRow, ...]
     more_services: int
     pools: tuple[PoolCard, ...]
@@ -110,6 +113,7 @@ def overview(status: Status, now: float, before: Status | None, elapsed: float) 
         status=status,
         mark=mark,
         word={"ok": "All well", "warn": "Warning"}.get(status.level, "Error"),
+        import_is_all=_import_is_all(status),
         services=tuple(services[:SHOWN_SERVICES]),
         more_services=max(0, len(services) - SHOWN_SERVICES),
         pools=tuple(cards),
@@ -118,6 +122,13 @@ def overview(status: Status, now: float, before: Status | None, elapsed: float) 
         more_conditions=max(0, len(told) - SHOWN_CONDITIONS),
         now=now,
     )
+
+
+def _import_is_all(status: Status) -> bool:
+    documents = status.documents
+    if documents is None or documents.outcome != "failed":
+        return False
+    return documents.sentence[1:] in status.sentence
 
 
 def _service(service: ServiceView, before: ServiceView | None, elapsed: float) -> ServiceRow:

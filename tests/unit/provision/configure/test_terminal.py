@@ -89,13 +89,22 @@ def test_a_terminal_does_not_show_secrets_and_is_put_right_again() -> None:
         os.write(leader, b"seen\n")
         assert terminal.read(secret=False) == "seen"
         echoing = termios.tcgetattr(follower)[3]
-        reader = threading.Thread(target=lambda: found.append(terminal.read(secret=True)))
+        prompted: list[bool] = []
+
+        class Screen(io.StringIO):
+            def write(self, text: str, /) -> int:
+                prompted.append(bool(text.strip()) and bool(termios.tcgetattr(follower)[3] & termios.ECHO))
+                return super().write(text)
+
+        terminal = Terminal(follower, Screen())
+        reader = threading.Thread(target=lambda: found.append(terminal.read("Password: ", secret=True)))
         found: list[str] = []
         reader.start()
         until_silent(follower)
         os.write(leader, b"hidden\n")
         reader.join(10)
         assert found == ["hidden"]
+        assert prompted[0] is False, "what is typed at the prompt is shown"
         assert termios.tcgetattr(follower)[3] == echoing
         echoed = os.read(leader, 1000)
         assert b"seen" in echoed
