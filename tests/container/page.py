@@ -81,7 +81,7 @@ def run(
     typed: Mapping[str, tuple[str, str]],
     *,
     part: str = "",
-    seconds: float = 300,
+    seconds: float = 600,
 ) -> list[Shown]:
     """Runs the `sh` and `console` blocks of a page, or of the part below the heading `part`, in `directory`.
 

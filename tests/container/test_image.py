@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pointsman import __version__
 pytestmark = pytest.mark.root
 ROOT = Path(__file__).resolve().parents[2]
 MOST_BYTES = 300_000_000
+AS_ADMIN = "Basic " + base64.b64encode(b"admin:admin").decode()
 V2_SCHEMA_2 = "application/vnd.docker.distribution.manifest.v2+json"
 
 
@@ -93,3 +95,18 @@ def test_a_name_with_a_registry_and_a_port(docker: Docker, image: str, container
     finally:
         containers.remove()
         docker("rmi", name)
+
+
+def test_versions(plain: Container) -> None:
+    """R12: `tm_version` is our own version, REST goes up to 8.3, and documents are accepted up to that version."""
+    status, answer = plain.rest("GET", "status/local_tm/information")
+    assert (status, answer["information"]["tm_version"]) == (200, __version__)
+    assert plain.request("GET", "/api/tm/8.4/config/active", authorization=AS_ADMIN)[0] == 404
+    newest = json.loads(plain.request("GET", "/api/tm", authorization=AS_ADMIN)[1])["children"][-1]["name"]
+    assert newest == "8.3"
+    document = "d=$(mktemp -d); mkdir $d/config; echo version: {} > $d/config/a"
+    take = "$ZEUSHOME/zxtm/bin/config-import --dry-run --chdir $d config 2>&1; echo $?"
+    for version, said in (("3.5", "0"), ("8.3", "0"), ("8.4", "1")):
+        wrote = plain.shell(f"{document.format(version)}; {take}")
+        assert wrote.splitlines()[-1] == said
+    assert "8.4 is newer than 8.3" in wrote

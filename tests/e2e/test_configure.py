@@ -8,17 +8,15 @@ import contextlib
 import http.client
 import json
 import os
-import pty
 import re
-import select
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from tests.e2e.test_traffic import in_force
+from tests.screen import Screen
 from tools.instance import SOURCE, Instance, free_port, wait_for
 from tools.traffic import Origin
 
@@ -323,49 +321,6 @@ def test_one_run_at_a_time(lasting: Instance) -> None:
         first.stdin.close()
         assert first.wait(20) == 0
     assert running(lasting)
-
-
-class Screen:
-    """A command on a terminal of its own."""
-
-    def __init__(self, words: list[str], environment: dict[str, str]) -> None:
-        self.leader, follower = pty.openpty()
-        # A session of its own with this terminal, so that Ctrl-C is a signal.
-        become = "import os, sys; os.login_tty(0); os.execv(sys.argv[1], sys.argv[1:])"
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", become, *words], stdin=follower, env=environment
-        )
-        os.close(follower)
-        self.seen = ""
-        self.whole = ""
-
-    def expect(self, text: str, seconds: float = 30.0) -> None:
-        """Waits until `text` is on the screen."""
-        deadline = time.monotonic() + seconds
-        while text not in self.seen:
-            assert time.monotonic() < deadline, f"{text!r} is not on the screen:\n{self.seen}"
-            if select.select([self.leader], [], [], 0.2)[0]:
-                try:
-                    self._take(os.read(self.leader, 65536))
-                except OSError:  # Linux: the other side is closed
-                    assert text in self.seen, self.seen
-        self.seen = self.seen.partition(text)[2]
-
-    def _take(self, part: bytes) -> None:
-        self.seen += part.decode()
-        self.whole += part.decode()
-
-    def type(self, text: str) -> None:
-        os.write(self.leader, text.encode())
-
-    def end(self) -> int:
-        """Waits for the command's end."""
-        status = self.process.wait(30)
-        with contextlib.suppress(OSError):
-            while part := os.read(self.leader, 65536):
-                self._take(part)
-        os.close(self.leader)
-        return status
 
 
 def test_on_a_terminal(zeus: Instance) -> None:
