@@ -72,13 +72,17 @@ class Firefox:
 
     def do(self, command: str, **parameters: Any) -> Any:
         """Sends a command and gives its result; fails with what Firefox says when it refuses."""
+        error, result = self._ask(command, parameters)
+        assert error is None, (command, error)
+        return result
+
+    def _ask(self, command: str, parameters: dict[str, Any]) -> tuple[dict[str, Any] | None, Any]:
         self._number += 1
         text = json.dumps([0, self._number, command, parameters]).encode()
         self._socket.sendall(b"%d:%b" % (len(text), text))
         _, number, error, result = self._read()
         assert number == self._number
-        assert error is None, (command, error)
-        return result
+        return error, result
 
     def open(self, address: str) -> None:
         """Goes to a page and waits until it is there."""
@@ -101,8 +105,16 @@ class Firefox:
 
     def text(self, selector: str) -> str:
         """What an element shows."""
-        shown: str = self.do("WebDriver:GetElementText", id=self.find(selector))["value"]
-        return shown
+
+        def shown() -> tuple[str] | None:
+            error, result = self._ask("WebDriver:GetElementText", {"id": self.find(selector)})
+            if error is not None and error["error"] == "stale element reference":
+                return None  # the page was replaced, or refreshed itself, since the element was found
+            assert error is None, error
+            return (result["value"],)
+
+        (text,) = wait_for(f"the text of {selector}", shown)
+        return str(text)
 
     def _connect(self, port: int) -> socket.socket | None:
         assert self._process.poll() is None, (self._directory / "firefox.out").read_text()

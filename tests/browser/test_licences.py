@@ -56,7 +56,9 @@ def test_keys_are_uploaded_pasted_and_removed(provisioned: Instance, visit: Visi
     expect(page.get_by_role("row")).to_have_count(3)
     expect(rows.filter(has_text="valid, another is in use")).to_contain_text("20 Mb/s")
     for serial in ("A", "B"):
-        page.get_by_role("button", name=f"Remove {serial}").click()
+        remove = page.get_by_role("button", name=f"Remove {serial}")
+        remove.click()
+        expect(remove).to_have_count(0)
     expect(page.get_by_text("No licence key is installed.")).to_be_visible()
     visitor.open("/")
     expect(page.get_by_role("heading", name="There is no licence yet")).to_be_visible()

@@ -58,3 +58,4 @@ def test_two_instances_on_one_host_do_not_log_each_other_out(
         expect(page.get_by_role("button", name="Log in")).to_be_visible()
         visitor.open(other.ready["ui"])
         logged_in.to_be_visible()
+        visitor.context.close()  # before the instance goes, whose page would complain

@@ -113,7 +113,9 @@ def peopled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
 
 def names_are_text(visitor: Visitor) -> None:
     """Each name is on the page as it is, and made no element of its own."""
-    text = visitor.page.locator("#pools h3").all_text_contents()
+    pools = visitor.page.locator("#pools h3")
+    expect(pools).to_have_count(len(NAMES))
+    text = pools.all_text_contents()
     assert {SEEN if name == TURNED else name for name in NAMES} <= set(text)
     assert not set(TURNED[:1]) & set(visitor.page.content())
     assert visitor.page.locator("img, script:not([src])").count() == 0

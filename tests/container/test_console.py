@@ -93,8 +93,8 @@ def replayed(
 ) -> subprocess.CompletedProcess[str]:
     """A run without anybody, with answers from a file."""
     text = "".join(f"{key}={value}\n" for key, value in answers.items())
-    container.exec("bash", "-c", "umask 077; cat > /run/answers", text=text)
-    words = (CONFIGURE, "--noninteractive", "--noloop", "--replay-from=/run/answers", *flags)
+    container.exec("bash", "-c", "umask 077; cat > /tmp/answers", text=text)
+    words = (CONFIGURE, "--noninteractive", "--noloop", "--replay-from=/tmp/answers", *flags)
     return container.exec(*words, check=False, seconds=90)
 
 

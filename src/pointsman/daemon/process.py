@@ -398,11 +398,12 @@ class _Daemon:
             _log.warning(
                 "--password-file is ignored: the password was set at the first start; change it in the product"
             )
-        if self._account.remark:
-            _log.warning("%s", self._account.remark)
+        remark = self._account.remark
         if self._order is not None:
-            announce(self._home, places, self._certificate, self._licensing.sentence)
+            announce(self._home, places, self._certificate, self._licensing.sentence, remark)
             return
+        if remark:
+            _log.warning("%s", remark)
         urls = places.url(places.rest), places.url(places.ui) + "/"
         print(banner(*urls, self._certificate, self._home, self._first, self._licensing.sentence), flush=True)
         if self._options.demo:

@@ -23,16 +23,22 @@ from pointsman.provision.surroundings import outward_address
 _log = logging.getLogger("pointsman")
 
 
-def announce(home: Path, places: Places, certificate: InstanceCertificate, licence: str) -> None:
+def announce(
+    home: Path, places: Places, certificate: InstanceCertificate, licence: str, remark: str = ""
+) -> None:
     """Says on standard output and in the provision log that the instance is ready, and that the order is done.
 
-    `licence` is the licence's sentence.
+    `licence` is the licence's sentence, `remark` what the administrator should look at.
     """
     try:
         if not (home / ANNOUNCE).exists():
+            if remark:
+                _log.warning("%s", remark)
             print(f"INFO: Pointsman {__version__} runs again", flush=True)
             return
         log = _open_log(home)
+        if remark:
+            log.warn(remark)
         for line in end_of_log(places, certificate, licence, outward_address() or "127.0.0.1"):
             log.info(line)
         # Read anew: somebody may have chosen an edition since this process started.

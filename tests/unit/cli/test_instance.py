@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -53,7 +54,7 @@ def test_apply_then_nothing_to_change(instance: Instance, pointsman: Pointsman, 
     again = pointsman("apply", document, *home)
     assert (again.status, again.out) == (0, "Nothing to change (revision 2).\n")
     (newest, *_) = instance.do(lambda: instance.running.control.transactions(limit=1))
-    assert newest.author.name == f"local:{os.environ.get('USER') or 'root'}"
+    assert newest.author.name == f"local:{pwd.getpwuid(os.geteuid()).pw_name}"
     assert newest.author.surface == "cli"
     assert newest.reason == f"apply {document}"
 
