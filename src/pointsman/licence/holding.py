@@ -127,6 +127,15 @@ def warning_stage(licence: Licence, now: float) -> int:
     return next((days for days in WARNING_DAYS if 0 < left <= days), 0)
 
 
+def out_of_time(licence: Licence, now: float) -> str:
+    """Why a licence is not valid now, with the remedy; "" when it is."""
+    if licence.expired_at(now):
+        return f"it expired on {day(licence.expires)}; install a new key and remove this one"
+    if not licence.begun_at(now):
+        return f"it was issued on {day(licence.issued)}, which is not yet; set this machine's clock right"
+    return ""
+
+
 def limits_words(limits: Limits) -> str:
     """The limits as people say them."""
     bandwidth = f"{bit_rate(limits.bandwidth)} in each direction" if limits.bandwidth else "any bandwidth"
@@ -160,13 +169,8 @@ def _judge(name: str, text: bytes, refusal: Callable[[Key], str], now: float) ->
         return Held(name, None, State.DAMAGED, str(error))
     if why := refusal(key):
         return Held(name, key, State.FOREIGN, why)
-    licence = key.licence
-    if licence.expired_at(now):
-        why = f"it expired on {day(licence.expires)}; install a new key and remove this one"
-        return Held(name, key, State.EXPIRED, why)
-    if not licence.begun_at(now):
-        why = f"it was issued on {day(licence.issued)}, which is not yet; set this machine's clock right"
-        return Held(name, key, State.EARLY, why)
+    if why := out_of_time(key.licence, now):
+        return Held(name, key, State.EXPIRED if key.licence.expired_at(now) else State.EARLY, why)
     return Held(name, key, State.SPARE)
 
 

@@ -50,7 +50,7 @@ class Try:
     wait: float
 
     def __str__(self) -> str:
-        return f"try {self.number} of {self.tries}: {self.cause}; the next in {self.wait:g} s"
+        return f"try {self.number} of {self.tries}: {self.cause}; the next in {self.wait:.0f} s"
 
 
 class _Failed(Exception):
@@ -66,20 +66,22 @@ async def fetch(url: str, policy: Policy, on_try: Callable[[Try], None] | None =
 
     `on_try` is told of each failed try that another one follows.
     """
-    tries = len(policy.waits) + 1
+    tries = len(policy.starts) + 1
     cause = "no try was made"
     try:
         target = _parse(url, policy)
         context = await asyncio.to_thread(_trusted)
+        begun = asyncio.get_running_loop().time()
         async with asyncio.timeout(policy.total_seconds):
-            for number, wait in enumerate((*policy.waits, None), 1):
+            for number, following in enumerate((*policy.starts, None), 1):
                 try:
                     return await _within(policy.try_seconds, _attempt(target, policy, context))
                 except _Failed as failed:
                     cause = str(failed)
                     if failed.lasting:
                         raise
-                if wait is not None:
+                if following is not None:
+                    wait = max(0.0, begun + following - asyncio.get_running_loop().time())
                     if on_try is not None:
                         on_try(Try(number, tries, cause, wait))
                     await asyncio.sleep(wait)

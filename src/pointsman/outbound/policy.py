@@ -5,7 +5,7 @@ Invariant: every bound is finite, whatever the other side does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
@@ -41,7 +41,8 @@ class Policy:
     """How something may be fetched.
 
     Times are seconds: `connect_seconds` and `read_seconds` bound each wait, `try_seconds` one try with its redirect,
-    `total_seconds` everything. `waits` are the pauses between tries, so that there is one try more than pauses.
+    `total_seconds` everything. `starts` are the moments when further tries begin, counted from the first one; a try
+    that lasts longer delays the next.
     `size_limit` is in bytes. `private` says whether loopback and private addresses may be asked; addresses that are
     link-local, multicast or a cloud's own are never asked.
     """
@@ -52,7 +53,7 @@ class Policy:
     read_seconds: float = 5.0
     try_seconds: float = 9.0
     total_seconds: float = 60.0
-    waits: tuple[float, ...] = field(default=())
+    starts: tuple[float, ...] = ()
     redirects: Redirects = Redirects.NONE
     private: bool = False
 
@@ -68,11 +69,13 @@ class Policy:
 
 LICENCE = Policy(
     schemes=("http", "https"),
-    waits=(1.0, 2.0, 4.0, 8.0),
+    starts=(3.0, 10.0, 25.0, 50.0),
     redirects=Redirects.TO_HTTPS,
     private=True,
 )
-"""How licence keys are fetched: five tries within 60 seconds; often from a machine of the same private network."""
+"""How licence keys are fetched: five tries over 60 seconds, however each fails, so that a server may come up beside the
+instance; often from a machine of the same private network.
+"""
 
 
 def _forms(address: Address) -> tuple[Address, ...]:

@@ -7,8 +7,10 @@ in the key's address.
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
+from pointsman.licence.holding import out_of_time
 from pointsman.licence.incoming import drop
 from pointsman.licence.key import Refused
 from pointsman.licence.trust import Trust
@@ -43,4 +45,6 @@ def install_licence(
         raise CannotProvision(Exit.LICENCE, f"ZEUS_LIC: {shown(url)}: {refused}") from None
     if admitted.warning:
         log.warn(admitted.warning)
+    if why := out_of_time(admitted.licence, time.time()):
+        log.warn(f"licence {admitted.licence.serial} is not valid: {why}")
     log.info(f"licence {admitted.licence.serial}, issued to {admitted.licence.holder}, is taken")

@@ -19,7 +19,7 @@ from pointsman.provision.licence import install_licence
 from pointsman.provision.log import ProvisionLog
 from pointsman.provision.outcome import CannotProvision, Exit
 
-AT_ONCE = replace(LICENCE, waits=(0.0,) * len(LICENCE.waits))
+AT_ONCE = replace(LICENCE, starts=(0.0,) * len(LICENCE.starts))
 ISSUER = Ed25519PrivateKey.generate()
 KEY = issue(Licence("A1B2", "Example Ltd", 1_700_000_000), ISSUER)
 
@@ -119,3 +119,13 @@ def test_the_issuer_can_be_pinned(tmp_path: Path, server: _Server) -> None:
         install(tmp_path, url_of(server), "AB" * 32)
     install(tmp_path, url_of(server), read_key(KEY).issuer_fingerprint)
     assert (tmp_path / "licence" / "incoming" / "A1B2.key").exists()
+
+
+def test_a_key_out_of_time_is_taken_and_warned_of(tmp_path: Path, server: _Server) -> None:
+    """R16, R64: an expired key does not stop the start; the log says that it is not valid, and since when."""
+    server.answers = [
+        (200, issue(Licence("OLD", "Example Ltd", 1_600_000_000, 1_700_000_000), ISSUER).encode())
+    ]
+    text = install(tmp_path, url_of(server))
+    assert "WARN: licence OLD is not valid: it expired on 2023-11-14T22:13:20Z; install a new key" in text
+    assert "licence OLD, issued to Example Ltd, is taken" in text

@@ -7,11 +7,13 @@ of them does no harm; so a run that is cut short is put right by another one.
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from pathlib import Path
 
 from pointsman.identity.password import PasswordFile, UsersFileError
 from pointsman.identity.user import ADMIN
+from pointsman.licence.holding import out_of_time
 from pointsman.licence.incoming import drop
 from pointsman.licence.key import Refused
 from pointsman.licence.trust import Trust
@@ -48,7 +50,9 @@ def _admit(home: Path, key: str) -> str:
         drop(home, key)
     except Refused as error:
         raise Stopped(f"zxtm!license_key: {error}") from None
-    return admitted.warning
+    why = out_of_time(admitted.licence, time.time())
+    late = f"licence {admitted.licence.serial} is not valid: {why}" if why else ""
+    return "; ".join(filter(None, (admitted.warning, late)))
 
 
 def _set_password(home: Path, password: str) -> None:
