@@ -186,7 +186,7 @@ async def test_watched_documents_are_followed(
             assert shown["cause"].startswith(place)
             assert (shown["faults"][0]["file"], shown["faults"][0]["line"] >= 2) == (place[:-1], True)
             assert answer(port) == "b"
-            assert place in instance.output.read_text()
+            wait_for("the log", lambda: place in instance.output.read_text(), DEADLINE)
             state = instance.get("status/local_tm/state")["state"]
             assert state["error_level"] == "error"
             assert any(place in error for error in state["errors"])
