@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 from tests.e2e.rest import CONFIG, Client
 from tools.instance import Instance
 from tools.traffic import Origin
+
+# A run in the background of a shell ignores SIGINT, and so would every program it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
