@@ -20,6 +20,14 @@ class EngineFacts:
 
 
 @dataclass(frozen=True)
+class Member:
+    """A traffic manager of the cluster: its name, and the IP address at which the other members reach it."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True)
 class Facts:
     """The world as the control loop sees it.
 
@@ -43,8 +51,19 @@ class Facts:
     """
     bandwidth: int = 0
     """Bits of payload a second that all HTTP and TCP services together may carry in each direction; 0 without limit."""
-    members: int = 1
-    """Traffic managers of the cluster, among which what is shared by all is divided."""
+    cluster: tuple[Member, ...] = ()
+    """The members by name, this one included; empty for an instance that stands alone. They are taken from the
+    configuration, never from who is alive, so that all members compile the same.
+    """
+    cluster_certificate: bytes = field(default=b"", repr=False)
+    """This member's certificate and key (PEM), with which its engine shows itself to those of other members."""
+    cluster_authority: bytes = b""
+    """The certificate (PEM) of the cluster's own authority, by which members know one another."""
     can_ping: bool = True
     ipv6: bool = True
     serving: frozenset[str] = frozenset()
+
+    @property
+    def members(self) -> int:
+        """How many traffic managers share what belongs to all of them."""
+        return max(1, len(self.cluster))

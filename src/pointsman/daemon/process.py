@@ -52,7 +52,7 @@ from pointsman.identity.user import PasswordRefused, Users
 from pointsman.licence.key import Refused
 from pointsman.provision.order import OrderDamaged, read_order
 from pointsman.schema.event import Event, Severity
-from pointsman.schema.registry import BY_PATH
+from pointsman.schema.registry import STORED
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.traffic_manager import TrafficManager
 from pointsman.store import Store, StoreError, StoreInUse, Transaction
@@ -144,7 +144,7 @@ class _Daemon:
             # First of all: it asks the kernel in a child, for which there must not be threads.
             self._account = engine_account(home, binary, self._order)
             self._engine_facts: EngineFacts = await engine_facts(binary)
-            self._store = await Store.open(home / "store", BY_PATH)
+            self._store = await Store.open(home / "store", STORED)
         except StoreInUse as error:
             raise CannotStart(str(error), 4) from None
         except (StoreError, NoBinary, OrderDamaged) as error:

@@ -36,3 +36,13 @@ RESOURCE_TYPES: tuple[ResourceType, ...] = (
 )
 
 BY_PATH: Mapping[str, ResourceType] = MappingProxyType({kind.path: kind for kind in RESOURCE_TYPES})
+
+INTERNAL_TYPES: tuple[ResourceType, ...] = ()
+"""What the members of a cluster keep about themselves (paths below "cluster/"): stored and replicated like
+configuration, and shown by no surface as such.
+"""
+
+STORED: Mapping[str, ResourceType] = MappingProxyType(
+    {kind.path: kind for kind in (*RESOURCE_TYPES, *INTERNAL_TYPES)}
+)
+"""What the store knows."""

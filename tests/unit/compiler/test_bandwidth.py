@@ -11,6 +11,7 @@ from tests.compiling import FACTS, snapshot
 
 from pointsman.compiler.compile import compile_plan
 from pointsman.compiler.difference import Reload, difference
+from pointsman.compiler.facts import Member
 from pointsman.compiler.plan import Plan
 
 COMMUNITY = replace(FACTS, bandwidth=10_000_000)
@@ -63,7 +64,7 @@ def test_a_kilobit_is_a_thousand_bits() -> None:
 
 @pytest.mark.parametrize(("sharing", "share"), [("cluster", 250_000), ("machine", 1_000_000)])
 def test_a_cluster_divides_a_class_among_its_members(sharing: str, share: int) -> None:
-    facts = replace(FACTS, members=4)
+    facts = replace(FACTS, cluster=tuple(Member(f"tm{n}", f"192.0.2.{n}") for n in range(1, 5)))
     plan = compile_plan(snapshot(configuration(maximum=8000, sharing=sharing)), facts)
     assert rates(plan) == {("in", share), ("out", share)}
 
