@@ -21,6 +21,7 @@ from pointsman.control.licensing import Licensing
 from pointsman.control.live import Live
 from pointsman.control.merge import with_changes
 from pointsman.control.own_certificate import OwnCertificate
+from pointsman.control.renaming import Renaming
 from pointsman.control.status import Change as LastChange
 from pointsman.control.status import DataPlane, Documents, Status, observe
 from pointsman.document.difference import Objects
@@ -58,6 +59,7 @@ class Control:
         importer: Importer,
         certificate: OwnCertificate,
         backups: Backups,
+        renaming: Renaming,
         facts: Callable[[Snapshot], Facts],
         on_event: Callable[[Event], None],
     ) -> None:
@@ -65,6 +67,7 @@ class Control:
         self.importer = importer
         self.certificate = certificate
         self.backups = backups
+        self.renaming = renaming
         self.live = live
         self.licensing = licensing
         self.started = time.time()
