@@ -1,0 +1,309 @@
+"""A container that joins a cluster when it starts, from its variables to a member; and what keeps it out."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.client
+import json
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.e2e.container import Container
+from tests.e2e.test_configure_container import again, attempt, run
+from tools.instance import wait_for
+
+PASSWORD = "secret-for-tests"
+DOCUMENT = '{"pools": [{"name": "of-a-document"}]}'
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[list[Container]]:
+    """Containers a, b and c; nothing runs in them yet."""
+    containers = []
+    for letter in "abc":
+        (tmp_path / letter).mkdir()
+        containers.append(Container(tmp_path / letter))
+    yield containers
+    for container in containers:
+        container.kill()
+
+
+@pytest.fixture(scope="module")
+def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
+    """An instance that others ask to join, for tests in which none is let in."""
+    container = Container(tmp_path_factory.mktemp("peer"))
+    try:
+        yield container.start("--name", "peer", ZEUS_PASS=PASSWORD)
+    finally:
+        container.kill()
+
+
+def flags(number: int) -> tuple[str, ...]:
+    """A name and an address of its own for a container of this machine."""
+    return ("--name", f"pm{number}", "--listen", f"127.0.0.{number}")
+
+
+def joining(peer: Container, address: str = "127.0.0.1", **more: str) -> dict[str, str]:
+    """The variables that have a container join the cluster of another one."""
+    port = peer.ready["ui"].rstrip("/").rpartition(":")[2]
+    return {"ZEUS_CLUSTER_NAME": address, "ZEUS_CLUSTER_PORT": port, "ZEUS_PASS": PASSWORD, **more}
+
+
+def rest(container: Container, method: str, path: str, body: Any = None) -> Any:
+    """The answer of a member's REST API, which must be a good one."""
+    port = int(container.ready["rest"].rpartition(":")[2])
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    token = base64.b64encode(f"admin:{PASSWORD}".encode()).decode()
+    headers = {"Authorization": f"Basic {token}", "Content-Type": "application/json"}
+    try:
+        data = None if body is None else json.dumps(body)
+        connection.request(method, f"/api/tm/8.3/{path}", data, headers)
+        response = connection.getresponse()
+        content = json.loads(response.read())
+        assert response.status in (200, 201), content
+        return content
+    finally:
+        connection.close()
+
+
+def names(container: Container, kind: str) -> list[str]:
+    return [child["name"] for child in rest(container, "GET", f"config/active/{kind}")["children"]]
+
+
+def make_pool(container: Container, name: str) -> None:
+    rest(container, "PUT", f"config/active/pools/{name}", {"properties": {"basic": {"note": name}}})
+
+
+def test_a_container_joins_and_stays_a_member(made: list[Container], tmp_path: Path) -> None:
+    """R20, R23, R25: the cluster's configuration is its own and every later change of both; documents are ignored; a
+    later start asks nobody."""
+    first, second, _ = made
+    first.start(*flags(2), ZEUS_PASS=PASSWORD)
+    make_pool(first, "before")
+    (tmp_path / "documents" / "config").mkdir(parents=True)
+    (tmp_path / "documents" / "config" / "a").write_text(DOCUMENT)
+    variables = joining(
+        first,
+        "127.0.0.2",
+        ZEUS_CLUSTER_FP=first.ready["sha1"].lower(),
+        ZEUS_BASE_CONFIG=str(tmp_path / "documents"),
+        ZEUS_WATCHED_CONFIG=str(tmp_path / "documents"),
+    )
+    second.start(*flags(3), **variables)
+    assert "before" in names(second, "pools")
+    assert "of-a-document" not in names(second, "pools")
+    for variable in ("ZEUS_BASE_CONFIG", "ZEUS_WATCHED_CONFIG"):
+        assert f"WARN: {variable}: is ignored, because this instance joins a cluster" in second.log
+    assert "trusted as it answers" not in second.log
+    *_, sha1, sha256, url = second.log.splitlines()
+    assert (second.ready["sha1"] in sha1, second.ready["sha256"] in sha256) == (True, True)
+    assert "connect to the admin server at" in url
+    assert second.holds(PASSWORD) == []
+    assert PASSWORD.encode() not in second.environment()
+    make_pool(second, "by-the-second")
+    wait_for("the first has it", lambda: "by-the-second" in names(first, "pools"))
+    make_pool(first, "by-the-first")
+    wait_for("the second has it", lambda: "by-the-first" in names(second, "pools"))
+    wait_for("both know both", lambda: names(first, "traffic_managers") == ["pm2", "pm3"])
+    assert names(second, "traffic_managers") == ["pm2", "pm3"]
+    assert first.stop() == 0
+    assert second.stop() == 0
+    second.start(*flags(3), **variables)
+    assert second.log.count("INFO: joining the cluster of") == 1
+    assert {"before", "by-the-first", "by-the-second"} <= set(names(second, "pools"))
+    make_pool(second, "alone")
+    first.start(*flags(2), ZEUS_PASS=PASSWORD)
+    wait_for("the first catches up", lambda: "alone" in names(first, "pools"))
+
+
+def test_a_peer_is_waited_for_and_trusted_on_first_contact(made: list[Container]) -> None:
+    """R20, R22: nobody answers at first; a start that is stopped or killed meanwhile goes on; then the peer is trusted
+    with a warning that has its fingerprints."""
+    first, second, _ = made
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    given = {"ZEUS_CLUSTER_NAME": "localhost", "ZEUS_CLUSTER_PORT": port, "ZEUS_PASS": PASSWORD}
+    process = second.begin(*flags(3), **given)
+    wait_for("a try", lambda: second.log_file.exists() and "the next try follows in" in second.log)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+    assert "stopped before the end; the next start goes on" in second.log
+    second.begin(*flags(3), **given)
+    wait_for("another try", lambda: second.log.count("the next try follows in 1 s") == 2)
+    second.kill()
+    assert not (second.home / "run" / "ports.json").exists()
+    second.begin(*flags(3), **given)
+    wait_for("another try", lambda: second.log.count("the next try follows in 1 s") == 3)
+    first.start("--name", "pm1", "--ui-port", port, ZEUS_PASS=PASSWORD)
+    wait_for("the second is a member", lambda: second._is_ready(), 60)
+    assert (
+        f"compare its fingerprints: SHA-1 {first.ready['sha1']}, SHA-256 {first.ready['sha256']}"
+        in second.log
+    )
+    assert names(second, "traffic_managers") == ["pm1", "pm3"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"ZEUS_PASS": "wrong"}, "password: user name or password are not those"),
+        ({"ZEUS_CLUSTER_FP": "AA" * 20}, "fingerprint: "),
+        ({"ZEUS_CLUSTER_FP": "AA" * 32}, "fingerprint: "),
+    ],
+)
+def test_what_keeps_it_out(
+    peer: Container, made: list[Container], changed: dict[str, str], said: str
+) -> None:
+    """R20, R22: a wrong password or fingerprint ends the start at once, with its own text; nothing runs or is kept."""
+    status, text = made[0].fail(*flags(3), **{**joining(peer), **changed})
+    assert status == 15
+    last = text.splitlines()[-1]
+    assert last.startswith("FATAL: ZEUS_CLUSTER_NAME: cannot join the cluster of 127.0.0.1:")
+    assert said in last
+    assert "Traceback" not in text
+    assert not (made[0].home / "store").exists()
+    assert not (made[0].home / "run" / "ports.json").exists()
+    assert made[0].order.state == "begun"
+
+
+@pytest.mark.parametrize("given", ["", "RANDOM", "STRONG"])
+def test_the_password_of_the_cluster_must_be_given(made: list[Container], given: str) -> None:
+    """R20: one that would be generated cannot be the cluster's."""
+    status, text = made[0].fail(ZEUS_CLUSTER_NAME="127.0.0.1", ZEUS_PASS=given)
+    assert status == 15
+    assert "give it in ZEUS_PASS or ZEUS_PASS_FILE" in text
+    assert not (made[0].home / "store").exists()
+
+
+def test_a_name_that_is_taken(peer: Container, made: list[Container]) -> None:
+    """R20: a name that a member has ends the start."""
+    status, text = made[0].fail("--name", "peer", **joining(peer))
+    assert status == 15
+    assert ": name: " in text.splitlines()[-1]
+
+
+def test_a_variable_that_comes_too_late(made: list[Container]) -> None:
+    """R25: an instance that was provisioned alone does not join later by itself, and says so."""
+    first, _, _ = made
+    first.start(*flags(2), ZEUS_PASS=PASSWORD)
+    first.stop()
+    first.start(*flags(2), ZEUS_CLUSTER_NAME="127.0.0.9", ZEUS_PASS=PASSWORD)
+    assert (
+        "WARN: ZEUS_CLUSTER_NAME: acts at the first start only, and this instance is in no cluster"
+        in first.log
+    )
+
+
+def test_a_member_is_renamed_by_the_script(made: list[Container]) -> None:
+    """R49: in a cluster the object has the new name at every member, after a restart of the control plane alone; a name
+    that another member has is refused."""
+    first, second, _ = made
+    first.start("--listen", "127.0.0.2", ZEUS_PASS=PASSWORD)
+    (host,) = names(first, "traffic_managers")
+    second.start("--name", "127.0.0.3", "--listen", "127.0.0.3", **joining(first, "127.0.0.2"))
+    wait_for("the first knows", lambda: "127.0.0.3" in names(first, "traffic_managers"))
+    engines = engines_of(first)
+    by_address = {"zxtm!unique_bind": "n", "zxtm!name_setname": "3"}
+    refused = attempt(first, "configure", **again(**by_address), **{"zxtm!name_ip": "127.0.0.3"})
+    assert refused.returncode == 1
+    assert "Another traffic manager of the cluster is called '127.0.0.3'." in refused.stderr
+    said = run(first, "configure", **again(**by_address), **{"zxtm!name_ip": "127.0.0.2"})
+    assert (
+        f"This Traffic Manager is a member of the cluster of {', '.join(sorted((host, '127.0.0.3')))}."
+        in said
+    )
+    for member in (first, second):
+        wait_for("the new name", lambda: names(member, "traffic_managers") == ["127.0.0.2", "127.0.0.3"])
+    own = rest(second, "GET", "config/active/traffic_managers/127.0.0.2")
+    assert own["properties"]["basic"]["nameip"] == "127.0.0.2"
+    assert engines_of(first) == engines
+    make_pool(first, "after")
+    wait_for("the second has it", lambda: "after" in names(second, "pools"))
+
+
+def engines_of(container: Container) -> set[int]:
+    """The processes of the container's engine."""
+    found = set()
+    for pid in container.pids():
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{pid}/comm").read_text() == "haproxy\n":
+                found.add(pid)
+    return found
+
+
+def answers(peer: Container, **more: str) -> dict[str, str]:
+    """Those that have the configure script join the cluster of another container."""
+    given = joining(peer)
+    join = {
+        "accept-license": "accept",
+        "zxtm!cluster": "S",
+        "zlb!admin_hostname": given["ZEUS_CLUSTER_NAME"],
+        "zlb!admin_port": given["ZEUS_CLUSTER_PORT"],
+        "zlb!admin_password": PASSWORD,
+        "zxtm!fingerprints_ok": "y",
+    }
+    return join | {key.replace("__", "!"): value for key, value in more.items()}
+
+
+def test_the_script_joins_what_runs_and_clearing_leaves(made: list[Container]) -> None:
+    """R43, R47: the table has every member; N, a wrong password and a peer that is not there leave everything as it was;
+    then it is a member, is told so the next time, and clearing leaves the cluster."""
+    first, second, third = made
+    first.start(*flags(2), ZEUS_PASS=PASSWORD)
+    second.start(*flags(3), **joining(first, "127.0.0.2"))
+    wait_for("the first knows", lambda: names(first, "traffic_managers") == ["pm2", "pm3"])
+    third.start(*flags(4), ZEUS_PASS="another-secret")
+    menu = {"zxtm!reconfigure_option": "2", "zxtm!name_setname": "1"}
+    pids = set(third.pids())
+    for wrong, said in (
+        ({"zxtm!fingerprints_ok": "n"}, "zxtm!fingerprints_ok: the fingerprints are not verified"),
+        ({"zlb!admin_password": "wrong"}, "user name or password are not those"),
+        ({"zlb!admin_port": "1"}, "ERROR: Cannot connect to remote host 127.0.0.1:1 "),
+    ):
+        refused = attempt(third, "configure", **(answers(first) | menu | wrong))
+        assert (refused.returncode, said in refused.stderr) == (1, True), refused
+    assert third.login("another-secret") == 200
+    assert set(third.pids()) == pids
+    said = run(third, "configure", **(answers(first) | menu))
+    table = said.partition("Joining the cluster containing the following admin servers:")[2]
+    for member in (first, second):
+        assert member.ready["sha1"] in table
+        assert f"SHA-256 {member.ready['sha256']}" in table
+    assert "WARNING: The cluster's configuration replaces that of this traffic manager" in said
+    assert third.login(PASSWORD) == 200
+    for member in made:
+        wait_for("everybody knows", lambda: names(member, "traffic_managers") == ["pm2", "pm3", "pm4"])
+    assert PASSWORD not in said
+    refused = attempt(third, "configure", **(answers(first) | menu))
+    assert "leave that first: pointsman cluster leave" in refused.stderr
+    cleared = run(third, "configure", **{"zxtm!reconfigure_option": "3", "zxtm!really_clear_config": "y"})
+    assert "This traffic manager leaves the cluster of pm2, pm3, pm4 first" in cleared
+    assert "could not be told" not in cleared
+    for member in (first, second):
+        wait_for("it is gone", lambda: names(member, "traffic_managers") == ["pm2", "pm3"])
+
+
+def test_the_script_joins_a_new_installation(made: list[Container]) -> None:
+    """R43, R48: answers from a replay make a member of an installation in which nothing has run yet."""
+    first, second, _ = made
+    first.start(*flags(2), ZEUS_PASS=PASSWORD)
+    make_pool(first, "before")
+    second.root.mkdir(parents=True)
+    refused = attempt(second, "configure", **answers(first, zlb__admin_password="wrong"))
+    assert refused.returncode == 1
+    assert "user name or password are not those" in refused.stderr
+    assert not (second.home / "identity").exists()
+    assert not (second.home / "store").exists()
+    named = "127.0.0.3"
+    given = answers(first, zxtm__unique_bind="y", zxtm__bindip=named, zxtm__name_useip="y")
+    said = run(second, "configure", **given)
+    assert said.endswith("Start the container to start the software.\n")
+    second.start()
+    assert "before" in names(second, "pools")
+    assert len(names(first, "traffic_managers")) == 2
