@@ -75,6 +75,11 @@ def names(container: Container, kind: str) -> list[str]:
     return [child["name"] for child in rest(container, "GET", f"config/active/{kind}")["children"]]
 
 
+def known(container: Container, members: list[str]) -> None:
+    """Waits until a member knows exactly these traffic managers."""
+    wait_for(f"it knows {members}", lambda: names(container, "traffic_managers") == members)
+
+
 def make_pool(container: Container, name: str) -> None:
     rest(container, "PUT", f"config/active/pools/{name}", {"properties": {"basic": {"note": name}}})
 
@@ -109,7 +114,7 @@ def test_a_container_joins_and_stays_a_member(made: list[Container], tmp_path: P
     wait_for("the first has it", lambda: "by-the-second" in names(first, "pools"))
     make_pool(first, "by-the-first")
     wait_for("the second has it", lambda: "by-the-first" in names(second, "pools"))
-    wait_for("both know both", lambda: names(first, "traffic_managers") == ["pm2", "pm3"])
+    known(first, ["pm2", "pm3"])
     assert names(second, "traffic_managers") == ["pm2", "pm3"]
     assert first.stop() == 0
     assert second.stop() == 0
@@ -141,7 +146,7 @@ def test_a_peer_is_waited_for_and_trusted_on_first_contact(made: list[Container]
     second.begin(*flags(3), **given)
     wait_for("another try", lambda: second.log.count("the next try follows in 1 s") == 3)
     first.start("--name", "pm1", "--ui-port", port, ZEUS_PASS=PASSWORD)
-    wait_for("the second is a member", lambda: second._is_ready(), 60)
+    wait_for("the second is a member", second._is_ready, 60)
     assert (
         f"compare its fingerprints: SHA-1 {first.ready['sha1']}, SHA-256 {first.ready['sha256']}"
         in second.log
@@ -219,7 +224,7 @@ def test_a_member_is_renamed_by_the_script(made: list[Container]) -> None:
         in said
     )
     for member in (first, second):
-        wait_for("the new name", lambda: names(member, "traffic_managers") == ["127.0.0.2", "127.0.0.3"])
+        known(member, ["127.0.0.2", "127.0.0.3"])
     own = rest(second, "GET", "config/active/traffic_managers/127.0.0.2")
     assert own["properties"]["basic"]["nameip"] == "127.0.0.2"
     assert engines_of(first) == engines
@@ -252,12 +257,12 @@ def answers(peer: Container, **more: str) -> dict[str, str]:
 
 
 def test_the_script_joins_what_runs_and_clearing_leaves(made: list[Container]) -> None:
-    """R43, R47: the table has every member; N, a wrong password and a peer that is not there leave everything as it was;
-    then it is a member, is told so the next time, and clearing leaves the cluster."""
+    """R43, R47: the table has every member; N, a wrong password and an absent peer leave everything as it was; then it
+    is a member, is told so the next time, and clearing leaves the cluster."""
     first, second, third = made
     first.start(*flags(2), ZEUS_PASS=PASSWORD)
     second.start(*flags(3), **joining(first, "127.0.0.2"))
-    wait_for("the first knows", lambda: names(first, "traffic_managers") == ["pm2", "pm3"])
+    known(first, ["pm2", "pm3"])
     third.start(*flags(4), ZEUS_PASS="another-secret")
     menu = {"zxtm!reconfigure_option": "2", "zxtm!name_setname": "1"}
     pids = set(third.pids())
@@ -278,7 +283,7 @@ def test_the_script_joins_what_runs_and_clearing_leaves(made: list[Container]) -
     assert "WARNING: The cluster's configuration replaces that of this traffic manager" in said
     assert third.login(PASSWORD) == 200
     for member in made:
-        wait_for("everybody knows", lambda: names(member, "traffic_managers") == ["pm2", "pm3", "pm4"])
+        known(member, ["pm2", "pm3", "pm4"])
     assert PASSWORD not in said
     refused = attempt(third, "configure", **(answers(first) | menu))
     assert "leave that first: pointsman cluster leave" in refused.stderr
@@ -286,7 +291,7 @@ def test_the_script_joins_what_runs_and_clearing_leaves(made: list[Container]) -
     assert "This traffic manager leaves the cluster of pm2, pm3, pm4 first" in cleared
     assert "could not be told" not in cleared
     for member in (first, second):
-        wait_for("it is gone", lambda: names(member, "traffic_managers") == ["pm2", "pm3"])
+        known(member, ["pm2", "pm3"])
 
 
 def test_the_script_joins_a_new_installation(made: list[Container]) -> None:
