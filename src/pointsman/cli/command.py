@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
             "apply",
             "certificate",
             "check",
+            "cluster",
             "config-import",
             "config-snapshot",
             "diff",

@@ -13,6 +13,7 @@ from typing import Any
 from pointsman.compiler.facts import Facts
 from pointsman.compiler.plan import Plan
 from pointsman.control.apply import Applied, ApplyLoop
+from pointsman.control.clustering import Clustering
 from pointsman.control.configuration import Configuration, Edited
 from pointsman.control.import_report import sentence
 from pointsman.control.importer import Importer
@@ -58,8 +59,11 @@ class Control:
         certificate: OwnCertificate,
         facts: Callable[[Snapshot], Facts],
         on_event: Callable[[Event], None],
+        clustering: Clustering | None = None,
     ) -> None:
         self.identity = identity
+        self.clustering = clustering
+        """None where an instance cannot be in a cluster."""
         self.importer = importer
         self.certificate = certificate
         self.live = live
@@ -185,6 +189,7 @@ class Control:
                 *self.importer.conditions(),
                 *self.licensing.conditions(),
                 *self.certificate.conditions(),
+                *(self.clustering.conditions() if self.clustering is not None else ()),
             )
             if identity is None or c.subject == identity
         )

@@ -75,6 +75,11 @@ class PasswordFile:
         """Names of the users that have a password."""
         return frozenset(self._hashes)
 
+    @property
+    def hashes(self) -> Mapping[str, str]:
+        """The hashes by user."""
+        return self._hashes
+
     async def verify(self, user: str, password: str) -> bool:
         """Whether that is the user's password. Runs in a thread, at most two at once."""
         known = self._hashes.get(user)
@@ -91,16 +96,29 @@ class PasswordFile:
 
         Raises `OSError` when the file cannot be written.
         """
-        hashed = await asyncio.to_thread(_HASHER.hash, _prepared(password))
+        hashed = await self.hash(password)
         async with self._writing:
             if instead_of is not None and self._hashes.get(user) != instead_of:
                 return
-            hashes = {**self._hashes, user: hashed}
-            content = {"users": {name: {"password": value} for name, value in sorted(hashes.items())}}
-            await asyncio.to_thread(
-                write_private, self._path, (json.dumps(content, indent=1) + "\n").encode()
-            )
-            self._hashes = MappingProxyType(hashes)
+            await self._write({**self._hashes, user: hashed})
+
+    async def hash(self, password: str) -> str:
+        """The hash of a password, with a salt of its own."""
+        return await asyncio.to_thread(_HASHER.hash, _prepared(password))
+
+    async def adopt(self, hashes: Mapping[str, str]) -> frozenset[str]:
+        """Makes the users exactly these; the names of those whose password is another now. Raises `OSError`."""
+        async with self._writing:
+            changed = {name for name, hashed in hashes.items() if self._hashes.get(name) != hashed}
+            gone = set(self._hashes) - set(hashes)
+            if changed or gone:
+                await self._write(dict(hashes))
+            return frozenset(changed | gone)
+
+    async def _write(self, hashes: Mapping[str, str]) -> None:
+        content = {"users": {name: {"password": value} for name, value in sorted(hashes.items())}}
+        await asyncio.to_thread(write_private, self._path, (json.dumps(content, indent=1) + "\n").encode())
+        self._hashes = MappingProxyType(dict(hashes))
 
 
 def _check(hashed: str, password: str) -> tuple[bool, bool]:

@@ -14,7 +14,7 @@ import hmac
 import secrets
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -97,6 +97,8 @@ class Users:
         self._changes = 0
         self.sessions = Sessions(clock=clock)
         """The browsers that are logged in; a user's end when the password changes."""
+        self.share: Callable[[str, str], Awaitable[None]] | None = None
+        """Stores a user's new hash for all members of the cluster, before it counts here; raises `OSError`."""
 
     @classmethod
     async def open(
@@ -186,8 +188,31 @@ class Users:
             raise PasswordRefused("a password must not be built from the user name; choose another")
         await self._change(user, password)
 
+    @property
+    def hashes(self) -> Mapping[str, str]:
+        """The hashes of the passwords by user, for the other members of the cluster."""
+        return self._passwords.hashes
+
+    async def adopt(self, hashes: Mapping[str, str]) -> None:
+        """Makes the users those of the cluster: passwords that were changed elsewhere count from now on.
+
+        Raises `OSError`.
+        """
+        for user in await self._passwords.adopt(hashes):
+            self._forget(user)
+            self._audit(Severity.INFO, "password changed in the cluster", user)
+
     async def _change(self, user: str, password: str) -> None:
-        await self._passwords.set(user, password)
+        if self.share is not None:
+            hashed = await self._passwords.hash(password)
+            await self.share(user, hashed)
+            await self._passwords.adopt({**self._passwords.hashes, user: hashed})
+        else:
+            await self._passwords.set(user, password)
+        self._forget(user)
+        self._audit(Severity.INFO, "password changed", user)
+
+    def _forget(self, user: str) -> None:
         self._changes += 1
         self._cache = {digest: entry for digest, entry in self._cache.items() if entry[0] != user}
         if user == ADMIN:
@@ -195,7 +220,6 @@ class Users:
                 (self._home / "admin-password").unlink()
                 sync(self._home)
         self.sessions.end_user(user)
-        self._audit(Severity.INFO, "password changed", user)
 
     def _remember(self, digest: bytes, user: str) -> None:
         now = self._clock()

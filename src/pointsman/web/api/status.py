@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pointsman.control.control import Control
-from pointsman.control.error import ControlError
+from pointsman.control.error import ControlError, Frozen
 from pointsman.control.exports import export_configuration, read_wish
 from pointsman.control.import_record import NoBase
 from pointsman.schema.counter import StatisticType
@@ -138,6 +138,8 @@ class StatusHandler:
             restored = await self._control.restore(request.caller, int(revision))
         except Invalid as error:
             return error_answer(400, "resource.validation_error", "; ".join(map(str, error.problems)), {})
+        except Frozen as error:
+            return error_answer(409, "cluster.frozen", str(error), {})
         except ControlError as error:
             return error_answer(507, "storage.failed", str(error), {})
         return json_answer(200, {"revision": restored})
