@@ -6,7 +6,6 @@ that is changed elsewhere, the control plane is started again under the new one.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import ipaddress
 import json
@@ -25,18 +24,26 @@ from pointsman.compiler.facts import Facts, Member
 from pointsman.control.apply import ApplyLoop
 from pointsman.control.clustering import Clustering
 from pointsman.control.configuration import Configuration
-from pointsman.control.control import Identity
+from pointsman.control.control import Control, Identity
 from pointsman.control.licensing import Licensing
 from pointsman.daemon.places import ANYWHERE, Places
 from pointsman.identity.certificate import InstanceCertificate
 from pointsman.identity.credential import ALPN
 from pointsman.identity.user import Users
 from pointsman.private_file import write_private
+from pointsman.schema.counter import STATISTIC_TYPES
 from pointsman.schema.event import Event
 from pointsman.schema.level import LEVEL
+from pointsman.schema.registry import RESOURCE_TYPES
 from pointsman.schema.traffic_manager import TrafficManager
-from pointsman.store import Store
-from pointsman.web.answer import Answer
+from pointsman.store import Author, Store
+from pointsman.telemetry.event_log import EventLog
+from pointsman.telemetry.history import History
+from pointsman.web.answer import Message
+from pointsman.web.api.app import VERSION
+from pointsman.web.api.cluster import ABOUT, packed
+from pointsman.web.api.request import Request
+from pointsman.web.api.status import LOCAL, StatusHandler
 from pointsman.web.server import Handover
 
 _ELSEWHERE = ("192.0.2.1", 9)
@@ -113,6 +120,11 @@ class Clustered:
         self._places = places
         await self.cluster.begin()
 
+    def serve(self, control: Control, events: EventLog, history: History) -> None:
+        """Has other members' questions about this one answered."""
+        self.answers[ABOUT] = answer_status(control, events, history)
+        self.tells["serving"] = control.live.serving
+
     def facts(self, facts: Facts) -> Facts:
         """The facts with the members."""
         if not self.cluster.active:
@@ -184,13 +196,24 @@ class Clustered:
             return {"error": "the question met a fault of the program; its log says which"}
 
 
-def packed_answer(answer: Answer) -> dict[str, Any]:
-    """A REST answer for the member that asked for it."""
-    return {
-        "status": answer.status,
-        "type": answer.content_type,
-        "body": base64.b64encode(answer.body).decode("ascii"),
-    }
+def answer_status(
+    control: Control, events: EventLog, history: History
+) -> Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]:
+    """Answers what other members ask of this one's part of the status tree."""
+    handler = StatusHandler(control, events, history, RESOURCE_TYPES, STATISTIC_TYPES)
+
+    async def answer(asker: str, question: Mapping[str, Any]) -> Mapping[str, Any]:
+        base = ("api", "tm", VERSION, "status")
+        path = (*base, LOCAL, *map(str, question.get("path", ())))
+        query = {str(name): list(map(str, values)) for name, values in question.get("query", {}).items()}
+        caller = Author(str(question.get("user", "")), str(question.get("address", "")), f"member {asker}")
+        return packed(await handler.answer(Request("GET", path, query, {}, caller, _no_body), base))
+
+    return answer
+
+
+async def _no_body() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
 
 
 def _default_address() -> str:

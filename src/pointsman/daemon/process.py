@@ -268,6 +268,7 @@ class _Daemon:
             on_event=self._on_event,
             clustering=self._clustered.clustering,
         )
+        self._clustered.serve(self._control, self._events, self._history)
         self._live.serving = lambda: self._engine.serving
         self._live.figures = Statistics(
             self._counters,

@@ -1,6 +1,6 @@
 """The status tree: what this traffic manager is, how it fares, its counters, and our additions to it.
 
-`certificate`, `conditions`, `config_document`, `config_import`, `licence`, `applies`, `history` and `events` are ours;
+`certificate`, `cluster`, `conditions`, `config_document`, `config_import`, `licence`, `applies`, `history` and `events` are ours;
 the rest is the product's. Invariant: nothing here changes anything but `PUT history/<revision>?restore`, which makes
 the configuration what it was then, and `PUT certificate`.
 """
@@ -25,6 +25,7 @@ from pointsman.telemetry.history import History
 from pointsman.web.answer import JSON, Answer, error_answer, json_answer
 from pointsman.web.api.authorisation import refuse_export
 from pointsman.web.api.certificate import replace_certificate, show_certificate
+from pointsman.web.api.cluster import change_cluster, forward, members_of, show_cluster
 from pointsman.web.api.insight import (
     BadArgument,
     applied_body,
@@ -49,6 +50,7 @@ MEDIA_TYPES = {"yaml": "application/yaml", "json": JSON}
 _BRANCHES = (
     ("applies", False),
     ("certificate", False),
+    ("cluster", False),
     ("conditions", False),
     ("config_document", False),
     ("config_import", False),
@@ -90,14 +92,28 @@ class StatusHandler:
             (self._control.identity.name, "certificate"),
         ):
             return await replace_certificate(self._control, request)
+        if method == "PUT" and (clustering := self._control.clustering) is not None:
+            match path[len(base) :]:
+                case (member, "cluster", what) if member in (LOCAL, self._control.identity.name):
+                    if (changed := await change_cluster(clustering, request, what)) is not None:
+                        return changed
         if method not in SAFE:
             return (
                 read_only(method, path) if method in ("PUT", "DELETE") else not_allowed(method, sorted(SAFE))
             )
         match path[len(base) :]:
             case ():
-                members = dict.fromkeys((LOCAL, self._control.identity.name))
+                others = members_of(self._control.clustering)
+                members = dict.fromkeys((LOCAL, self._control.identity.name, *others))
                 return list_children(path, ((name, True) for name in members))
+            case (member, *below) if (
+                member not in (LOCAL, self._control.identity.name)
+                and member in members_of(self._control.clustering)
+                and (clustering := self._control.clustering) is not None
+            ):
+                if below[:1] == ["config_document"] and (refusal := refuse_export(request.caller)):
+                    return refusal
+                return await forward(clustering, member, request, below)
             case (member, *_) if member not in (LOCAL, self._control.identity.name):
                 return not_found(method, path)
             case (_,):
@@ -108,6 +124,8 @@ class StatusHandler:
                 return json_answer(200, {"state": state_body(await self._control.status(), self._throughput)})
             case (_, "certificate"):
                 return show_certificate(self._control)
+            case (_, "cluster") if self._control.clustering is not None:
+                return show_cluster(self._control.clustering)
             case (_, "licence"):
                 return json_answer(200, {"licence": asdict(self._control.licensing.view())})
             case (_, "statistics", *below):
