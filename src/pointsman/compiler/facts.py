@@ -59,9 +59,13 @@ class Facts:
     """This member's certificate and key (PEM), with which its engine shows itself to those of other members."""
     cluster_authority: bytes = b""
     """The certificate (PEM) of the cluster's own authority, by which members know one another."""
+    cluster_revoked: bytes = b""
+    """The certificates of members that were removed: the authority's revocation list (PEM); empty for none."""
     can_ping: bool = True
     ipv6: bool = True
     serving: frozenset[str] = frozenset()
+    own_ports: frozenset[int] = frozenset()
+    """The ports on which the engine listens now for the product itself: no virtual server gets them meanwhile."""
 
     @property
     def members(self) -> int:
