@@ -1,8 +1,8 @@
 """The link between the engines of a cluster's members, over which they share what tables hold.
 
 Invariant: members that know of the same members have the same text here, but for the line that listens and the name
-without an address, which are this member's own. Both ends of a connection show a certificate of the cluster's
-authority that was not revoked, or there is none.
+without an address, which are this member's own. Both ends of a connection show the certificate of a member, or there is
+none; one that was signed by a member, or by the cluster's authority, does not count.
 
 Facts (HAProxy 2.8.25): a peer that listens on a `bind` line has no address of its own. Its certificate can be replaced
 at run time. With a reload the old worker hands its tables to the new one over the same address, once it knows itself to
@@ -28,7 +28,6 @@ SECTION = "cluster"
 
 CERTIFICATE_PATH = "certs/cluster.pem"
 AUTHORITY_PATH = "cas/cluster.pem"
-REVOKED_PATH = "cas/cluster.crl"
 
 _SUBJECT = ObjectId("global_settings", "")
 _ORIGIN = Origin(_SUBJECT)
@@ -36,11 +35,10 @@ _ORIGIN = Origin(_SUBJECT)
 
 @dataclass(frozen=True)
 class Link:
-    """This member's end of the link: itself, the others, and whether there are revoked certificates to mind."""
+    """This member's end of the link: itself, and all members."""
 
     own: Member
     members: tuple[Member, ...]
-    has_revoked: bool
 
     @property
     def listener(self) -> Listener:
@@ -58,7 +56,7 @@ def link(facts: Facts, remarks: Remarks) -> Link | None:
     if _SUBJECT in facts.refused:
         without(f"{facts.refused[_SUBJECT]}; free it", remarks)
         return None
-    return Link(own, facts.cluster, bool(facts.cluster_revoked))
+    return Link(own, facts.cluster)
 
 
 def without(why: str, remarks: Remarks) -> None:
@@ -80,8 +78,6 @@ def sections(known: Link | None) -> tuple[ConfigSection, ...]:
     if known is None:
         return ()
     words = f"ssl crt {CERTIFICATE_PATH} ca-file {AUTHORITY_PATH} verify required ssl-min-ver TLSv1.3"
-    if known.has_revoked:
-        words += f" crl-file {REVOKED_PATH}"
     lines = [
         f"bind {_address(known.own)} transparent {words}",
         f"default-server {words}",
@@ -100,10 +96,7 @@ def certificates(known: Link | None, facts: Facts) -> dict[str, bytes]:
 
 def files(known: Link | None, facts: Facts) -> dict[str, bytes]:
     """By what the engine judges others."""
-    if known is None:
-        return {}
-    revoked = {REVOKED_PATH: facts.cluster_revoked} if known.has_revoked else {}
-    return {AUTHORITY_PATH: facts.cluster_authority, **revoked}
+    return {} if known is None else {AUTHORITY_PATH: facts.cluster_authority}
 
 
 def _address(member: Member) -> str:
