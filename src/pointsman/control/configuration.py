@@ -148,6 +148,11 @@ class Configuration:
             await self._commit(await asyncio.to_thread(self._prepared, changes), actor, reason)
             return self._store.revision
 
+    async def check(self, changes: Sequence[Change]) -> None:
+        """Whether `edit` would take the changes; raises `Invalid`. Nothing is stored."""
+        before = self.snapshot.objects
+        await asyncio.to_thread(lambda: checked(before, self._prepared(changes)))
+
     def _prepared(self, changes: Sequence[Change]) -> list[Change]:
         prepared: list[Change] = []
         problems: list[Problem] = []

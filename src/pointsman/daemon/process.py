@@ -36,6 +36,7 @@ from pointsman.control.resolve import REFRESH, Resolver, names_in
 from pointsman.control.statistics import Statistics
 from pointsman.control.watch import Watch
 from pointsman.daemon.account import engine_account
+from pointsman.daemon.backups import open_backups
 from pointsman.daemon.documents import STATUS_DOCUMENTS, Documents, DocumentsRefused
 from pointsman.daemon.edition import edition_of
 from pointsman.daemon.identify import identify
@@ -250,6 +251,15 @@ class _Daemon:
             licensing=self._licensing,
             importer=self._importer,
             certificate=self._own_certificate,
+            backups=open_backups(
+                self._home,
+                self._identity,
+                self._store,
+                self._configuration,
+                self._licensing,
+                self._users,
+                self._on_event,
+            ),
             renaming=Renaming(self._home, self._identity.name, self._store, self._on_event),
             facts=self._known_facts,
             on_event=self._on_event,
