@@ -14,12 +14,14 @@ from urllib.parse import quote
 
 from pointsman.compiler.facts import EngineFacts, Facts
 from pointsman.control.apply import ApplyLoop
+from pointsman.control.backups import Backups, Maker
 from pointsman.control.configuration import Configuration
 from pointsman.control.control import Control, Identity
 from pointsman.control.importer import Importer
 from pointsman.control.licensing import Edition, Licensing
 from pointsman.control.live import Live
 from pointsman.control.own_certificate import OwnCertificate
+from pointsman.control.renaming import Renaming
 from pointsman.engine.noop import NoopEngine
 from pointsman.identity.certificate import InstanceCertificate
 from pointsman.identity.user import Users
@@ -158,6 +160,16 @@ async def managed(home: Path) -> AsyncIterator[Instance]:
             licensing=licensing,
             importer=Importer(home, store, configuration, loop, pending.put_nowait),
             certificate=OwnCertificate(home, "tm1", certificate, pending.put_nowait),
+            backups=Backups(
+                home,
+                Maker("tm1", "0.1.0", "11111111-2222-3333-4444-555555555555"),
+                store=store,
+                configuration=configuration,
+                licensing=licensing,
+                users=users,
+                on_event=pending.put_nowait,
+            ),
+            renaming=Renaming(home, "tm1", store, pending.put_nowait),
             facts=lambda snapshot: Facts(EngineFacts((2, 8, 25)), "tm1", str(home)),
             on_event=pending.put_nowait,
         )

@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         name: f"pointsman.cli.{name.replace('-', '_')}"
         for name in (
             "apply",
+            "backup",
             "certificate",
             "check",
             "cluster",
@@ -31,6 +32,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
             "diff",
             "export",
             "licence",
+            "rename",
             "status",
             "watch-directory",
         )

@@ -49,6 +49,12 @@ class Instance(Protocol):
     def replace_certificate(self, public: str, private: str) -> Json:
         """Has it present another one (PEM) from the next connection on; the new one, as REST shows it."""
 
+    def names(self) -> Json:
+        """What the traffic manager is called, and the addresses that could be its name."""
+
+    def use_address(self, address: str) -> bool:
+        """Has it called by an address, "" for its only one; whether its control plane restarts for that by itself."""
+
 
 class LocalInstance:
     """The instance of a home directory on this machine."""
@@ -90,6 +96,14 @@ class LocalInstance:
         found: Json = self._ask("POST", "/certificate", pair)["certificate"]
         return found
 
+    def names(self) -> Json:
+        """See `Instance`."""
+        return self._ask("GET", "/name", None)
+
+    def use_address(self, address: str) -> bool:
+        """See `Instance`."""
+        return bool(self._ask("POST", "/name", {"address": address})["restarts"])
+
     def run_import(self, order: Json) -> Json:
         """Imports documents that the instance reads itself, or says what that would do; see `web.local.imports`."""
         return self._ask("POST", "/import", {**order, "wait": WAIT_SECONDS})
@@ -125,6 +139,14 @@ class LocalInstance:
     def change_cluster(self, what: str, body: Json) -> Json:
         """Does `leave`, `remove` or `override`; the members then."""
         return self._ask("POST", f"/cluster/{what}", body)
+
+    def backups(self) -> Json:
+        """Every backup, see `control.backup_report.kept_body`."""
+        return self._ask("GET", "/backups", None)
+
+    def backup(self, act: str, name: str, **wish: Any) -> Json:
+        """Does something with the backup of that name, see `web.local.backups`."""
+        return self._ask("POST", f"/backups/{act}", {"name": name, **wish})
 
     def _ask(self, method: str, path: str, body: Json | None) -> Json:
         try:

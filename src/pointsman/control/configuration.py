@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from pointsman.control.error import CannotStore, Conflict, Forbidden, Frozen, InUse, NotFound
+from pointsman.control.error import CannotStore, Conflict, Forbidden, InUse, NotFound
 from pointsman.control.merge import canonical, checked, merge
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.reference import references
@@ -49,21 +49,13 @@ class Configuration:
     """The stored configuration and its validated snapshot."""
 
     def __init__(self, store: Store, on_change: Callable[[str, Transaction], None]) -> None:
-        """`on_change` is told the reason and the transaction after each commit, here or at another member, in the event
-        loop.
-        """
+        """`on_change` is told the reason and the transaction after each commit, in the event loop."""
         self._store = store
         self._on_change = on_change
         self._edit = asyncio.Lock()
         self._built: dict[ObjectId, Built] = {}
-        self._ready: Mapping[ObjectId, Built] = MappingProxyType({})
-        self._reason = ""
-        self._arrived: list[Transaction] = []
-        self.frozen: Callable[[], str] = lambda: ""
-        """Why nobody may change the configuration at present; "" when everybody may who has the right to."""
         self.unreadable: Mapping[ObjectId, tuple[Problem, ...]] = {}
         self.snapshot = self._publish()
-        store.subscribe(self._on_transaction, self.refresh)
 
     def kind(self, type_path: str) -> ResourceType:
         """The resource type at a REST path; raises `NotFound`."""
@@ -109,11 +101,9 @@ class Configuration:
     ) -> Edited:
         """Creates the object, or merges `settings` into it (`replace`: makes it exactly that).
 
-        `base` is the revision the caller read; an object changed since raises `Conflict`. Raises `Frozen`, as all
-        changes do.
+        `base` is the revision the caller read; an object changed since raises `Conflict`.
         """
         async with self._edit:
-            self._thawed()
             kind = self.kind(identity.type)
             stored = self._store.objects.get(identity)
             created = stored is None and kind.kind is not Kind.SINGLETON
@@ -133,7 +123,6 @@ class Configuration:
     async def delete(self, actor: Author, identity: ObjectId, *, reason: str = "") -> None:
         """Deletes an object; raises `NotFound`, `Forbidden` (singletons, traffic managers) or `InUse`."""
         async with self._edit:
-            self._thawed()
             kind = self.kind(identity.type)
             if kind.kind is Kind.SINGLETON or not kind.creatable:
                 raise Forbidden(f"{identity} cannot be deleted")
@@ -152,13 +141,17 @@ class Configuration:
         that the changes were made from; an object changed since raises `Conflict`.
         """
         async with self._edit:
-            self._thawed()
             for change in changes if base is not None else ():
                 if (changed_at := self._store.changed_at(change.identity)) > (base or 0):
                     raise Conflict(change.identity, changed_at)
             # In threads, here and below, because thousands of objects take seconds, and REST goes on meanwhile.
             await self._commit(await asyncio.to_thread(self._prepared, changes), actor, reason)
             return self._store.revision
+
+    async def check(self, changes: Sequence[Change]) -> None:
+        """Whether `edit` would take the changes; raises `Invalid`. Nothing is stored."""
+        before = self.snapshot.objects
+        await asyncio.to_thread(lambda: checked(before, self._prepared(changes)))
 
     def _prepared(self, changes: Sequence[Change]) -> list[Change]:
         prepared: list[Change] = []
@@ -178,16 +171,10 @@ class Configuration:
         return prepared
 
     async def restore(self, actor: Author, revision: int, reason: str = "") -> int:
-        """Makes the configuration what it was at `revision`, as one new transaction; returns its revision.
-
-        Who is a member of the cluster stays as it is.
-        """
+        """Makes the configuration what it was at `revision`, as one new transaction; returns its revision."""
         async with self._edit:
-            self._thawed()
-            now, then = self._store.objects, await self._store.objects_at(revision)
-            changes = [
-                change for change in changes_between(now, then) if _is_configuration(change, now, then)
-            ]
+            then = await self._store.objects_at(revision)
+            changes = changes_between(self._store.objects, then)
             if changes:
                 await self._commit(changes, actor, reason or f"restore of revision {revision}")
             return self._store.revision
@@ -195,42 +182,20 @@ class Configuration:
     async def _commit(self, changes: Sequence[Change], actor: Author, reason: str) -> None:
         before = self.snapshot.objects
         candidate = await asyncio.to_thread(checked, before, changes)
-        self._ready = {
-            change.identity: (change.settings, candidate[change.identity])
-            for change in changes
-            if isinstance(change, Put) and change.identity in candidate
-        }
-        self._reason = _describe(changes, reason)
         try:
-            await self._store.commit(changes, actor, reason)
+            transaction = await self._store.commit(changes, actor, reason)
         except NotStored as error:
             raise CannotStore(str(error)) from error
-        finally:
-            self._ready, self._reason = MappingProxyType({}), ""
-
-    def refresh(self) -> None:
-        """Publishes what is stored, when all of it was replaced at once."""
-        self.snapshot = self._publish(self._ready)
-
-    def _on_transaction(self, transaction: Transaction, remote: bool) -> None:
-        if not remote:
-            self.snapshot = self._publish(self._ready)
-            self._on_change(self._reason or transaction.reason or "a change", transaction)
+        if transaction is None:
             return
-        # Transactions of other members come in batches; the snapshot is made once for each.
-        self._arrived.append(transaction)
-        if len(self._arrived) == 1:
-            asyncio.get_running_loop().call_soon(self._absorb)
-
-    def _absorb(self) -> None:
-        arrived, self._arrived = self._arrived, []
-        self.snapshot = self._publish(self._ready)
-        for transaction in arrived:
-            self._on_change(transaction.reason or "a change at another member", transaction)
-
-    def _thawed(self) -> None:
-        if why := self.frozen():
-            raise Frozen(why)
+        self.snapshot = self._publish(
+            {
+                change.identity: (change.settings, candidate[change.identity])
+                for change in changes
+                if isinstance(change, Put) and change.identity in candidate
+            }
+        )
+        self._on_change(_describe(changes, reason), transaction)
 
     def _publish(self, ready: Mapping[ObjectId, Built] = MappingProxyType({})) -> Snapshot:
         """The snapshot of what is stored; `ready` is what was made of settings for the check."""
@@ -257,14 +222,6 @@ class Configuration:
         self._built = built
         self.unreadable = MappingProxyType(unreadable)
         return Snapshot(MappingProxyType(objects), self._store.revision)
-
-
-def _is_configuration(change: Change, now: Mapping[ObjectId, Any], then: Mapping[ObjectId, Any]) -> bool:
-    """Whether a change concerns what an administrator configures, and not who is a member of the cluster."""
-    kind = BY_PATH.get(change.identity.type)
-    if kind is None:
-        return False
-    return kind.creatable or (change.identity in now and change.identity in then)
 
 
 def _describe(changes: Sequence[Change], reason: str) -> str:

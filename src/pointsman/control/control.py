@@ -13,6 +13,7 @@ from typing import Any
 from pointsman.compiler.facts import Facts
 from pointsman.compiler.plan import Plan
 from pointsman.control.apply import Applied, ApplyLoop
+from pointsman.control.backups import Backups
 from pointsman.control.clustering import Clustering
 from pointsman.control.configuration import Configuration, Edited
 from pointsman.control.import_report import sentence
@@ -21,6 +22,7 @@ from pointsman.control.licensing import Licensing
 from pointsman.control.live import Live
 from pointsman.control.merge import with_changes
 from pointsman.control.own_certificate import OwnCertificate
+from pointsman.control.renaming import Renaming
 from pointsman.control.status import Change as LastChange
 from pointsman.control.status import DataPlane, Documents, Status, observe
 from pointsman.document.difference import Objects
@@ -57,6 +59,8 @@ class Control:
         licensing: Licensing,
         importer: Importer,
         certificate: OwnCertificate,
+        backups: Backups,
+        renaming: Renaming,
         facts: Callable[[Snapshot], Facts],
         on_event: Callable[[Event], None],
         clustering: Clustering | None = None,
@@ -66,6 +70,8 @@ class Control:
         """None where an instance cannot be in a cluster."""
         self.importer = importer
         self.certificate = certificate
+        self.backups = backups
+        self.renaming = renaming
         self.live = live
         self.licensing = licensing
         self.started = time.time()
@@ -229,9 +235,7 @@ class Control:
         plan = self._loop.plan
         return DataPlane(
             serving=self.live.serving(),
-            listening=None
-            if plan is None
-            else frozenset(at.subject.name for at in plan.listeners if at.subject is not None),
+            listening=None if plan is None else plan.serving,
             refused="; ".join(problem.message for problem in self._loop.stuck),
         )
 

@@ -170,7 +170,7 @@ def read_base(home: Path) -> Objects:
 
 def write_base(home: Path, objects: Objects, revision: int) -> None:
     """Makes these objects the base snapshot. Raises `OSError`."""
-    described = {kind.path for kind in RESOURCE_TYPES if not kind.kept_by_import}
-    kept = {identity: settings for identity, settings in objects.items() if identity.type in described}
+    other = {kind.path for kind in RESOURCE_TYPES if kind.kept_by_import}
+    kept = {identity: settings for identity, settings in objects.items() if identity.type not in other}
     data = {"revision": revision, "time": time.time(), "objects": encode_objects(kept)}
     write_private(home / BASE, json.dumps(data, indent=1).encode())

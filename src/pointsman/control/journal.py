@@ -10,12 +10,10 @@ from collections.abc import Iterable
 from pointsman.control.apply import LEFT_OUT
 from pointsman.schema.event import Event, Severity
 from pointsman.schema.problem import ObjectId
-from pointsman.schema.registry import INTERNAL_TYPES
 from pointsman.store import Transaction
 from pointsman.telemetry.event_log import LoggedEvent
 
 LIMIT = 50
-_INTERNAL = frozenset(kind.path for kind in INTERNAL_TYPES)
 
 
 def events_of(transaction: Transaction) -> tuple[Event, ...]:
@@ -28,8 +26,6 @@ def events_of(transaction: Transaction) -> tuple[Event, ...]:
     fields: dict[ObjectId, list[str]] = {}
     tags: dict[ObjectId, str] = {}
     for record in transaction.changes:
-        if record.identity.type in _INTERNAL:
-            continue
         names = fields.setdefault(record.identity, [])
         if record.path:
             names.append(".".join(record.path))

@@ -32,14 +32,16 @@ from pointsman.control.journal import events_of, left_out
 from pointsman.control.licensing import Licensing
 from pointsman.control.live import Live
 from pointsman.control.own_certificate import OwnCertificate
+from pointsman.control.renaming import Renaming
 from pointsman.control.resolve import REFRESH, Resolver, names_in
 from pointsman.control.statistics import Statistics
 from pointsman.control.watch import Watch
 from pointsman.daemon.account import engine_account
+from pointsman.daemon.backups import open_backups
 from pointsman.daemon.cluster import Clustered, follow_name
 from pointsman.daemon.documents import STATUS_DOCUMENTS, Documents, DocumentsRefused
 from pointsman.daemon.edition import edition_of
-from pointsman.daemon.identify import IdentityDamaged, identify
+from pointsman.daemon.identify import identify
 from pointsman.daemon.log_line import begin_log
 from pointsman.daemon.machine import can_ping, has_ipv6
 from pointsman.daemon.places import Apps, Places, ReadyFile, listen
@@ -47,6 +49,7 @@ from pointsman.daemon.provisioned import announce, tell_failure
 from pointsman.daemon.restart import Restart
 from pointsman.engine.haproxy.binary import NoBinary, engine_facts, find_binary
 from pointsman.engine.haproxy.engine import HaproxyEngine
+from pointsman.identity.called import IdentityDamaged
 from pointsman.identity.certificate import CertificateRefused, InstanceCertificate
 from pointsman.identity.machine import machine_addresses
 from pointsman.identity.password import UsersFileError
@@ -264,6 +267,16 @@ class _Daemon:
             licensing=self._licensing,
             importer=self._importer,
             certificate=self._own_certificate,
+            backups=open_backups(
+                self._home,
+                self._identity,
+                self._store,
+                self._configuration,
+                self._licensing,
+                self._users,
+                self._on_event,
+            ),
+            renaming=Renaming(self._home, self._identity.name, self._store, self._on_event),
             facts=self._known_facts,
             on_event=self._on_event,
             clustering=self._clustered.clustering,
@@ -313,7 +326,7 @@ class _Daemon:
         return self._facts_with(names_in(snapshot))
 
     def _facts_with(self, names: frozenset[str]) -> Facts:
-        listeners = self._loop.plan.listeners if self._loop.plan is not None else ()
+        plan = self._loop.plan or Plan(())
         facts = Facts(
             engine=self._engine_facts,
             traffic_manager=self._identity.name,
@@ -325,9 +338,8 @@ class _Daemon:
             worker_group=self._account.worker.group,
             ipv6=self._ipv6,
             can_ping=self._can_ping,
-            serving=frozenset(
-                listener.subject.name for listener in listeners if listener.subject is not None
-            ),
+            serving=plan.serving,
+            own_ports=plan.own_ports,
         )
         return self._clustered.facts(facts)
 
@@ -408,6 +420,7 @@ class _Daemon:
             self._home, self._identity.name, self._options, lambda: self._configuration.snapshot
         )
         self._clustered.restart = self._importer.restart.ask
+        self._control.renaming.restart = self._importer.restart.ask
         server.listen_unix(
             make_local(self._control, self._users),
             self._home / "run" / "control.sock",

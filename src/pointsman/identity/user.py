@@ -190,8 +190,25 @@ class Users:
 
     @property
     def hashes(self) -> Mapping[str, str]:
-        """The hashes of the passwords by user, for the other members of the cluster."""
+        """The hash of each user's password, for backups and for the other members of the cluster."""
         return self._passwords.hashes
+
+    async def restore(self, hashes: Mapping[str, str]) -> tuple[str, ...]:
+        """Gives users the passwords of a backup, by their hashes; who has another one then. Their sessions end.
+
+        Raises `PasswordRefused` for a hash that is not taken, `OSError`.
+        """
+        others = {
+            user: hashed for user, hashed in hashes.items() if self._passwords.hashes.get(user) != hashed
+        }
+        try:
+            await self._passwords.replace(others)
+        except ValueError as error:
+            raise PasswordRefused(f"{error}; restore without users") from None
+        for user, hashed in others.items():
+            self._forget(user)
+            await self._shared(user, hashed)
+        return tuple(sorted(others))
 
     async def adopt(self, hashes: Mapping[str, str]) -> None:
         """Makes the users those of the cluster: passwords that were changed elsewhere count from now on.
@@ -205,14 +222,19 @@ class Users:
     async def _change(self, user: str, password: str) -> None:
         if self.share is not None:
             hashed = await self._passwords.hash(password)
-            await self.share(user, hashed)
+            await self._shared(user, hashed)
             await self._passwords.adopt({**self._passwords.hashes, user: hashed})
         else:
             await self._passwords.set(user, password)
         self._forget(user)
         self._audit(Severity.INFO, "password changed", user)
 
+    async def _shared(self, user: str, hashed: str) -> None:
+        if self.share is not None:
+            await self.share(user, hashed)
+
     def _forget(self, user: str) -> None:
+        """Ends what the former password of a user still opens."""
         self._changes += 1
         self._cache = {digest: entry for digest, entry in self._cache.items() if entry[0] != user}
         if user == ADMIN:

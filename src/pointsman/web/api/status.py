@@ -1,8 +1,9 @@
 """The status tree: what this traffic manager is, how it fares, its counters, and our additions to it.
 
-`certificate`, `cluster`, `conditions`, `config_document`, `config_import`, `licence`, `applies`, `history` and `events` are ours;
-the rest is the product's. Invariant: nothing here changes anything but `PUT history/<revision>?restore`, which makes
-the configuration what it was then, and `PUT certificate`.
+`certificate`, `cluster`, `conditions`, `config_document`, `config_import`, `licence`, `name`, `applies`, `history` and
+`events` are ours; the rest is the product's; `backups` are in `web.api.backups`. Invariant: nothing here changes
+anything but `PUT history/<revision>?restore`, which makes the configuration what it was then, `PUT certificate`, `PUT
+name`, `PUT cluster/...` and backups. What is asked of another member is answered by it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pointsman.telemetry.event_log import EventLog, EventQuery
 from pointsman.telemetry.history import History
 from pointsman.web.answer import JSON, Answer, error_answer, json_answer
 from pointsman.web.api.authorisation import refuse_export
+from pointsman.web.api.backups import BackupHandler
 from pointsman.web.api.certificate import replace_certificate, show_certificate
 from pointsman.web.api.cluster import change_cluster, forward, members_of, show_cluster
 from pointsman.web.api.insight import (
@@ -38,6 +40,7 @@ from pointsman.web.api.insight import (
     transaction_body,
 )
 from pointsman.web.api.listing import list_children, not_allowed, not_found, read_only
+from pointsman.web.api.naming import replace_name, show_name
 from pointsman.web.api.request import SAFE, Request
 from pointsman.web.api.statistics import StatisticsTree
 from pointsman.web.api.tree import ConfigTree, Leaf
@@ -49,6 +52,7 @@ THROUGHPUT_SECONDS = 10.0
 MEDIA_TYPES = {"yaml": "application/yaml", "json": JSON}
 _BRANCHES = (
     ("applies", False),
+    ("backups", True),
     ("certificate", False),
     ("cluster", False),
     ("conditions", False),
@@ -58,6 +62,7 @@ _BRANCHES = (
     ("history", False),
     ("information", False),
     ("licence", False),
+    ("name", False),
     ("state", False),
     ("statistics", True),
 )
@@ -79,10 +84,14 @@ class StatusHandler:
         self._traffic = history
         self._tree = ConfigTree(types)
         self._statistics = StatisticsTree(statistics)
+        self._backups = BackupHandler(control)
 
     async def answer(self, request: Request, base: tuple[str, ...]) -> Answer:
         """The answer to a request whose path begins with `base`."""
         method, path = request.method, request.segments
+        match path[len(base) :]:
+            case (member, "backups", *below) if member in (LOCAL, self._control.identity.name):
+                return await self._backups.answer(request, tuple(below))
         if method == "PUT" and "restore" in request.query:
             match path[len(base) :]:
                 case (member, "history", revision) if member in (LOCAL, self._control.identity.name):
@@ -97,6 +106,11 @@ class StatusHandler:
                 case (member, "cluster", what) if member in (LOCAL, self._control.identity.name):
                     if (changed := await change_cluster(clustering, request, what)) is not None:
                         return changed
+        if method == "PUT" and path[len(base) :] in (
+            (LOCAL, "name"),
+            (self._control.identity.name, "name"),
+        ):
+            return await replace_name(self._control, request)
         if method not in SAFE:
             return (
                 read_only(method, path) if method in ("PUT", "DELETE") else not_allowed(method, sorted(SAFE))
@@ -126,6 +140,8 @@ class StatusHandler:
                 return show_certificate(self._control)
             case (_, "cluster") if self._control.clustering is not None:
                 return show_cluster(self._control.clustering)
+            case (_, "name"):
+                return show_name(self._control)
             case (_, "licence"):
                 return json_answer(200, {"licence": asdict(self._control.licensing.view())})
             case (_, "statistics", *below):

@@ -63,7 +63,9 @@ class TrafficManagers:
             return self._page(request, complaint, 403)
         host, port = form.get("host", "").strip()[:_HOST_LIMIT], form.get("port", "").strip() or str(_UI_PORT)
         if not host or not _is_port(port):
-            return self._page(request, "Give the name or address of a member, and a port from 1 to 65535.", 400)
+            return self._page(
+                request, "Give the name or address of a member, and a port from 1 to 65535.", 400
+            )
         try:
             table = await self._clustering.look_at(host, int(port))
         except ControlError as error:
