@@ -106,7 +106,7 @@ class LocalInstance:
 
     def run_import(self, order: Json) -> Json:
         """Imports documents that the instance reads itself, or says what that would do; see `web.local.imports`."""
-        seconds = 2 * WAIT_SECONDS + float(order.get("members", 0.0))
+        seconds = 4 * WAIT_SECONDS + float(order.get("members", 0.0))
         return self._ask("POST", "/import", {**order, "wait": WAIT_SECONDS}, seconds)
 
     def import_state(self) -> Json:
@@ -125,6 +125,22 @@ class LocalInstance:
         """Removes a licence key; what is in force then."""
         return self._ask("POST", "/licence/remove", {"serial": serial})
 
+    def cluster(self) -> Json:
+        """The members, see `cluster.view.ClusterView`."""
+        return self._ask("GET", "/cluster", None)
+
+    def cluster_table(self, host: str, port: int) -> Json:
+        """The admin servers of another cluster with their fingerprints."""
+        return self._ask("POST", "/cluster/table", {"host": host, "port": port})
+
+    def join_cluster(self, wish: Json) -> Json:
+        """Joins; see `web.local.clusters`."""
+        return self._ask("POST", "/cluster/join", wish)
+
+    def change_cluster(self, what: str, body: Json) -> Json:
+        """Does `leave`, `remove` or `override`; the members then."""
+        return self._ask("POST", f"/cluster/{what}", body)
+
     def backups(self) -> Json:
         """Every backup, see `control.backup_report.kept_body`."""
         return self._ask("GET", "/backups", None)
@@ -133,7 +149,7 @@ class LocalInstance:
         """Does something with the backup of that name, see `web.local.backups`."""
         return self._ask("POST", f"/backups/{act}", {"name": name, **wish})
 
-    def _ask(self, method: str, path: str, body: Json | None, seconds: float = 2 * WAIT_SECONDS) -> Json:
+    def _ask(self, method: str, path: str, body: Json | None, seconds: float = 4 * WAIT_SECONDS) -> Json:
         try:
             # httpcore leaves its socket open when it cannot connect.
             with socket.socket(socket.AF_UNIX) as probe:

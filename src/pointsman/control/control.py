@@ -14,6 +14,7 @@ from pointsman.compiler.facts import Facts
 from pointsman.compiler.plan import Plan
 from pointsman.control.apply import Applied, ApplyLoop
 from pointsman.control.backups import Backups
+from pointsman.control.clustering import Clustering
 from pointsman.control.configuration import Configuration, Edited
 from pointsman.control.import_report import sentence
 from pointsman.control.importer import Importer
@@ -62,8 +63,11 @@ class Control:
         renaming: Renaming,
         facts: Callable[[Snapshot], Facts],
         on_event: Callable[[Event], None],
+        clustering: Clustering | None = None,
     ) -> None:
         self.identity = identity
+        self.clustering = clustering
+        """None where an instance cannot be in a cluster."""
         self.importer = importer
         self.certificate = certificate
         self.backups = backups
@@ -191,6 +195,7 @@ class Control:
                 *self.importer.conditions(),
                 *self.licensing.conditions(),
                 *self.certificate.conditions(),
+                *(self.clustering.conditions() if self.clustering is not None else ()),
             )
             if identity is None or c.subject == identity
         )
@@ -230,9 +235,7 @@ class Control:
         plan = self._loop.plan
         return DataPlane(
             serving=self.live.serving(),
-            listening=None
-            if plan is None
-            else frozenset(at.subject.name for at in plan.listeners if at.subject is not None),
+            listening=None if plan is None else plan.serving,
             refused="; ".join(problem.message for problem in self._loop.stuck),
         )
 
