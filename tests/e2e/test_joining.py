@@ -18,6 +18,8 @@ from tests.e2e.test_configure_container import again, attempt, run
 from tools.instance import wait_for
 
 PASSWORD = "secret-for-tests"
+ADDRESS = "127.0.0.2"
+"""Where the peer listens."""
 DOCUMENT = '{"pools": [{"name": "of-a-document"}]}'
 
 
@@ -35,10 +37,10 @@ def made(tmp_path: Path) -> Iterator[list[Container]]:
 
 @pytest.fixture(scope="module")
 def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
-    """An instance that others ask to join, for tests in which none is let in."""
+    """The first member of a cluster that the tests' containers join; it is called by this machine's name."""
     container = Container(tmp_path_factory.mktemp("peer"))
     try:
-        yield container.start("--name", "peer", ZEUS_PASS=PASSWORD)
+        yield container.start("--listen", ADDRESS, ZEUS_PASS=PASSWORD)
     finally:
         container.kill()
 
@@ -48,7 +50,7 @@ def flags(number: int) -> tuple[str, ...]:
     return ("--name", f"pm{number}", "--listen", f"127.0.0.{number}")
 
 
-def joining(peer: Container, address: str = "127.0.0.1", **more: str) -> dict[str, str]:
+def joining(peer: Container, address: str = ADDRESS, **more: str) -> dict[str, str]:
     """The variables that have a container join the cluster of another one."""
     port = peer.ready["ui"].rstrip("/").rpartition(":")[2]
     return {"ZEUS_CLUSTER_NAME": address, "ZEUS_CLUSTER_PORT": port, "ZEUS_PASS": PASSWORD, **more}
@@ -94,7 +96,6 @@ def test_a_container_joins_and_stays_a_member(made: list[Container], tmp_path: P
     (tmp_path / "documents" / "config" / "a").write_text(DOCUMENT)
     variables = joining(
         first,
-        "127.0.0.2",
         ZEUS_CLUSTER_FP=first.ready["sha1"].lower(),
         ZEUS_BASE_CONFIG=str(tmp_path / "documents"),
         ZEUS_WATCHED_CONFIG=str(tmp_path / "documents"),
@@ -159,17 +160,18 @@ def test_a_peer_is_waited_for_and_trusted_on_first_contact(made: list[Container]
     [
         ({"ZEUS_PASS": "wrong"}, "password: user name or password are not those"),
         ({"ZEUS_CLUSTER_FP": "AA" * 20}, "fingerprint: "),
-        ({"ZEUS_CLUSTER_FP": "AA" * 32}, "fingerprint: "),
+        ({}, "name: "),
     ],
 )
 def test_what_keeps_it_out(
     peer: Container, made: list[Container], changed: dict[str, str], said: str
 ) -> None:
-    """R20, R22: a wrong password or fingerprint ends the start at once, with its own text; nothing runs or is kept."""
-    status, text = made[0].fail(*flags(3), **{**joining(peer), **changed})
+    """R20, R22: a wrong password or fingerprint, or a name that a member has, ends the start at once, with its own
+    text; nothing runs or is kept."""
+    status, text = made[0].fail("--name", socket.gethostname(), **{**joining(peer), **changed})
     assert status == 15
     last = text.splitlines()[-1]
-    assert last.startswith("FATAL: ZEUS_CLUSTER_NAME: cannot join the cluster of 127.0.0.1:")
+    assert last.startswith(f"FATAL: ZEUS_CLUSTER_NAME: cannot join the cluster of {ADDRESS}:")
     assert said in last
     assert "Traceback" not in text
     assert not (made[0].home / "store").exists()
@@ -184,52 +186,6 @@ def test_the_password_of_the_cluster_must_be_given(made: list[Container], given:
     assert status == 15
     assert "give it in ZEUS_PASS or ZEUS_PASS_FILE" in text
     assert not (made[0].home / "store").exists()
-
-
-def test_a_name_that_is_taken(peer: Container, made: list[Container]) -> None:
-    """R20: a name that a member has ends the start."""
-    status, text = made[0].fail("--name", "peer", **joining(peer))
-    assert status == 15
-    assert ": name: " in text.splitlines()[-1]
-
-
-def test_a_variable_that_comes_too_late(made: list[Container]) -> None:
-    """R25: an instance that was provisioned alone does not join later by itself, and says so."""
-    first, _, _ = made
-    first.start(*flags(2), ZEUS_PASS=PASSWORD)
-    first.stop()
-    first.start(*flags(2), ZEUS_CLUSTER_NAME="127.0.0.9", ZEUS_PASS=PASSWORD)
-    assert (
-        "WARN: ZEUS_CLUSTER_NAME: acts at the first start only, and this instance is in no cluster"
-        in first.log
-    )
-
-
-def test_a_member_is_renamed_by_the_script(made: list[Container]) -> None:
-    """R49: in a cluster the object has the new name at every member, after a restart of the control plane alone; a name
-    that another member has is refused."""
-    first, second, _ = made
-    first.start("--listen", "127.0.0.2", ZEUS_PASS=PASSWORD)
-    (host,) = names(first, "traffic_managers")
-    second.start("--name", "127.0.0.3", "--listen", "127.0.0.3", **joining(first, "127.0.0.2"))
-    wait_for("the first knows", lambda: "127.0.0.3" in names(first, "traffic_managers"))
-    engines = engines_of(first)
-    by_address = {"zxtm!unique_bind": "n", "zxtm!name_setname": "3"}
-    refused = attempt(first, "configure", **again(**by_address), **{"zxtm!name_ip": "127.0.0.3"})
-    assert refused.returncode == 1
-    assert "Another traffic manager of the cluster is called '127.0.0.3'." in refused.stderr
-    said = run(first, "configure", **again(**by_address), **{"zxtm!name_ip": "127.0.0.2"})
-    assert (
-        f"This Traffic Manager is a member of the cluster of {', '.join(sorted((host, '127.0.0.3')))}."
-        in said
-    )
-    for member in (first, second):
-        known(member, ["127.0.0.2", "127.0.0.3"])
-    own = rest(second, "GET", "config/active/traffic_managers/127.0.0.2")
-    assert own["properties"]["basic"]["nameip"] == "127.0.0.2"
-    assert engines_of(first) == engines
-    make_pool(first, "after")
-    wait_for("the second has it", lambda: "after" in names(second, "pools"))
 
 
 def engines_of(container: Container) -> set[int]:
@@ -256,59 +212,75 @@ def answers(peer: Container, **more: str) -> dict[str, str]:
     return join | {key.replace("__", "!"): value for key, value in more.items()}
 
 
-def test_the_script_joins_what_runs_and_clearing_leaves(made: list[Container]) -> None:
-    """R43, R47: the table has every member; N, a wrong password and an absent peer leave everything as it was; then it
-    is a member, is told so the next time, and clearing leaves the cluster."""
-    first, second, third = made
-    first.start(*flags(2), ZEUS_PASS=PASSWORD)
-    second.start(*flags(3), **joining(first, "127.0.0.2"))
-    known(first, ["pm2", "pm3"])
-    third.start(*flags(4), ZEUS_PASS="another-secret")
+def test_the_script_joins_what_runs_and_clearing_leaves(peer: Container, made: list[Container]) -> None:
+    """R43, R47: N, a wrong password and an absent peer leave everything as it was; then it is a member, is told so the
+    next time, and clearing leaves the cluster."""
+    (host,) = names(peer, "traffic_managers")
+    joiner = made[0].start(*flags(4), ZEUS_PASS="another-secret")
     menu = {"zxtm!reconfigure_option": "2", "zxtm!name_setname": "1"}
-    pids = set(third.pids())
+    pids = set(joiner.pids())
     for wrong, said in (
         ({"zxtm!fingerprints_ok": "n"}, "zxtm!fingerprints_ok: the fingerprints are not verified"),
         ({"zlb!admin_password": "wrong"}, "user name or password are not those"),
-        ({"zlb!admin_port": "1"}, "ERROR: Cannot connect to remote host 127.0.0.1:1 "),
+        ({"zlb!admin_port": "1"}, f"ERROR: Cannot connect to remote host {ADDRESS}:1 "),
     ):
-        refused = attempt(third, "configure", **(answers(first) | menu | wrong))
+        refused = attempt(joiner, "configure", **(answers(peer) | menu | wrong))
         assert (refused.returncode, said in refused.stderr) == (1, True), refused
-    assert third.login("another-secret") == 200
-    assert set(third.pids()) == pids
-    said = run(third, "configure", **(answers(first) | menu))
-    table = said.partition("Joining the cluster containing the following admin servers:")[2]
-    for member in (first, second):
-        assert member.ready["sha1"] in table
-        assert f"SHA-256 {member.ready['sha256']}" in table
+    assert joiner.login("another-secret") == 200
+    assert set(joiner.pids()) == pids
+    said = run(joiner, "configure", **(answers(peer) | menu))
+    assert peer.ready["sha1"] in said
     assert "WARNING: The cluster's configuration replaces that of this traffic manager" in said
-    assert third.login(PASSWORD) == 200
-    for member in made:
-        known(member, ["pm2", "pm3", "pm4"])
     assert PASSWORD not in said
-    refused = attempt(third, "configure", **(answers(first) | menu))
+    assert joiner.login(PASSWORD) == 200
+    for member in (peer, joiner):
+        known(member, sorted((host, "pm4")))
+    refused = attempt(joiner, "configure", **(answers(peer) | menu))
     assert "leave that first: pointsman cluster leave" in refused.stderr
-    cleared = run(third, "configure", **{"zxtm!reconfigure_option": "3", "zxtm!really_clear_config": "y"})
-    assert "This traffic manager leaves the cluster of pm2, pm3, pm4 first" in cleared
+    clear = {"zxtm!reconfigure_option": "3", "zxtm!really_clear_config": "y"}
+    cleared = run(joiner, "configure", **clear)
+    assert f"leaves the cluster of {', '.join(sorted((host, 'pm4')))} first" in cleared
     assert "could not be told" not in cleared
-    for member in (first, second):
-        known(member, ["pm2", "pm3"])
+    known(peer, [host])
 
 
-def test_the_script_joins_a_new_installation(made: list[Container]) -> None:
-    """R43, R48: answers from a replay make a member of an installation in which nothing has run yet."""
-    first, second, _ = made
-    first.start(*flags(2), ZEUS_PASS=PASSWORD)
-    make_pool(first, "before")
-    second.root.mkdir(parents=True)
-    refused = attempt(second, "configure", **answers(first, zlb__admin_password="wrong"))
+def test_members_are_renamed_and_a_new_installation_joins(peer: Container, made: list[Container]) -> None:
+    """R43, R48, R49: a member is renamed everywhere, by a restart of its control plane alone, and no name is given
+    twice; a replay makes a member of an installation in which nothing has run, and a refusal nothing of it; the table
+    has every member."""
+    (host,) = names(peer, "traffic_managers")
+    second, third, _ = made
+    second.start("--name", "127.0.0.3", "--listen", "127.0.0.3", **joining(peer))
+    known(peer, sorted(("127.0.0.3", host)))
+    engines = engines_of(peer)
+    by_address = {"zxtm!unique_bind": "n", "zxtm!name_setname": "3"}
+    taken = attempt(peer, "configure", **again(**by_address), **{"zxtm!name_ip": "127.0.0.3"})
+    assert taken.returncode == 1
+    assert "Another traffic manager of the cluster is called '127.0.0.3'." in taken.stderr
+    said = run(peer, "configure", **again(**by_address), **{"zxtm!name_ip": ADDRESS})
+    assert (
+        f"is a member of the cluster of {', '.join(sorted((host, '127.0.0.3')))}. C leaves it there." in said
+    )
+    known(second, [ADDRESS, "127.0.0.3"])
+    own = rest(second, "GET", f"config/active/traffic_managers/{ADDRESS}")
+    assert own["properties"]["basic"]["nameip"] == ADDRESS
+    assert engines_of(peer) == engines
+    make_pool(peer, "after")
+    wait_for("the second has it", lambda: "after" in names(second, "pools"))
+
+    third.root.mkdir(parents=True)
+    bound = {"zxtm!unique_bind": "y", "zxtm!bindip": "127.0.0.4"}
+    refused = attempt(third, "configure", **(answers(peer) | bound | {"zlb!admin_password": "wrong"}))
     assert refused.returncode == 1
     assert "user name or password are not those" in refused.stderr
-    assert not (second.home / "identity").exists()
-    assert not (second.home / "store").exists()
-    named = "127.0.0.3"
-    given = answers(first, zxtm__unique_bind="y", zxtm__bindip=named, zxtm__name_useip="y")
-    said = run(second, "configure", **given)
+    assert not (third.home / "identity").exists()
+    assert not (third.home / "store").exists()
+    said = run(third, "configure", **(answers(peer) | bound))
     assert said.endswith("Start the container to start the software.\n")
-    second.start()
-    assert "before" in names(second, "pools")
-    assert len(names(first, "traffic_managers")) == 2
+    table = said.partition("Joining the cluster containing the following admin servers:")[2]
+    for member in (peer, second):
+        assert member.ready["sha1"] in table
+        assert f"SHA-256 {member.ready['sha256']}" in table
+    third.start()
+    assert "after" in names(third, "pools")
+    known(peer, sorted((ADDRESS, "127.0.0.3", socket.gethostname())))

@@ -109,8 +109,8 @@ class Host:
         if request.resolve and not await _resolves(request.name):
             raise JoinRefused(
                 Cause.UNRESOLVED,
-                f'{self._describe().name} cannot resolve the name "{request.name}"; make it known there, or join under an '
-                "IP address",
+                f'{self._describe().name} cannot resolve the name "{request.name}"; make it known there, or join '
+                "under an IP address",
             )
         async with self._deciding:
             self._expire()

@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from pointsman.cluster.joining import JoinWish
 from pointsman.cluster.refusal import Cause
 from pointsman.outbound.pinned import Fingerprints
-from pointsman.provision.joining import TRY_SECONDS, CannotJoin, JoinWish, Telling, join
+from pointsman.provision.joining import TRY_SECONDS, CannotJoin, Telling, join
 from pointsman.provision.log import ProvisionLog
 from pointsman.provision.outcome import CannotProvision, Exit
 from pointsman.provision.password import FileUnusable, read_password_file

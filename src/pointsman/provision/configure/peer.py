@@ -74,7 +74,8 @@ def join(home: Path, name: str, request: JoinRequest) -> None:
     One that does not run is called `name` from then on, "" for the host's name. Raises `Stopped`, `OSError`; then it
     is what it was.
     """
-    from pointsman.provision.joining import CannotJoin, JoinWish, Telling
+    from pointsman.cluster.joining import JoinWish
+    from pointsman.provision.joining import CannotJoin, Telling
     from pointsman.provision.joining import join as join_cluster
 
     place = place_of(request.host, request.port)
