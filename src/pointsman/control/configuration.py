@@ -184,6 +184,11 @@ class Configuration:
 
         return await self._edited(attempt)
 
+    async def check(self, changes: Sequence[Change]) -> None:
+        """Whether `edit` would take the changes; raises `Invalid`. Nothing is stored."""
+        before = self.snapshot.objects
+        await asyncio.to_thread(lambda: checked(before, self._prepared(changes)))
+
     def _prepared(self, changes: Sequence[Change]) -> list[Change]:
         prepared: list[Change] = []
         problems: list[Problem] = []

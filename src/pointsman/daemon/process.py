@@ -36,6 +36,7 @@ from pointsman.control.resolve import REFRESH, Resolver, names_in
 from pointsman.control.statistics import Statistics
 from pointsman.control.watch import Watch
 from pointsman.daemon.account import engine_account
+from pointsman.daemon.backups import open_backups
 from pointsman.daemon.documents import STATUS_DOCUMENTS, Documents, DocumentsRefused
 from pointsman.daemon.edition import edition_of
 from pointsman.daemon.identify import identify
@@ -250,6 +251,15 @@ class _Daemon:
             licensing=self._licensing,
             importer=self._importer,
             certificate=self._own_certificate,
+            backups=open_backups(
+                self._home,
+                self._identity,
+                self._store,
+                self._configuration,
+                self._licensing,
+                self._users,
+                self._on_event,
+            ),
             renaming=Renaming(self._home, self._identity.name, self._store, self._on_event),
             facts=self._known_facts,
             on_event=self._on_event,
@@ -298,7 +308,7 @@ class _Daemon:
         return self._facts_with(names_in(snapshot))
 
     def _facts_with(self, names: frozenset[str]) -> Facts:
-        listeners = self._loop.plan.listeners if self._loop.plan is not None else ()
+        plan = self._loop.plan or Plan(())
         return Facts(
             engine=self._engine_facts,
             traffic_manager=self._identity.name,
@@ -310,9 +320,8 @@ class _Daemon:
             worker_group=self._account.worker.group,
             ipv6=self._ipv6,
             can_ping=self._can_ping,
-            serving=frozenset(
-                listener.subject.name for listener in listeners if listener.subject is not None
-            ),
+            serving=plan.serving,
+            own_ports=plan.own_ports,
         )
 
     async def _keep_names_fresh(self) -> None:
