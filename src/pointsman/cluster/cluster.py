@@ -397,7 +397,7 @@ class Cluster:
 
     def _known_to_somebody(self) -> bool:
         """Whether another member has all that is stored here; true where there is no other."""
-        if len(self.roster.members) - (self.own_name != "") <= 0:
+        if not any(member.id != self._membership.id for member in self.roster.members):
             return True
         return self._mesh is not None and any(map(self._replicator.has_all, self._mesh.links()))
 

@@ -107,7 +107,10 @@ class Mesh(Handler):
             found = roster.all.get(member)
             if (found is None and not self._awaited(member)) or (found is not None and found.removed):
                 for link in tuple(links):
-                    link.bye("removed", **_removal(found))
+                    if found is None:
+                        link.bye("unknown")
+                    else:
+                        link.bye("removed", **_removal(found))
         wanted = neighbours(self._own, (member.id for member in roster.members), self._salt)
         for member in set(self._keepers) - wanted:
             self._keepers.pop(member).cancel()
@@ -232,7 +235,7 @@ class Mesh(Handler):
             try:
                 link = await self.dial(member)
             except LinkEnded as error:
-                _log.warning("no connection to %s: %s", member.name, error)
+                _log.debug("no connection to %s: %s", member.name, error)
             else:
                 await link.run(self._hello(), self)
                 self._note_end(link)
@@ -284,7 +287,7 @@ class Mesh(Handler):
         if not links:
             self._links.pop(link.peer, None)
             if self._board.lose(link.peer):
-                _log.warning("the connection to %s is over: %s", link.peer, why)
+                _log.debug("the connection to %s is over: %s", link.peer, why)
                 self._on_presence(link.peer, False)
         self._announce()
 
@@ -373,5 +376,5 @@ def _certificate(writer: asyncio.StreamWriter) -> bytes:
     return shown
 
 
-def _removal(member: Member | None) -> dict[str, Any]:
-    return {} if member is None else {"by": member.removed_by, "at": member.removed_at}
+def _removal(member: Member) -> dict[str, Any]:
+    return {"by": member.removed_by, "at": member.removed_at}

@@ -253,7 +253,7 @@ async def test_mixed_versions_freeze_and_thaw(tmp_path: Path) -> None:
         a.version = "1.1.0"
         await a.start()
         await until("it ends", lambda: not a.cluster.frozen and not b.cluster.frozen)
-        assert "versionmismatch" in b.tags() and "versionsequal" in b.tags()
+        await until("it is told", lambda: {"versionmismatch", "versionsequal"} <= set(b.tags()))
 
 
 async def test_join_cut_short_is_whole_or_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
