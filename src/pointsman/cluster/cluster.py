@@ -33,7 +33,7 @@ from pointsman.identity.user import Users
 from pointsman.outbound.pinned import Fingerprints
 from pointsman.schema.condition import Condition
 from pointsman.schema.event import Event
-from pointsman.store import Author, Store, Transaction
+from pointsman.store import Author, Store, StoreError, Transaction
 
 CONVERGE_SECONDS = 15.0
 LEAVE_SECONDS = 5.0
@@ -181,7 +181,10 @@ class Cluster:
                         await self._moved.wait()
                 except TimeoutError:
                     pass
-                await self._look()
+                try:
+                    await self._look()
+                except (OSError, StoreError) as error:
+                    _log.error("what members do cannot be followed: %s", error)
         finally:
             await self._stop_mesh()
 
@@ -394,7 +397,7 @@ class Cluster:
 
     def _known_to_somebody(self) -> bool:
         """Whether another member has all that is stored here; true where there is no other."""
-        if len(self.roster.members) - (self.own_name != "") <= 0:
+        if not any(member.id != self._membership.id for member in self.roster.members):
             return True
         return self._mesh is not None and any(map(self._replicator.has_all, self._mesh.links()))
 

@@ -187,7 +187,6 @@ class Link:
                 self._writer.transport.abort()
             if opened:
                 handler.closed(self, self._ended)
-            _log.warning("link %s ended: %s", self.peer, self._ended)
 
     async def _greeted(self, own: Hello, messages: AsyncIterator[Message]) -> Hello:
         try:

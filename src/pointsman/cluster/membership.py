@@ -159,8 +159,9 @@ class Membership:
 
     def authority(self) -> Authority:
         """The cluster's authority, which every member holds."""
-        basic = self._store.objects[ObjectId(AUTHORITY.path, "")]["basic"]
-        return Authority(basic["cluster"], basic["certificate"].encode(), basic["private"].encode())
+        held = self._store.objects[ObjectId(AUTHORITY.path, "")]
+        private = held.get("key", {}).get("private", "")
+        return Authority(held["basic"]["cluster"], held["basic"]["certificate"].encode(), private.encode())
 
     # Beginning
 
@@ -175,15 +176,14 @@ class Membership:
         # Before the store: a credential without a cluster counts for nothing, a cluster without one would be lost.
         self._installation.store_credential(self.credential)
         self.removed = None
-        basic = {
-            "cluster": authority.cluster,
-            "certificate": authority.certificate.decode(),
-            "private": authority.private.decode(),
+        described = {
+            "basic": {"cluster": authority.cluster, "certificate": authority.certificate.decode()},
+            "key": {"private": authority.private.decode()},
         }
         own = self._describe_member(int(self._clock()))
         changes: list[Change] = dissolution(self._store.objects)
         changes += [
-            Put(ObjectId(AUTHORITY.path, ""), {"basic": basic}),
+            Put(ObjectId(AUTHORITY.path, ""), described),
             Put(ObjectId(MEMBERS.path, member), own.settings),
             *user_changes(self._users.hashes),
             *self._own_keys(),

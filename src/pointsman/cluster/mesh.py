@@ -32,6 +32,8 @@ LATER_SECONDS = 1.0
 """How long the member with the higher id leaves it to the other one to make the connection."""
 _PRUNE_SECONDS = 5.0
 _ROTATE_SECONDS = 300.0
+_NEWS_SECONDS = 2.0
+_UNKNOWN = "this cluster does not know it"
 _log = logging.getLogger("pointsman.cluster")
 
 
@@ -105,7 +107,10 @@ class Mesh(Handler):
             found = roster.all.get(member)
             if (found is None and not self._awaited(member)) or (found is not None and found.removed):
                 for link in tuple(links):
-                    link.bye("removed", **_removal(found))
+                    if found is None:
+                        link.bye("unknown")
+                    else:
+                        link.bye("removed", **_removal(found))
         wanted = neighbours(self._own, (member.id for member in roster.members), self._salt)
         for member in set(self._keepers) - wanted:
             self._keepers.pop(member).cancel()
@@ -115,6 +120,7 @@ class Mesh(Handler):
                 keeper.add_done_callback(_told_of)
                 self._keepers[member] = keeper
         self._board.forget(member.id for member in roster.members)
+        self._announce()
 
     async def run(self) -> None:
         """Keeps the links, and says each second how this member fares, until it is cancelled."""
@@ -152,7 +158,7 @@ class Mesh(Handler):
             return "removed"
         known = self._awaited(name.member) if found is None else found.public_key
         if not known:
-            return "this cluster does not know it"
+            return _UNKNOWN
         return "" if known == name.public_key else "its key is not that of the member whose id it shows"
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -165,6 +171,8 @@ class Mesh(Handler):
             writer.close()
             return
         link = Link(reader, writer, peer=name.member, dialed=False)
+        if self.refusal(name) == _UNKNOWN:
+            await self._news_of(name.member)
         if why := self.refusal(name):
             found = self._roster().all.get(name.member)
             if why == "removed" and found is not None:
@@ -175,6 +183,12 @@ class Mesh(Handler):
                 link.bye("unknown")
             return
         await link.run(self._hello(), self)
+
+    async def _news_of(self, member: str) -> None:
+        """Waits a moment for one that joined at another member just now to be heard of here."""
+        deadline = asyncio.get_running_loop().time() + _NEWS_SECONDS
+        while member not in self._roster().all and asyncio.get_running_loop().time() < deadline:
+            await self._wait_change(_NEWS_SECONDS)
 
     # Going out
 
@@ -221,7 +235,7 @@ class Mesh(Handler):
             try:
                 link = await self.dial(member)
             except LinkEnded as error:
-                _log.warning("no connection to %s: %s", member.name, error)
+                _log.debug("no connection to %s: %s", member.name, error)
             else:
                 await link.run(self._hello(), self)
                 self._note_end(link)
@@ -273,7 +287,7 @@ class Mesh(Handler):
         if not links:
             self._links.pop(link.peer, None)
             if self._board.lose(link.peer):
-                _log.warning("the connection to %s is over: %s", link.peer, why)
+                _log.debug("the connection to %s is over: %s", link.peer, why)
                 self._on_presence(link.peer, False)
         self._announce()
 
@@ -362,5 +376,5 @@ def _certificate(writer: asyncio.StreamWriter) -> bytes:
     return shown
 
 
-def _removal(member: Member | None) -> dict[str, Any]:
-    return {} if member is None else {"by": member.removed_by, "at": member.removed_at}
+def _removal(member: Member) -> dict[str, Any]:
+    return {"by": member.removed_by, "at": member.removed_at}

@@ -41,7 +41,8 @@ class UserFollower:
 
     async def follow(self, objects: Objects) -> None:
         """Takes over what is stored, when it is something else than last time. Raises `OSError`."""
-        wanted = {name: hashed for name, hashed in stored_users(objects).items() if hashed}
-        if wanted and wanted != self._followed:
+        wanted = stored_users(objects)
+        # While a data key is on its way some cannot be read; nobody is to lose the login for that.
+        if wanted and all(wanted.values()) and wanted != self._followed:
             await self._users.adopt(wanted)
             self._followed = wanted

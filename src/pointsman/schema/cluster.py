@@ -75,13 +75,17 @@ class Member(Resource):
 
 
 class AuthorityBasic(Section):
-    """Certificate and key, which change together."""
+    """The cluster's id and the authority's certificate."""
 
     certificate: Text = ""
     """The authority's certificate, in PEM."""
 
     cluster: Line = ""
     """The cluster's id."""
+
+
+class AuthorityKey(Section):
+    """What is secret of it, apart from the rest, which must be readable while a data key is still on its way."""
 
     private: Annotated[Text, Secret("empty")] = ""
     """The authority's key, in PEM."""
@@ -91,6 +95,7 @@ class ClusterAuthority(Resource):
     """The certificate authority of the cluster; there is none on an instance that stands alone."""
 
     basic: AuthorityBasic = AuthorityBasic()
+    key: AuthorityKey = AuthorityKey()
 
 
 class SettingsBasic(Section):
