@@ -281,6 +281,7 @@ class _Daemon:
             on_event=self._on_event,
             clustering=self._clustered.clustering,
         )
+        self._importer.behind = self._clustered.reach.behind
         self._clustered.serve(self._control, self._events, self._history)
         self._live.serving = lambda: self._engine.serving
         self._live.figures = Statistics(

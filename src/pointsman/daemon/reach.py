@@ -16,7 +16,7 @@ from pointsman.cluster.link import Unanswered
 from pointsman.control.apply import ApplyLoop
 from pointsman.store import Store
 
-ABOUT = "in force"
+IN_FORCE = "in force"
 """What the question is about."""
 LONGEST_SECONDS = 300.0
 """How long one question is let wait; a longer wait asks again."""
@@ -46,7 +46,7 @@ class Reach:
         answer: Mapping[str, Any] = {}
         while not answer.get("arrived") and (left := deadline - time.monotonic()) > 0:
             wait = min(left, LONGEST_SECONDS)
-            question = {"about": ABOUT, "vector": seen, "seconds": wait}
+            question = {"about": IN_FORCE, "vector": seen, "seconds": wait}
             try:
                 answer = await self._cluster.ask(name, question, wait + _GRACE_SECONDS)
             except Unanswered as error:
