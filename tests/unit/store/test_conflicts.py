@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from tests.unit.store.opening import ADMIN, opened, rule, site
+from tests.unit.store.opening import ADMIN, RunningClock, opened, rule, site
 from tests.unit.store.test_replication import agree, exchange, join
 
 from pointsman.schema.problem import ObjectId
@@ -20,7 +20,8 @@ Trio = tuple[Store, Store, Store]
 @pytest.fixture
 async def trio(tmp_path: Path) -> AsyncIterator[Trio]:
     async with AsyncExitStack() as stack:
-        one, two, three = [await stack.enter_async_context(opened(tmp_path / name)) for name in "123"]
+        clock = RunningClock()
+        one, two, three = [await stack.enter_async_context(opened(tmp_path / name, clock)) for name in "123"]
         await one.commit([Put(site("pool"), {"basic": {"port": 1}, "safe": {"password": "p"}})], ADMIN)
         await one.commit([Put(site("user"), {"basic": {"note": "n", "pool": "pool"}})], ADMIN)
         for newcomer in (two, three):
