@@ -24,6 +24,7 @@ from pointsman.console.template import Pages
 from pointsman.control.control import Control
 from pointsman.control.status import Status
 from pointsman.identity.user import Users
+from pointsman.web.ui.clusters import TRAFFIC_MANAGERS, TrafficManagers
 from pointsman.web.ui.licences import LICENSES, UNLICENSED, Licences
 from pointsman.web.ui.naming import Naming
 from pointsman.web.ui.overview import Overview, overview
@@ -61,6 +62,7 @@ def make_app(control: Control, users: Users, *, health: Callable[[], str]) -> AS
         Route("/logout", login.log_out, methods=["POST"]),
         *Licences(control, pages).routes,
         *Naming(control, pages).routes,
+        *(() if control.clustering is None else TrafficManagers(control, control.clustering, pages).routes),
         Route("/healthz", healthz),
         Route("/static/{digest}/{name}", pages.static),
     ]
@@ -90,6 +92,7 @@ class _Screen:
             "csrf": session.csrf,
             "live": LIVE,
             "licenses": LICENSES,
+            "traffic_managers": TRAFFIC_MANAGERS,
             "certificate": self._control.certificate.view,
         }
         return self._pages.render("overview.html", values)
