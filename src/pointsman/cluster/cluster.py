@@ -82,6 +82,8 @@ class Cluster:
         self._news = News(on_event, describe)
         self._mesh: Mesh | None = None
         self._task: asyncio.Task[None] | None = None
+        self._group: asyncio.TaskGroup | None = None
+        self._told_removed: Removed | None = None
         self._changing = asyncio.Lock()
         self._moved = asyncio.Event()
         self._contexts: dict[str, tuple[ssl.SSLContext, ssl.SSLContext]] = {}
@@ -172,21 +174,22 @@ class Cluster:
 
     async def run(self) -> None:
         """Keeps the connections to the others, follows who they are, renews the certificate, until it is cancelled."""
-        try:
-            self._restart_mesh()
-            while True:
-                self._moved.clear()
-                try:
-                    async with asyncio.timeout(1.0):
-                        await self._moved.wait()
-                except TimeoutError:
-                    pass
-                try:
-                    await self._look()
-                except (OSError, StoreError) as error:
-                    _log.error("what members do cannot be followed: %s", error)
-        finally:
-            await self._stop_mesh()
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            try:
+                self._restart_mesh()
+                while True:
+                    self._moved.clear()
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(1.0):
+                            await self._moved.wait()
+                    try:
+                        await self._look()
+                    except (OSError, StoreError) as error:
+                        _log.error("what members do cannot be followed: %s", error)
+            finally:
+                self._group = None
+                await self._stop_mesh()
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serves a connection to the cluster port on which members speak, until it ends."""
@@ -274,6 +277,10 @@ class Cluster:
         if not self.active:
             return
         own = membership.own
+        if (told := self._told_removed) is not None:
+            self._told_removed = None
+            await self._found_removed(told)
+            return
         if own is not None and own.removed and not self._changing.locked():
             await self._found_removed(Removed(own.removed_by, own.removed_at))
             return
@@ -309,8 +316,6 @@ class Cluster:
         at = body.get("at")
         self._told_removed = Removed(str(body.get("by", ""))[:1024], at if isinstance(at, int) else 0)
         self._moved.set()
-        task = asyncio.get_running_loop().create_task(self._found_removed(self._told_removed))
-        task.add_done_callback(lambda done: done.exception())
 
     async def _found_removed(self, removed: Removed) -> None:
         if self._membership.removed is not None or self._changing.locked():
@@ -346,9 +351,9 @@ class Cluster:
         return self._mesh is not None and self._mesh.wide
 
     def _restart_mesh(self) -> None:
-        if not self.active or self._mesh is not None:
-            if self._mesh is not None:
-                self._mesh.refresh()
+        if self._mesh is not None:
+            self._mesh.refresh()
+        if not self.active or self._mesh is not None or self._group is None:
             return
         mesh = Mesh(
             own=self._membership.id,
@@ -365,14 +370,13 @@ class Cluster:
             on_presence=self._on_presence,
         )
         self._mesh = mesh
-        self._task = asyncio.get_running_loop().create_task(mesh.run())
+        self._task = self._group.create_task(mesh.run())
 
     async def _stop_mesh(self) -> None:
         task, self._task, self._mesh = self._task, None, None
         if task is not None:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait([task])
 
     def _hello(self) -> Hello:
         own = self._describe()

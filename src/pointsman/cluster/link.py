@@ -65,8 +65,8 @@ class Hello:
 class Handler:
     """What a link tells of. Each method may be replaced; none may raise."""
 
-    def opened(self, link: Link) -> None:
-        """Both sides have introduced themselves."""
+    def opened(self, link: Link, group: asyncio.TaskGroup) -> None:
+        """Both sides have introduced themselves; tasks of `group` end with the link."""
 
     def closed(self, link: Link, why: str) -> None:
         """The link is over."""
@@ -167,7 +167,7 @@ class Link:
                     self.hello = await self._greeted(own, messages)
                     self._decoder.longest = LONGEST
                     opened = True
-                    handler.opened(self)
+                    handler.opened(self, group)
                     await self._read(messages, handler, group)
                 finally:
                     watch.cancel()

@@ -78,11 +78,10 @@ class Mesh(Handler):
         self._on_presence = on_presence
         self._links: dict[str, list[Link]] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
-        self._serving: set[asyncio.Task[None]] = set()
+        self._group: asyncio.TaskGroup | None = None
         self._told: dict[Link, dict[str, int]] = {}
         self._changed = asyncio.Event()
         self._salt = random.SystemRandom().random()
-        self._closed = False
 
     # Members and their links
 
@@ -114,36 +113,26 @@ class Mesh(Handler):
         wanted = neighbours(self._own, (member.id for member in roster.members), self._salt)
         for member in set(self._keepers) - wanted:
             self._keepers.pop(member).cancel()
-        if not self._closed:
+        if self._group is not None:
             for member in wanted - set(self._keepers):
-                keeper = asyncio.get_running_loop().create_task(self._keep(member))
-                keeper.add_done_callback(_told_of)
-                self._keepers[member] = keeper
+                self._keepers[member] = self._group.create_task(self._keep(member))
         self._board.forget(member.id for member in roster.members)
         self._announce()
 
     async def run(self) -> None:
         """Keeps the links, and says each second how this member fares, until it is cancelled."""
-        self.refresh()
         try:
             async with asyncio.TaskGroup() as group:
+                self._group = group
+                self.refresh()
                 group.create_task(self._pulse())
                 group.create_task(self._rotate())
         finally:
-            await self.close()
-
-    async def close(self) -> None:
-        """Ends every link."""
-        self._closed = True
-        tasks = (*self._keepers.values(), *self._serving)
-        for task in tasks:
-            task.cancel()
-        for links in tuple(self._links.values()):
-            for link in tuple(links):
-                link.end("this member stops")
-        if tasks:
-            await asyncio.wait(tasks, timeout=2)
-        self._keepers.clear()
+            self._group = None
+            self._keepers.clear()
+            for links in tuple(self._links.values()):
+                for link in tuple(links):
+                    link.end("this member stops")
 
     # Coming in
 
@@ -216,6 +205,15 @@ class Mesh(Handler):
 
     async def _keep(self, member_id: str) -> None:
         """Sees to it that there is a link to a member."""
+        while True:
+            try:
+                await self._keep_trying(member_id)
+            except Exception:
+                # A fault of ours with one member must not cost the connections to the others.
+                _log.exception("keeping a connection to another member met a fault of the program")
+                await asyncio.sleep(LONGEST_WAIT)
+
+    async def _keep_trying(self, member_id: str) -> None:
         wait, first = FIRST_WAIT, True
         while True:
             if self._links.get(member_id):
@@ -269,11 +267,11 @@ class Mesh(Handler):
 
     # What links tell
 
-    def opened(self, link: Link) -> None:
+    def opened(self, link: Link, group: asyncio.TaskGroup) -> None:
         """See `Handler`."""
         self._links.setdefault(link.peer, []).append(link)
         self._told[link] = {}
-        self._replicator.open(link)
+        self._replicator.open(link, group)
         link.pulse(self._pulse_body(link))
         self._announce()
 
@@ -323,13 +321,17 @@ class Mesh(Handler):
             link = await self.dial(member)
         except LinkEnded as error:
             raise Unanswered(str(error)) from None
-        serving = asyncio.get_running_loop().create_task(link.run(self._hello(), self))
-        self._serving.add(serving)
-        serving.add_done_callback(self._serving.discard)
-        try:
-            return await link.ask(question, seconds)
-        finally:
+        answer: Mapping[str, Any] | Unanswered
+        async with asyncio.TaskGroup() as group:
+            group.create_task(link.run(self._hello(), self))
+            try:
+                answer = await link.ask(question, seconds)
+            except Unanswered as error:
+                answer = error
             link.bye("answered")
+        if isinstance(answer, Unanswered):
+            raise answer
+        return answer
 
     # Each second
 
@@ -361,11 +363,6 @@ class Mesh(Handler):
             await asyncio.sleep(_ROTATE_SECONDS)
             self._salt = random.SystemRandom().random()
             self.refresh()
-
-
-def _told_of(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _log.error("a connection to another member is kept no more", exc_info=error)
 
 
 def _certificate(writer: asyncio.StreamWriter) -> bytes:

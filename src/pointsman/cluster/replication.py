@@ -69,14 +69,15 @@ class Replicator:
         self._keys_for = keys_for
         self._relay = relay
         self._lines: dict[Link, _Line] = {}
-        self._batches: OrderedDict[tuple[Any, ...], asyncio.Task[tuple[Batch, bytes]]] = OrderedDict()
+        self._batches: OrderedDict[tuple[Any, ...], tuple[Batch, bytes]] = OrderedDict()
+        self._reading = asyncio.Lock()
         self._wholes = asyncio.Semaphore(_WHOLES_AT_ONCE)
 
-    def open(self, link: Link) -> None:
-        """Begins to serve a link whose two sides know each other."""
+    def open(self, link: Link, group: asyncio.TaskGroup) -> None:
+        """Begins to serve a link whose two sides know each other, by a task of the group that ends with it."""
         assert link.hello is not None
         line = self._lines[link] = _Line(link)
-        line.task = asyncio.get_running_loop().create_task(self._pump(line))
+        group.create_task(self._pump(line))
         if link.hello.digest == self._store.digest:
             line.seen = dict(self._store.vector)
         else:
@@ -84,9 +85,7 @@ class Replicator:
 
     def close(self, link: Link) -> None:
         """Stops serving a link."""
-        line = self._lines.pop(link, None)
-        if line is not None and line.task is not None:
-            line.task.cancel()
+        self._lines.pop(link, None)
 
     def on_transaction(self, *, remote: bool) -> None:
         """Something new is on the disk here: whoever lacks it gets it, now."""
@@ -191,21 +190,17 @@ class Replicator:
 
     async def _batch(self, seen: Mapping[str, int]) -> tuple[Batch, bytes]:
         """What a member lacks, encoded; members that lack the same share the work."""
-        key = (self._store.digest, *sorted(seen.items()))
-        task = self._batches.get(key)
-        if task is None:
-            task = asyncio.get_running_loop().create_task(self._make_batch(dict(seen)))
-            self._batches[key] = task
-            while len(self._batches) > _MEMO:
-                self._batches.popitem(last=False)
-        return await asyncio.shield(task)
-
-    async def _make_batch(self, seen: Mapping[str, int]) -> tuple[Batch, bytes]:
-        batch = await self._store.parcels_after(seen, limit_bytes=BATCH_BYTES)
-        size = sum(len(parcel.ops) for parcel in batch.parcels) + sum(map(len, batch.blobs.values()))
-        if size < BATCH_BYTES // 8:
-            return batch, _encoded(batch)
-        return batch, await asyncio.to_thread(_encoded, batch)
+        async with self._reading:
+            key = (self._store.digest, *sorted(seen.items()))
+            if key not in self._batches:
+                batch = await self._store.parcels_after(seen, limit_bytes=BATCH_BYTES)
+                size = sum(len(parcel.ops) for parcel in batch.parcels) + sum(map(len, batch.blobs.values()))
+                small = size < BATCH_BYTES // 8
+                data = _encoded(batch) if small else await asyncio.to_thread(_encoded, batch)
+                self._batches[key] = (batch, data)
+                while len(self._batches) > _MEMO:
+                    self._batches.popitem(last=False)
+            return self._batches[key]
 
     async def _receive(self, line: _Line, message: Message) -> None:
         again = False
@@ -236,7 +231,6 @@ class _Line:
         self.seen: dict[str, int] | None = None
         self.wake = asyncio.Event()
         self.taken: asyncio.Future[None] | None = None
-        self.task: asyncio.Task[None] | None = None
         self.compared = 0.0
         self.receiving = False
 
