@@ -84,7 +84,6 @@ class Importer:
         self.behind: Callable[[float], Awaitable[tuple[str, ...]]] | None = None
         """Waits so many seconds until the members that are connected have in force what is stored here; a sentence for
         each that has not. Set by the composition root."""
-        self._waiting: asyncio.Task[tuple[str, ...]] | None = None
 
     @property
     def last(self) -> ImportResult | None:
@@ -177,16 +176,18 @@ class Importer:
     async def follow(self, order: ImportOrder) -> None:
         """Imports whenever something below the order's directory changes, for ever."""
         order = replace(order, trigger="change")
-        async with Watcher(order.directory) as watcher:
+        late: asyncio.Task[tuple[str, ...]] | None = None
+        async with Watcher(order.directory) as watcher, asyncio.TaskGroup() as group:
             # What changed between the start's import and the watcher's first look.
             changed = await asyncio.to_thread(content_digest, order.directory) != self._tried
             while True:
                 if changed:
                     imported = await self.run(replace(order, members_seconds=0.0))
+                    if late is not None:
+                        late.cancel()
                     if imported.result.outcome != "failed":
                         # Beside the loop: a member that is late must not hold up the next change.
-                        late = self._late(order.members_seconds, imported.result)
-                        self._waiting = asyncio.get_running_loop().create_task(late)
+                        late = group.create_task(self._late(order.members_seconds, imported.result))
                 changed = True
                 try:
                     async with asyncio.timeout(RETRY_SECONDS if self._try_again else None):
