@@ -1,6 +1,7 @@
 """Configurations and what they are compiled to, one file for each case in the folder of its feature.
 
 A file holds the input in YAML (`objects`, and if wanted `facts`, `certificates` to make: name -> host, `authorities`),
+with `cluster` as name -> address and `certified` for members that know one another by certificates,
 a line of ten hyphens, and the expected output: the sections that an empty configuration does not have, lists, files,
 checks, conditions. Each output also passes through the real `haproxy -c`.
 
@@ -21,7 +22,7 @@ from tests.certificates import self_signed
 from tests.compiling import FACTS, complaints, snapshot
 
 from pointsman.compiler.compile import compile_plan
-from pointsman.compiler.facts import Facts
+from pointsman.compiler.facts import Facts, Member
 from pointsman.compiler.plan import Plan
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.snapshot import Snapshot
@@ -38,9 +39,14 @@ def _facts(wanted: Mapping[str, Any]) -> Facts:
         values["addresses"] = {name: tuple(addresses) for name, addresses in values["addresses"].items()}
     if "refused" in values:
         values["refused"] = {ObjectId(*path.split("/", 1)): why for path, why in values["refused"].items()}
-    for name in ("serving", "demo_ports"):
+    for name, made in (("serving", frozenset), ("own_ports", frozenset), ("demo_ports", tuple)):
         if name in values:
-            values[name] = frozenset(values[name]) if name == "serving" else tuple(values[name])
+            values[name] = made(values[name])
+    if "cluster" in values:
+        values["cluster"] = tuple(Member(name, address) for name, address in values["cluster"].items())
+    if values.pop("certified", False):
+        public, private = self_signed("member")
+        values |= {"cluster_certificate": f"{public}{private}".encode(), "cluster_authority": public.encode()}
     return replace(FACTS, **values)
 
 

@@ -230,9 +230,7 @@ class Control:
         plan = self._loop.plan
         return DataPlane(
             serving=self.live.serving(),
-            listening=None
-            if plan is None
-            else frozenset(at.subject.name for at in plan.listeners if at.subject is not None),
+            listening=None if plan is None else plan.serving,
             refused="; ".join(problem.message for problem in self._loop.stuck),
         )
 

@@ -308,7 +308,7 @@ class _Daemon:
         return self._facts_with(names_in(snapshot))
 
     def _facts_with(self, names: frozenset[str]) -> Facts:
-        listeners = self._loop.plan.listeners if self._loop.plan is not None else ()
+        plan = self._loop.plan or Plan(())
         return Facts(
             engine=self._engine_facts,
             traffic_manager=self._identity.name,
@@ -320,9 +320,8 @@ class _Daemon:
             worker_group=self._account.worker.group,
             ipv6=self._ipv6,
             can_ping=self._can_ping,
-            serving=frozenset(
-                listener.subject.name for listener in listeners if listener.subject is not None
-            ),
+            serving=plan.serving,
+            own_ports=plan.own_ports,
         )
 
     async def _keep_names_fresh(self) -> None:

@@ -68,12 +68,14 @@ class Source:
     """The registers of one object as they lie in the store.
 
     `deleted_at` is the stamp of the existence register (it says which of several deleted objects of one name
-    was the last), `revision` the number of the last transaction that wrote any of them.
+    was the last), `revision` the number of the last transaction that wrote any of them, `sealed` the properties
+    whose values nobody can read here for want of their key.
     """
 
     values: Values
     deleted_at: int
     revision: int
+    sealed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,7 @@ BASE: dict[str, Any] = {
     "ssl/server_keys/l": {"basic": {"public": OTHER_PUBLIC, "private": OTHER_PRIVATE}},
     "ssl/cas/ca": {"content": PUBLIC.encode()},
     "global_settings": {},
+    "traffic_managers/tm.example": {},
 }
 
 # Where the object or the value to try cannot be guessed from the declaration: path -> object, value.
@@ -112,6 +113,7 @@ USUAL = {
     "monitors": "monitors/http",
     "global_settings": "global_settings",
     "ssl/server_keys": "ssl/server_keys/k",
+    "traffic_managers": "traffic_managers/tm.example",
 }
 # Acted on by saying that it cannot be served: there are no traffic IP groups yet.
 ONLY_A_CONDITION = {"virtual_servers basic.listen_on_traffic_ips"}
