@@ -60,7 +60,8 @@ def memory() -> Memory:
 
 
 def scheduler(home: Path, memory: Memory, events: list[Event] | None = None) -> Scheduler:
-    return Scheduler(home, memory, "u", [].append if events is None else events.append, lambda: memory.now)
+    seen: list[Event] = [] if events is None else events
+    return Scheduler(home, memory, "u", seen.append, lambda: memory.now)
 
 
 @pytest.mark.parametrize("day", DAYS)

@@ -310,9 +310,10 @@ async def test_what_cannot_be_read_is_not_taken(instance: Running) -> None:
 async def test_objects_that_are_invalid_change_nothing(instance: Running) -> None:
     backups = instance.control.backups
     circle = {ObjectId("pools", n): {"basic": {"failure_pool": o}} for n, o in (("a", "b"), ("b", "a"))}
-    for objects in (circle, {POOL: {"basic": {"unknown": 1}}}, {ObjectId("pools", "x\n"): {}}):
+    wrong: dict[ObjectId, Any]
+    for wrong in (circle, {POOL: {"basic": {"unknown": 1}}}, {ObjectId("pools", "x\n"): {}}):
         name = str(len(await backups.list()))
-        await backups.upload(ADMIN, name, write(Manifest(), Content(objects)))
+        await backups.upload(ADMIN, name, write(Manifest(), Content(wrong)))
         before = settings(instance)
         for act in (backups.preview(name, Wish()), backups.restore(ADMIN, name, Wish())):
             with pytest.raises(Invalid):

@@ -1,6 +1,7 @@
-"""The web pages on 9090: login, one page with services, pools and nodes as they are, those about licences and names.
+"""The web pages on 9090: login, one page with services, pools and nodes as they are, and those about licences,
+names and backups.
 
-Invariant: nothing but the pages about licences and names changes anything; what is shown comes from `Control.status`,
+Invariant: nothing but the pages about licences, names and backups changes anything; what is shown comes from `Control.status`,
 at most a second old. An instance whose licence is not chosen yet asks for that before it shows anything else.
 """
 
@@ -24,6 +25,7 @@ from pointsman.console.template import Pages
 from pointsman.control.control import Control
 from pointsman.control.status import Status
 from pointsman.identity.user import Users
+from pointsman.web.ui.backups import BACKUPS, BackupPages
 from pointsman.web.ui.licences import LICENSES, UNLICENSED, Licences
 from pointsman.web.ui.naming import Naming
 from pointsman.web.ui.overview import Overview, overview
@@ -60,6 +62,7 @@ def make_app(control: Control, users: Users, *, health: Callable[[], str]) -> AS
         Route("/login", login.log_in, methods=["POST"]),
         Route("/logout", login.log_out, methods=["POST"]),
         *Licences(control, pages).routes,
+        *BackupPages(control, pages).routes,
         *Naming(control, pages).routes,
         Route("/healthz", healthz),
         Route("/static/{digest}/{name}", pages.static),
@@ -90,6 +93,7 @@ class _Screen:
             "csrf": session.csrf,
             "live": LIVE,
             "licenses": LICENSES,
+            "backups": BACKUPS,
             "certificate": self._control.certificate.view,
         }
         return self._pages.render("overview.html", values)
