@@ -1,8 +1,9 @@
-"""The web pages on 9090: login, one page with services, pools and nodes as they are, and those about licences,
+"""The web pages on 9090: login, one page with services, pools and nodes as they are now, and those about licences,
 names and backups.
 
-Invariant: nothing but the pages about licences, names and backups changes anything; what is shown comes from `Control.status`,
-at most a second old. An instance whose licence is not chosen yet asks for that before it shows anything else.
+Invariant: nothing but the pages about licences, names and backups changes anything; what is shown comes from
+`Control.status`, at most a second old. An instance whose licence is not chosen yet asks for that before it shows
+anything else.
 """
 
 from __future__ import annotations
