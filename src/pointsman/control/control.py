@@ -100,8 +100,8 @@ class Control:
 
     @property
     def objects(self) -> Objects:
-        """What is stored, of every type and name; secrets in clear."""
-        return self._store.objects
+        """What is configured, of every type and name; secrets in clear."""
+        return self._configuration.objects
 
     def base(self) -> Objects | None:
         """What documents are laid over on this instance, None where there is no such thing; reads a file."""

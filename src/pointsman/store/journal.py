@@ -18,9 +18,10 @@ from pointsman.store.clock import Clock
 from pointsman.store.database import START, Database, End, Head, link
 from pointsman.store.directory import Directory, new_origin
 from pointsman.store.draft import Draft, draft
-from pointsman.store.entry_text import MOST_CHARACTERS, blob_named, encode
+from pointsman.store.entry_text import MOST_CHARACTERS, STAMP_LIMIT, blob_named, encode
 from pointsman.store.error import (
     EditRefused,
+    KeyRefused,
     OriginForked,
     Outdated,
     ParcelRefused,
@@ -29,9 +30,9 @@ from pointsman.store.error import (
 )
 from pointsman.store.history import Transaction
 from pointsman.store.parcel import Parcel, check_blobs, checked
-from pointsman.store.register import Cell, Entry, Stamp
+from pointsman.store.register import Cell, Entry, Stamp, generation_of
 from pointsman.store.replay import Reader
-from pointsman.store.secret import KeyMissing, Keyring, Undecipherable
+from pointsman.store.secret import KEY_BYTES, KeyMissing, Keyring, Undecipherable
 from pointsman.store.shape import Shape, canonical
 from pointsman.store.stage import Stage
 from pointsman.store.view import View
@@ -209,6 +210,50 @@ class Journal:
         self.state = State(stage.view, stage.ends, new_origin())
         self._directory.forget_others(keys)
         return Outcome(self.state, tuple(stage.transactions), remote=True, reloaded=True)
+
+    def add_key(self, generation: int, secret: bytes) -> Outcome:
+        """Keeps another data key; see `Store.add_key`."""
+        held = self.keys.secrets.get(generation)
+        if held == secret:
+            return Outcome(self.state)
+        if held is not None:
+            raise KeyRefused(generation, "there is another one of that number")
+        if not 0 < generation < STAMP_LIMIT or len(secret) != KEY_BYTES:
+            raise KeyRefused(generation, f"a key has a number above 0 and {KEY_BYTES} bytes")
+        keys = self.keys.with_key(generation, secret)
+        named = self._directory.keep(keys)
+        reader = Reader(self.file, keys, self._shapes)
+        try:
+            view = reader.view(self._database.everything(), self.state.view.revision, self._database.blob)
+            with self._database.transaction():
+                self._database.write((), {"keys": named})
+        except BaseException:
+            self._directory.forget_others(self.keys)
+            raise
+        self.reader = reader
+        self.state = replace(self.state, view=view)
+        return Outcome(self.state, reloaded=True)
+
+    def reseal(self, author: Author, reason: str) -> Outcome:
+        """Encrypts every secret with the newest key; see `Store.reseal`."""
+        current = self.keys.current
+        writes: dict[Cell, str | None] = {}
+        for key, stored in self._database.everything():
+            for name, register in stored.registers.items():
+                if 0 < generation_of(register.value) < current:
+                    cell = Cell(key, name)
+                    try:
+                        value = self.keys.open(cell, register.stamp, register.value or "")
+                    except KeyMissing:
+                        continue
+                    writes[cell] = self.keys.seal(cell, register.stamp, value)
+        stage = self._stage()
+        stamps = self._stamps.tick(self._now())
+        if writes:
+            stamp = Stamp(stamps.last, self.state.origin)
+            saw = {cell: stage.stored(cell.object).registers[cell.property].stamp for cell in writes}
+            self._extend(stage, Entry(stamp, writes, saw, frozenset(writes)), author, reason, {})
+        return self._conclude(stage, stamps)
 
     def _adopted(self, reader: Reader) -> tuple[Stage, int]:
         """A stage on what was just unpacked, and the highest stamp in that."""

@@ -96,6 +96,8 @@ class Stage:
             source=self.source,
         )
         records = {key: self._records(key, view) for key in sorted(keys) if self._known(key)}
+        if entry.resealed:  # nothing but keys changed, which is no part of an object's history
+            records = {key: found for key, found in records.items() if found}
         lost, settled = self._contest(entry, present, before)
         self.rows.append(
             Row(

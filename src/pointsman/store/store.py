@@ -26,6 +26,7 @@ from pointsman.store.history import Transaction, from_text
 from pointsman.store.journal import Journal, Outcome, digest_of_vector
 from pointsman.store.parcel import Batch, Parcel, Received
 from pointsman.store.register import Cell
+from pointsman.store.secret import DataKey
 from pointsman.store.stage import transaction
 from pointsman.store.view import Objects
 from pointsman.store.whole import Whole, batch_after
@@ -174,6 +175,27 @@ class Store:
         revisions go on rising. Raises `StateRefused` or `NotStored`.
         """
         await self._write(lambda: self._journal.adopt(whole, keys, replace_ours=replace))
+
+    @staticmethod
+    def make_key() -> tuple[int, bytes]:
+        """A new data key with its generation, which no member that does the same will hit upon."""
+        return int(time.time() * 1000), DataKey.generate()
+
+    async def add_key(self, generation: int, secret: bytes) -> None:
+        """Keeps another data key, durably. What it seals becomes readable; the greatest generation seals from now on.
+
+        Raises `KeyRefused` when there is another key of that generation, or `NotStored`.
+        """
+        await self._write(lambda: self._journal.add_key(generation, secret))
+
+    async def reseal(self, author: Author, reason: str = "") -> Transaction | None:
+        """Encrypts every secret that is sealed with an older key with the newest one, as one ordinary transaction; None
+        when there is none. Values keep their stamps, so an edit made elsewhere meanwhile is not overwritten.
+
+        The log keeps what it held, under the older keys.
+        """
+        outcome = await self._write(lambda: self._journal.reseal(author, reason))
+        return outcome.transactions[0] if outcome.transactions else None
 
     @property
     def keys(self) -> Mapping[int, bytes]:

@@ -7,7 +7,7 @@ readers may tell by identity (`is`) what did.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,13 @@ class Objects(Mapping[ObjectId, Mapping[str, Any]]):
     def uid(self, identity: ObjectId) -> str | None:
         """What stays the same of an object when it is renamed; None where there is no such object."""
         return self._uids.get(identity)
+
+    def only(self, types: Container[str]) -> Objects:
+        """Those of the given types; the very same object when that is all of them."""
+        if all(identity.type in types for identity in self._settings):
+            return self
+        kept = {identity: value for identity, value in self._settings.items() if identity.type in types}
+        return Objects(kept, {identity: self._uids[identity] for identity in kept})
 
     def changed(
         self, settings: Mapping[ObjectId, Mapping[str, Any] | None], uids: Mapping[ObjectId, str]
