@@ -292,7 +292,7 @@ class Configuration:
                 objects.setdefault(ObjectId(kind.path, ""), build(kind, "", {}))
         self._built = built
         self.unreadable = MappingProxyType(unreadable)
-        return Snapshot(MappingProxyType(objects), self._store.revision)
+        return Snapshot(MappingProxyType(objects), self._store.revision, self._store.claims)
 
 
 def _describe(changes: Sequence[Change], reason: str) -> str:

@@ -15,6 +15,7 @@ from pointsman.compiler.plan import Plan
 from pointsman.control.apply import Applied, ApplyLoop
 from pointsman.control.backups import Backups
 from pointsman.control.configuration import Configuration, Edited
+from pointsman.control.conflicts import conflict_conditions
 from pointsman.control.import_report import sentence
 from pointsman.control.importer import Importer
 from pointsman.control.licensing import Licensing
@@ -188,6 +189,7 @@ class Control:
             for c in (
                 *self._loop.conditions(),
                 *unreadable,
+                *conflict_conditions(self._store.conflicts),
                 *self.importer.conditions(),
                 *self.licensing.conditions(),
                 *self.certificate.conditions(),
@@ -198,7 +200,7 @@ class Control:
     def preview(self, changes: Sequence[Change]) -> Plan:
         """The plan that the configuration would have with `changes`; raises `Invalid`. Nothing is stored."""
         objects, _ = with_changes(self.snapshot.objects, changes)
-        snapshot = Snapshot(objects, self.revision)
+        snapshot = Snapshot(objects, self.revision, self.snapshot.claims)
         return self._loop.preview(snapshot, self._facts(snapshot))
 
     async def status(self) -> Status:

@@ -105,7 +105,7 @@ def admit(
             found[server_name] = (server, wanted)
     places = {server_name: wanted.listeners for server_name, (_, wanted) in found.items()}
     granted, without = grant(own, places, facts)
-    settled = settle(places, (*taken, *granted), facts.serving, remarks)
+    settled = settle(places, (*taken, *granted), snapshot.claims, remarks)
     services = tuple(
         Service(server_name, server, wanted.mode, wanted.listeners, wanted.termination)
         for server_name, (server, wanted) in found.items()
