@@ -27,6 +27,7 @@ from pointsman.control.control import Control
 from pointsman.control.status import Status
 from pointsman.identity.user import Users
 from pointsman.web.ui.backups import BACKUPS, BackupPages
+from pointsman.web.ui.clusters import TRAFFIC_MANAGERS, TrafficManagers
 from pointsman.web.ui.licences import LICENSES, UNLICENSED, Licences
 from pointsman.web.ui.naming import Naming
 from pointsman.web.ui.overview import Overview, overview
@@ -65,6 +66,7 @@ def make_app(control: Control, users: Users, *, health: Callable[[], str]) -> AS
         *Licences(control, pages).routes,
         *BackupPages(control, pages).routes,
         *Naming(control, pages).routes,
+        *(() if control.clustering is None else TrafficManagers(control, control.clustering, pages).routes),
         Route("/healthz", healthz),
         Route("/static/{digest}/{name}", pages.static),
     ]
@@ -95,6 +97,7 @@ class _Screen:
             "live": LIVE,
             "licenses": LICENSES,
             "backups": BACKUPS,
+            "traffic_managers": TRAFFIC_MANAGERS,
             "certificate": self._control.certificate.view,
         }
         return self._pages.render("overview.html", values)
