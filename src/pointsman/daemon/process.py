@@ -374,7 +374,12 @@ class _Daemon:
                 await self._loop.apply(("start",))
                 tasks += [
                     group.create_task(part.run())
-                    for part in (self._loop, self._licensing, self._own_certificate)
+                    for part in (
+                        self._loop,
+                        self._licensing,
+                        self._own_certificate,
+                        self._control.backups.schedule,
+                    )
                 ]
                 try:
                     await self._documents.conclude()
