@@ -28,6 +28,14 @@ class Member:
 
 
 @dataclass(frozen=True)
+class Interface:
+    """A network interface of this machine: its name, and its addresses with their networks ("192.0.2.7/24")."""
+
+    name: str
+    networks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Facts:
     """The world as the control loop sees it.
 
@@ -59,6 +67,10 @@ class Facts:
     """This member's certificate and key (PEM), with which its engine shows itself to those of other members."""
     cluster_authority: bytes = b""
     """The certificate (PEM) of the cluster's own authority, by which members know one another."""
+    interfaces: tuple[Interface, ...] = ()
+    """The network interfaces by name, without traffic IPs."""
+    cannot_raise: str = ""
+    """Why this machine can hold no traffic IPs, with the remedy; "" when it can."""
     can_ping: bool = True
     ipv6: bool = True
     serving: frozenset[str] = frozenset()
