@@ -46,6 +46,7 @@ class Island:
     own: tuple[str, ...] = ("10.0.0.1",)
     licence_keys: Mapping[str, str] = field(default_factory=lambda: {"/tmp/key": "KEY"})
     peers: tuple[str, ...] = ("other:9090",)
+    others: tuple[str, ...] = ()
 
     def host_name(self) -> str:
         return self.name
@@ -58,6 +59,9 @@ class Island:
 
     def has_address(self, address: str) -> bool:
         return address in self.own
+
+    def other_names(self) -> tuple[str, ...]:
+        return self.others
 
     def user_number(self, name: str) -> int:
         return self._number({"root": 0, "nobody": 65534, "web": 1000}, "user", name)

@@ -21,6 +21,7 @@ from pointsman.control.importer import Importer
 from pointsman.control.licensing import Edition, Licensing
 from pointsman.control.live import Live
 from pointsman.control.own_certificate import OwnCertificate
+from pointsman.control.renaming import Renaming
 from pointsman.engine.noop import NoopEngine
 from pointsman.identity.certificate import InstanceCertificate, make_self_signed
 from pointsman.private_file import write_private
@@ -104,6 +105,7 @@ async def running(
         licensing=licensing,
         importer=Importer(home, store, configuration, loop, events.append),
         certificate=OwnCertificate(home, IDENTITY.name, own_certificate(home), events.append, clock),
+        renaming=Renaming(home, IDENTITY.name, store, events.append, lambda: ("10.0.0.1", "10.0.0.2")),
         facts=facts,
         on_event=events.append,
     )

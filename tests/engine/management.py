@@ -20,6 +20,7 @@ from pointsman.control.importer import Importer
 from pointsman.control.licensing import Edition, Licensing
 from pointsman.control.live import Live
 from pointsman.control.own_certificate import OwnCertificate
+from pointsman.control.renaming import Renaming
 from pointsman.engine.noop import NoopEngine
 from pointsman.identity.certificate import InstanceCertificate
 from pointsman.identity.user import Users
@@ -158,6 +159,7 @@ async def managed(home: Path) -> AsyncIterator[Instance]:
             licensing=licensing,
             importer=Importer(home, store, configuration, loop, pending.put_nowait),
             certificate=OwnCertificate(home, "tm1", certificate, pending.put_nowait),
+            renaming=Renaming(home, "tm1", store, pending.put_nowait),
             facts=lambda snapshot: Facts(EngineFacts((2, 8, 25)), "tm1", str(home)),
             on_event=pending.put_nowait,
         )

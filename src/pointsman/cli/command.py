@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
             "diff",
             "export",
             "licence",
+            "rename",
             "status",
             "watch-directory",
         )

@@ -49,6 +49,12 @@ class Instance(Protocol):
     def replace_certificate(self, public: str, private: str) -> Json:
         """Has it present another one (PEM) from the next connection on; the new one, as REST shows it."""
 
+    def names(self) -> Json:
+        """What the traffic manager is called, and the addresses that could be its name."""
+
+    def use_address(self, address: str) -> bool:
+        """Has it called by an address, "" for its only one; whether its control plane restarts for that by itself."""
+
 
 class LocalInstance:
     """The instance of a home directory on this machine."""
@@ -89,6 +95,14 @@ class LocalInstance:
         pair = {"public": public, "private": private}
         found: Json = self._ask("POST", "/certificate", pair)["certificate"]
         return found
+
+    def names(self) -> Json:
+        """See `Instance`."""
+        return self._ask("GET", "/name", None)
+
+    def use_address(self, address: str) -> bool:
+        """See `Instance`."""
+        return bool(self._ask("POST", "/name", {"address": address})["restarts"])
 
     def run_import(self, order: Json) -> Json:
         """Imports documents that the instance reads itself, or says what that would do; see `web.local.imports`."""

@@ -142,6 +142,17 @@ class RemoteInstance:
         found: Json = response.json()["certificate"]
         return found
 
+    def names(self) -> Json:
+        """See `Instance`."""
+        found: Json = self._get(f"{API}/status/local_tm/name")["name"]
+        return found
+
+    def use_address(self, address: str) -> bool:
+        """See `Instance`."""
+        response = self._ask("PUT", f"{API}/status/local_tm/name", json={"address": address})
+        _expect(None, response)
+        return bool(response.json()["restarts"])
+
     def _wait(self) -> tuple[int, bool, bool]:
         """Waits until the newest revision was dealt with: (revision, dealt with, in force)."""
         revision = self._revisions()[0]

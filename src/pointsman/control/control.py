@@ -20,6 +20,7 @@ from pointsman.control.licensing import Licensing
 from pointsman.control.live import Live
 from pointsman.control.merge import with_changes
 from pointsman.control.own_certificate import OwnCertificate
+from pointsman.control.renaming import Renaming
 from pointsman.control.status import Change as LastChange
 from pointsman.control.status import DataPlane, Documents, Status, observe
 from pointsman.document.difference import Objects
@@ -56,12 +57,14 @@ class Control:
         licensing: Licensing,
         importer: Importer,
         certificate: OwnCertificate,
+        renaming: Renaming,
         facts: Callable[[Snapshot], Facts],
         on_event: Callable[[Event], None],
     ) -> None:
         self.identity = identity
         self.importer = importer
         self.certificate = certificate
+        self.renaming = renaming
         self.live = live
         self.licensing = licensing
         self.started = time.time()

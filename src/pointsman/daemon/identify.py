@@ -1,12 +1,13 @@
-"""Who this instance is: its id, made once, and its name, which the configure script can change.
+"""Who this instance is: its id, made once, and its name, which the configure script and the page can change.
 
 Invariant: the name in HOME/identity/instance.json is the one that this member's object has in the configuration: the
-object is renamed first, and a start that was cut short in between goes on from there.
+object is renamed first, and a start that was cut short in between goes on from there. A name that another traffic
+manager has is not taken.
 """
 
 from __future__ import annotations
 
-import json
+import logging
 import platform
 import socket
 import uuid
@@ -14,39 +15,42 @@ from pathlib import Path
 
 from pointsman import __version__
 from pointsman.control.control import Identity
-from pointsman.control.renaming import rename_traffic_manager
-from pointsman.private_file import write_private
-from pointsman.store import Store
+from pointsman.control.renaming import NameTaken, rename_traffic_manager
+from pointsman.identity.called import Called, IdentityDamaged, read_called, write_called
+from pointsman.store import Author, Store
 
-
-class IdentityDamaged(Exception):
-    """The file is there and cannot be used; the text names it and the remedy."""
+_log = logging.getLogger("pointsman")
 
 
 async def identify(home: Path, store: Store, *, flag: str | None, ordered: str) -> Identity:
-    """The instance's identity; made at the first start, renamed when `ordered` is another name.
+    """The instance's identity; made at the first start, renamed when somebody wished so.
 
-    `flag` is a name for this run only, `ordered` the one that was decided ("" for none). Raises `IdentityDamaged`,
-    `OSError`, `StoreError`.
+    `flag` is a name for this run only, `ordered` the one that was decided for the first start ("" for the host's).
+    Raises `IdentityDamaged`, `OSError`, `StoreError`.
     """
-    path = home / "identity" / "instance.json"
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        name, number = str(stored["name"]), str(stored["uuid"])
-    except FileNotFoundError:
-        name, number = flag or ordered or socket.gethostname() or "localhost", str(uuid.uuid4())
-        _write(path, name, number)
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise IdentityDamaged(
-            f"{path}: {error}; restore the file or remove it to get a new identity"
-        ) from None
-    if ordered and ordered != name and not flag:
-        await rename_traffic_manager(store, name, ordered)
-        name = ordered
-        _write(path, name, number)
-    return Identity(flag or name, __version__, number, f"{platform.system()} {platform.machine()}")
+        called = read_called(home)
+    except OSError as error:
+        raise IdentityDamaged(f"{error.filename}: {error.strerror}; make it readable") from None
+    if called is None:
+        called = Called(flag or ordered or socket.gethostname() or "localhost", str(uuid.uuid4()))
+        write_called(home, called)
+    if called.wish is not None and not flag:
+        called = await _renamed(store, called)
+        write_called(home, called)
+    return Identity(
+        flag or called.name, __version__, called.uuid, f"{platform.system()} {platform.machine()}"
+    )
 
 
-def _write(path: Path, name: str, number: str) -> None:
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    write_private(path, json.dumps({"uuid": number, "name": name}).encode())
+async def _renamed(store: Store, called: Called) -> Called:
+    """The instance as it is called once its wish is done, or turned down."""
+    assert called.wish is not None
+    wish = called.wish
+    author = Author(wish.user, wish.address, wish.surface)
+    try:
+        await rename_traffic_manager(store, called.name, wish.name, author)
+    except NameTaken as error:
+        _log.error("this traffic manager is still called %s: %s", called.name, error)
+        return Called(called.name, called.uuid)
+    return Called(wish.name, called.uuid)

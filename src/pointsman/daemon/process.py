@@ -31,13 +31,14 @@ from pointsman.control.journal import events_of, left_out
 from pointsman.control.licensing import Licensing
 from pointsman.control.live import Live
 from pointsman.control.own_certificate import OwnCertificate
+from pointsman.control.renaming import Renaming
 from pointsman.control.resolve import REFRESH, Resolver, names_in
 from pointsman.control.statistics import Statistics
 from pointsman.control.watch import Watch
 from pointsman.daemon.account import engine_account
 from pointsman.daemon.documents import STATUS_DOCUMENTS, Documents, DocumentsRefused
 from pointsman.daemon.edition import edition_of
-from pointsman.daemon.identify import IdentityDamaged, identify
+from pointsman.daemon.identify import identify
 from pointsman.daemon.log_line import begin_log
 from pointsman.daemon.machine import can_ping, has_ipv6
 from pointsman.daemon.places import Apps, Places, ReadyFile, listen
@@ -46,6 +47,7 @@ from pointsman.daemon.restart import Restart
 from pointsman.daemon.traffic_ips import Failover
 from pointsman.engine.haproxy.binary import NoBinary, engine_facts, find_binary
 from pointsman.engine.haproxy.engine import HaproxyEngine
+from pointsman.identity.called import IdentityDamaged
 from pointsman.identity.certificate import CertificateRefused, InstanceCertificate
 from pointsman.identity.machine import machine_addresses
 from pointsman.identity.password import UsersFileError
@@ -249,6 +251,7 @@ class _Daemon:
             licensing=self._licensing,
             importer=self._importer,
             certificate=self._own_certificate,
+            renaming=Renaming(self._home, self._identity.name, self._store, self._on_event),
             facts=self._known_facts,
             on_event=self._on_event,
         )
@@ -400,6 +403,7 @@ class _Daemon:
         self._importer.restart = Restart(
             self._home, self._identity.name, self._options, lambda: self._configuration.snapshot
         )
+        self._control.renaming.restart = self._importer.restart.ask
         server.listen_unix(
             make_local(self._control, self._users),
             self._home / "run" / "control.sock",

@@ -11,6 +11,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from pointsman.identity.called import IdentityDamaged, Wish, wish_name
 from pointsman.identity.password import PasswordFile, UsersFileError
 from pointsman.identity.user import ADMIN
 from pointsman.licence.holding import out_of_time
@@ -40,7 +41,17 @@ def carry_out(home: Path, answers: Answers) -> str:
     if (now := read_order(home)) is not None and now.state == "done" and now.community:
         order = replace(order, community=True)
     write_order(home, order)
+    if order.name:
+        _wish(home, order.name)
     return admitted
+
+
+def _wish(home: Path, name: str) -> None:
+    """Has the next start of the control plane rename an instance that has another name."""
+    try:
+        wish_name(home, Wish(name))
+    except IdentityDamaged as error:
+        raise Stopped(str(error)) from None
 
 
 def _admit(home: Path, key: str) -> str:

@@ -20,6 +20,7 @@ from typing import Protocol
 from pointsman.identity.machine import machine_addresses
 from pointsman.licence.key import SIZE_LIMIT, Refused, read_key
 from pointsman.licence.trust import Trust
+from pointsman.provision.configure.control_socket import Denied, NotRunning, ask_control
 from pointsman.provision.configure.dialogue import Wrong
 from pointsman.provision.configure.peer import Fingerprints, peer_fingerprints
 from pointsman.provision.surroundings import outward_address
@@ -41,6 +42,9 @@ class Machine(Protocol):
 
     def has_address(self, address: str) -> bool:
         """Whether a service can listen on that address here."""
+
+    def other_names(self) -> tuple[str, ...]:
+        """Names of the other traffic managers in the cluster, as far as the software runs and knows."""
 
     def user_number(self, name: str) -> int:
         """The number of a UNIX user; raises `Wrong`."""
@@ -102,6 +106,13 @@ class ThisMachine:
         except OSError:
             return False
         return True
+
+    def other_names(self) -> tuple[str, ...]:
+        """See `Machine`; while nothing runs, the start itself refuses a name that is taken."""
+        try:
+            return tuple(map(str, ask_control(self._home, "GET", "/name")["others"]))
+        except (NotRunning, Denied, KeyError, TypeError):
+            return ()
 
     def user_number(self, name: str) -> int:
         """See `Machine`; a number of an existing user will do."""

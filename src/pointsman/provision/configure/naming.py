@@ -34,7 +34,10 @@ def first_name(dialogue: Dialogue, bind: str, machine: Machine) -> str:
 
 
 def new_name(dialogue: Dialogue, present: str, ordered: str, bind: str, machine: Machine) -> str:
-    """The name after the renaming questions; `ordered` (it may be "") when the present one is kept."""
+    """The name after the renaming questions; when the present one is kept, "" if nobody ever decided on one
+    (`ordered` is "").
+    """
+    taken = frozenset(machine.other_names())
     resolves = bool(machine.resolve(present))
     can_use_address = bool(bind or machine.addresses())
     dialogue.say(
@@ -56,18 +59,19 @@ def new_name(dialogue: Dialogue, present: str, ordered: str, bind: str, machine:
 
     match dialogue.ask(Question("zxtm!name_setname", "Choose option", check, default=usual)):
         case "2":
-            return _other_host_name(dialogue, machine)
+            return _other_host_name(dialogue, machine, taken)
         case "3":
-            return _own_address(dialogue, bind, machine)
+            return _own_address(dialogue, bind, machine, taken)
     if not resolves:
         dialogue.say(screen.UNRESOLVED_WARNING.format(name=present))
-    return ordered
+    return present if ordered else ""
 
 
-def _other_host_name(dialogue: Dialogue, machine: Machine) -> str:
+def _other_host_name(dialogue: Dialogue, machine: Machine, taken: frozenset[str]) -> str:
     def check(text: str) -> str:
         if not is_host_name(text):
             raise Wrong("A host name has letters, digits, hyphens and dots. Please enter another.")
+        _check_unique(text, taken)
         if not machine.resolve(text):
             raise Wrong(f"'{text}' cannot be resolved. Please enter a name that can, or make it known first.")
         return text
@@ -75,11 +79,16 @@ def _other_host_name(dialogue: Dialogue, machine: Machine) -> str:
     return dialogue.ask(Question("zxtm!name_hostname", "New host name", check))
 
 
-def _own_address(dialogue: Dialogue, bind: str, machine: Machine) -> str:
-    if bind:
+def _own_address(dialogue: Dialogue, bind: str, machine: Machine, taken: frozenset[str] = frozenset()) -> str:
+    if bind and bind not in taken:
         dialogue.say(f"The IP address that management is restricted to is used: {bind}")
         return bind
-    return choose_address(dialogue, machine, "zxtm!name_ip", "Which IP address")
+    return choose_address(dialogue, machine, "zxtm!name_ip", "Which IP address", taken=taken)
+
+
+def _check_unique(name: str, taken: frozenset[str]) -> None:
+    if name in taken:
+        raise Wrong(f"Another traffic manager of the cluster is called '{name}'. Please choose another name.")
 
 
 def choose_address(
@@ -90,9 +99,12 @@ def choose_address(
     *,
     present: str = "",
     ask_always: bool = False,
+    taken: frozenset[str] = frozenset(),
 ) -> str:
-    """One of the machine's addresses; a single one is taken without a question unless `ask_always`."""
-    addresses = machine.addresses()
+    """One of the machine's addresses, but for those `taken` by others; a single one is taken without a question unless
+    `ask_always`.
+    """
+    addresses = tuple(address for address in machine.addresses() if address not in taken)
     if len(addresses) == 1 and not ask_always and not dialogue.has(key):
         dialogue.say(f"The IP address of this machine is used: {addresses[0]}")
         return addresses[0]
@@ -102,6 +114,7 @@ def choose_address(
             return addresses[int(text) - 1]
         with contextlib.suppress(ValueError):
             address = str(ipaddress.ip_address(text))
+            _check_unique(address, taken)
             if machine.has_address(address) and not ipaddress.ip_address(address).is_unspecified:
                 return address
             raise Wrong(f"{address} is no address of this machine. Please choose one that is.")

@@ -1,8 +1,8 @@
 """The status tree: what this traffic manager is, how it fares, its counters, and our additions to it.
 
-`certificate`, `conditions`, `config_document`, `config_import`, `licence`, `applies`, `history` and `events` are ours;
-the rest is the product's. Invariant: nothing here changes anything but `PUT history/<revision>?restore`, which makes
-the configuration what it was then, and `PUT certificate`.
+`certificate`, `conditions`, `config_document`, `config_import`, `licence`, `name`, `applies`, `history` and `events`
+are ours; the rest is the product's. Invariant: nothing here changes anything but `PUT history/<revision>?restore`,
+which makes the configuration what it was then, `PUT certificate` and `PUT name`.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from pointsman.web.api.insight import (
     transaction_body,
 )
 from pointsman.web.api.listing import list_children, not_allowed, not_found, read_only
+from pointsman.web.api.naming import replace_name, show_name
 from pointsman.web.api.request import SAFE, Request
 from pointsman.web.api.statistics import StatisticsTree
 from pointsman.web.api.tree import ConfigTree, Leaf
@@ -56,6 +57,7 @@ _BRANCHES = (
     ("history", False),
     ("information", False),
     ("licence", False),
+    ("name", False),
     ("state", False),
     ("statistics", True),
 )
@@ -90,6 +92,11 @@ class StatusHandler:
             (self._control.identity.name, "certificate"),
         ):
             return await replace_certificate(self._control, request)
+        if method == "PUT" and path[len(base) :] in (
+            (LOCAL, "name"),
+            (self._control.identity.name, "name"),
+        ):
+            return await replace_name(self._control, request)
         if method not in SAFE:
             return (
                 read_only(method, path) if method in ("PUT", "DELETE") else not_allowed(method, sorted(SAFE))
@@ -108,6 +115,8 @@ class StatusHandler:
                 return json_answer(200, {"state": state_body(await self._control.status(), self._throughput)})
             case (_, "certificate"):
                 return show_certificate(self._control)
+            case (_, "name"):
+                return show_name(self._control)
             case (_, "licence"):
                 return json_answer(200, {"licence": asdict(self._control.licensing.view())})
             case (_, "statistics", *below):

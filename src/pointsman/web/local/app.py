@@ -6,8 +6,8 @@ change is made through `Control` in the name `local:<unix user>`, as one transac
 
 GET /status, GET /conditions, GET /export?format=&secrets=&differences=; POST /diff and POST /apply with {"objects":
 [...], "replace": bool, "reason": str, "wait": seconds}; certificates are in `certificates`, imports in `imports`,
-licences in `licences`, passwords in `passwords`. Refusals are 400 with {"problems": [...]}, see `document.wire` for
-the shapes.
+licences in `licences`, names in `names`, passwords in `passwords`. Refusals are 400 with {"problems": [...]}, see
+`document.wire` for the shapes.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ from pointsman.web.local.certificates import certificate_routes
 from pointsman.web.local.engine import engine_difference
 from pointsman.web.local.imports import import_routes
 from pointsman.web.local.licences import licence_routes
+from pointsman.web.local.names import name_routes
 from pointsman.web.local.passwords import password_routes
 from pointsman.web.local.plain import plain
 from pointsman.web.local.request import LONGEST_WAIT, actor_of, invalid, read_body, refused
@@ -70,6 +71,7 @@ def make_app(control: Control, users: Users) -> ASGIApp:
         *import_routes(control),
         *licence_routes(control),
         *certificate_routes(control),
+        *name_routes(control),
         *password_routes(users),
     ]
     return Starlette(routes=routes)

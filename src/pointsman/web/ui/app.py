@@ -1,7 +1,7 @@
-"""The web pages on 9090: login, one page with services, pools and nodes as they are now, and those about licences.
+"""The web pages on 9090: login, one page with services, pools and nodes as they are, those about licences and names.
 
-Invariant: nothing but the licences' pages changes configuration; what is shown comes from `Control.status`, at most a
-second old. An instance whose licence is not chosen yet asks for that before it shows anything else.
+Invariant: nothing but the pages about licences and names changes anything; what is shown comes from `Control.status`,
+at most a second old. An instance whose licence is not chosen yet asks for that before it shows anything else.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pointsman.control.control import Control
 from pointsman.control.status import Status
 from pointsman.identity.user import Users
 from pointsman.web.ui.licences import LICENSES, UNLICENSED, Licences
+from pointsman.web.ui.naming import Naming
 from pointsman.web.ui.overview import Overview, overview
 
 FRESH_SECONDS = 1.0
@@ -59,6 +60,7 @@ def make_app(control: Control, users: Users, *, health: Callable[[], str]) -> AS
         Route("/login", login.log_in, methods=["POST"]),
         Route("/logout", login.log_out, methods=["POST"]),
         *Licences(control, pages).routes,
+        *Naming(control, pages).routes,
         Route("/healthz", healthz),
         Route("/static/{digest}/{name}", pages.static),
     ]
