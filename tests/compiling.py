@@ -76,6 +76,9 @@ def keepalived_complaints(plan: Plan, directory: Path) -> str:
     if program is None or not interfaces or not text or os.geteuid() != 0:
         return ""
     path = directory / "keepalived.conf"
-    path.write_text(re.sub(r"(dev|interface) eth\d|^( +)eth\d$", rf"\1 {interfaces[0]}", text, flags=re.MULTILINE))
-    done = subprocess.run([program, "-t", "-f", path], capture_output=True, text=True, timeout=30, check=False)
+    text = re.sub(r" +track_interface \{[^}]*\}\n", "", text)
+    path.write_text(re.sub(r"(dev|interface) eth\d", rf"\1 {interfaces[0]}", text))
+    done = subprocess.run(
+        [program, "-t", "-f", path], capture_output=True, text=True, timeout=30, check=False
+    )
     return f"{done.stderr}exit {done.returncode}" if done.returncode or done.stderr.strip() else ""

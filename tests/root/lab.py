@@ -31,6 +31,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -376,7 +377,7 @@ class Lab:
         for number in numbers or self.ids:
             self.launch(number, extra=extra, program=program)
         for number in numbers or self.ids:
-            wait_for(f"m{number} is ready", lambda n=number: self._ready(n), START_SECONDS)
+            wait_for(f"m{number} is ready", partial(self._ready, number), START_SECONDS)
 
     def launch(self, number: int, *, extra: Sequence[str] = (), program: Path | None = None) -> None:
         """Starts a traffic manager and does not wait. `program` is another `pointsman` than the one under test."""

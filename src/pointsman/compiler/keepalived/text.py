@@ -1,4 +1,6 @@
-"""keepalived's configuration file, from values that were made or checked by us.
+"""keepalived's configuration file.
+
+Invariant: it is made of values that were made or checked by us, so that it needs no quoting.
 
 Facts (keepalived 2.2.7). An instance needs an address of the family it speaks, and members compare the addresses they
 advertise: so each advertises one of loopback that only its number decides, and the traffic IPs, of either family, are
