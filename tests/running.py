@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pointsman.compiler.facts import EngineFacts, Facts
 from pointsman.control.apply import ApplyLoop
+from pointsman.control.backups import Backups, Maker
 from pointsman.control.configuration import Configuration
 from pointsman.control.control import Control, Identity
 from pointsman.control.first_start import furnish
@@ -24,6 +25,8 @@ from pointsman.control.own_certificate import OwnCertificate
 from pointsman.control.renaming import Renaming
 from pointsman.engine.noop import NoopEngine
 from pointsman.identity.certificate import InstanceCertificate, make_self_signed
+from pointsman.identity.password import PasswordFile
+from pointsman.identity.user import Users
 from pointsman.private_file import write_private
 from pointsman.schema.event import Event
 from pointsman.schema.registry import BY_PATH
@@ -64,6 +67,7 @@ async def running(
     edition: Edition | None = None,
     clock: Callable[[], float] = time.time,
     engine: NoopEngine | None = None,
+    users: Users | None = None,
 ) -> AsyncIterator[Running]:
     """A traffic manager in `home` with the objects that every instance has; it is there when the engine has dealt
     with them.
@@ -105,6 +109,17 @@ async def running(
         licensing=licensing,
         importer=Importer(home, store, configuration, loop, events.append),
         certificate=OwnCertificate(home, IDENTITY.name, own_certificate(home), events.append, clock),
+        backups=Backups(
+            home,
+            Maker(IDENTITY.name, IDENTITY.version, IDENTITY.uuid),
+            store=store,
+            configuration=configuration,
+            licensing=licensing,
+            users=users
+            or Users(home, PasswordFile(home / "identity" / "users.json", {}), on_event=events.append),
+            on_event=events.append,
+            clock=clock,
+        ),
         renaming=Renaming(home, IDENTITY.name, store, events.append, lambda: ("10.0.0.1", "10.0.0.2")),
         facts=facts,
         on_event=events.append,

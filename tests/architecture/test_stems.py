@@ -19,6 +19,7 @@ GOLDEN = ROOT / "tests" / "golden"
 ELSEWHERE = {
     "certificate_authority": ("node_tls", "authorities are for what TLS to nodes trusts"),
     "server_key": ("tls", "certificates are for TLS with clients"),
+    "traffic_manager": ("engine_health", "the engine takes the port of its own health alone"),
 }
 """Resources whose effect has another stem, and why."""
 
@@ -26,7 +27,6 @@ WITHOUT_EFFECT = {
     "extra_file": "files are for rules and error pages, which are not run yet",
     "license_key": "control.licensing chooses among keys; the compiler gets the limit as a fact",
     "rule": "rules are stored, not run yet",
-    "traffic_manager": "its ports are read when the management server starts; the engine takes nothing from it",
 }
 """Resources that the compiler takes nothing from, and why."""
 

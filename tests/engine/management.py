@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from pointsman.compiler.facts import EngineFacts, Facts
 from pointsman.control.apply import ApplyLoop
+from pointsman.control.backups import Backups, Maker
 from pointsman.control.configuration import Configuration
 from pointsman.control.control import Control, Identity
 from pointsman.control.importer import Importer
@@ -159,6 +160,15 @@ async def managed(home: Path) -> AsyncIterator[Instance]:
             licensing=licensing,
             importer=Importer(home, store, configuration, loop, pending.put_nowait),
             certificate=OwnCertificate(home, "tm1", certificate, pending.put_nowait),
+            backups=Backups(
+                home,
+                Maker("tm1", "0.1.0", "11111111-2222-3333-4444-555555555555"),
+                store=store,
+                configuration=configuration,
+                licensing=licensing,
+                users=users,
+                on_event=pending.put_nowait,
+            ),
             renaming=Renaming(home, "tm1", store, pending.put_nowait),
             facts=lambda snapshot: Facts(EngineFacts((2, 8, 25)), "tm1", str(home)),
             on_event=pending.put_nowait,

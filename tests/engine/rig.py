@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,8 @@ def engine_account() -> Account | None:
 class Rig:
     """One home with a launcher, and an engine object that stands for a control plane.
 
-    `bandwidth` is the licence's limit in bits a second for what is compiled from then on, 0 for none.
+    `bandwidth` is the licence's limit in bits a second for what is compiled from then on, 0 for none; `known` are
+    further facts.
     """
 
     def __init__(self, home: Path, control: Sequence[str] = STAND_IN) -> None:
@@ -94,6 +96,7 @@ class Rig:
         self.events: list[Event] = []
         self.plan: Plan | None = None
         self.bandwidth = 0
+        self.known: dict[str, Any] = {}
         self.launcher: subprocess.Popen[bytes] | None = None
         self.account = engine_account()
         if self.account is not None:
@@ -191,7 +194,7 @@ class Rig:
         facts = Facts(
             EngineFacts((2, 8, 25)), "tm", str(self.home / "engine"), ipv6=False, bandwidth=self.bandwidth
         )
-        return compile_plan(snapshot, facts)
+        return compile_plan(snapshot, replace(facts, **self.known))
 
     async def apply(self, plan: Plan | Objects, *acts: str) -> tuple[str, ...]:
         """Applies a plan or configuration; the act must be one of `acts`. Gives the reasons."""

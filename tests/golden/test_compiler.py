@@ -1,6 +1,7 @@
 """Configurations and what they are compiled to, one file for each case in the folder of its feature.
 
 A file holds the input in YAML (`objects`, and if wanted `facts`, `certificates` to make: name -> host, `authorities`),
+with `cluster` as name -> address and `certified` for members that know one another by certificates,
 a line of ten hyphens, and the expected output: the sections that an empty configuration does not have, lists, files,
 checks, traffic IPs, conditions. Each output also passes through the real `haproxy -c`, and keepalived's part through
 `keepalived -t` where that is installed.
@@ -39,15 +40,18 @@ def _facts(wanted: Mapping[str, Any]) -> Facts:
         values["addresses"] = {name: tuple(addresses) for name, addresses in values["addresses"].items()}
     if "refused" in values:
         values["refused"] = {ObjectId(*path.split("/", 1)): why for path, why in values["refused"].items()}
-    if "cluster" in values:
-        values["cluster"] = tuple(Member(name, address) for name, address in values["cluster"].items())
     if "interfaces" in values:
         values["interfaces"] = tuple(
             Interface(name, tuple(networks)) for name, networks in values["interfaces"].items()
         )
-    for name in ("serving", "demo_ports"):
+    for name, made in (("serving", frozenset), ("own_ports", frozenset), ("demo_ports", tuple)):
         if name in values:
-            values[name] = frozenset(values[name]) if name == "serving" else tuple(values[name])
+            values[name] = made(values[name])
+    if "cluster" in values:
+        values["cluster"] = tuple(Member(name, address) for name, address in values["cluster"].items())
+    if values.pop("certified", False):
+        public, private = self_signed("member")
+        values |= {"cluster_certificate": f"{public}{private}".encode(), "cluster_authority": public.encode()}
     return replace(FACTS, **values)
 
 

@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         name: f"pointsman.cli.{name.replace('-', '_')}"
         for name in (
             "apply",
+            "backup",
             "certificate",
             "check",
             "config-import",

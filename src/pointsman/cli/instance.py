@@ -124,6 +124,14 @@ class LocalInstance:
         """Removes a licence key; what is in force then."""
         return self._ask("POST", "/licence/remove", {"serial": serial})
 
+    def backups(self) -> Json:
+        """Every backup, see `control.backup_report.kept_body`."""
+        return self._ask("GET", "/backups", None)
+
+    def backup(self, act: str, name: str, **wish: Any) -> Json:
+        """Does something with the backup of that name, see `web.local.backups`."""
+        return self._ask("POST", f"/backups/{act}", {"name": name, **wish})
+
     def _ask(self, method: str, path: str, body: Json | None) -> Json:
         try:
             # httpcore leaves its socket open when it cannot connect.

@@ -16,10 +16,12 @@ from pointsman.compiler.facts import Facts
 from pointsman.compiler.haproxy import (
     bandwidth,
     demo,
+    engine_health,
     global_settings,
     monitor,
     name,
     node_tls,
+    peers,
     pool,
     timeout,
     tls,
@@ -32,7 +34,7 @@ from pointsman.compiler.keepalived.traffic_ip_group import failover
 from pointsman.compiler.memory import Memory
 from pointsman.compiler.monitor import Watch, watch
 from pointsman.compiler.node import Node, nodes_of
-from pointsman.compiler.plan import ConfigSection, Plan
+from pointsman.compiler.plan import ConfigSection, Listener, Plan
 from pointsman.compiler.remark import Remarks
 from pointsman.schema.global_settings import GlobalSettings
 from pointsman.schema.monitor import Monitor
@@ -41,6 +43,9 @@ from pointsman.schema.problem import ObjectId
 from pointsman.schema.sample import Proxy, Role
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.virtual_server import VirtualServer
+
+_NEVER_LEFT_OUT = ("global_settings", "traffic_managers")
+"""What of them this machine refuses is a part of them only, and has a condition of its own."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ def compile_plan(snapshot: Snapshot, facts: Facts, memory: Memory | None = None)
     facts = replace(facts, addresses=memory.settled("addresses", facts.addresses))
     remark_on_keys(snapshot, memory, remarks)
     for identity, reason in facts.refused.items():
-        if identity in snapshot.objects:
+        if identity in snapshot.objects and identity.type not in _NEVER_LEFT_OUT:
             remarks.reject(identity, "refused", reason)
     settings = snapshot.get("global_settings", "", GlobalSettings) or GlobalSettings()
     authorities = node_tls.authorities(snapshot, facts, remarks)
@@ -75,7 +80,7 @@ def compile_plan(snapshot: Snapshot, facts: Facts, memory: Memory | None = None)
 
     own_listeners = demo.demo_listeners(facts.demo_ports)
     keys = tls.loaded_keys(snapshot, facts, memory)
-    services = virtual_server.admit(snapshot, facts, keys, own_listeners, memory, remarks)
+    services, link, health = _admitted(snapshot, facts, keys, own_listeners, memory, remarks)
     chains = {service.name: chain(service.server.basic.pool, pools, ready) for service in services}
     backends = {
         pool_name: memory.recall(
@@ -90,9 +95,16 @@ def compile_plan(snapshot: Snapshot, facts: Facts, memory: Memory | None = None)
         for slow in (limits.of_pool(entry.pool),)
     }
 
-    sections = [*global_settings.process_sections(settings, facts), *demo.demo_sections(facts.demo_ports)]
+    sections = [
+        *global_settings.process_sections(settings, facts, peers.global_lines(link)),
+        *peers.sections(link),
+        *demo.demo_sections(facts.demo_ports),
+        *engine_health.sections(health, serves=bool(services)),
+    ]
     proxies = {**global_settings.INTERNAL_PROXIES, **demo.demo_proxies(facts.demo_ports)}
-    certificates: dict[str, bytes] = {}
+    if health:
+        proxies |= engine_health.PROXIES
+    certificates = peers.certificates(link, facts)
     lists: dict[str, tuple[str, ...]] = {}
     used: dict[Limit, None] = {}
     for service in services:
@@ -115,7 +127,7 @@ def compile_plan(snapshot: Snapshot, facts: Facts, memory: Memory | None = None)
     sections.extend(tables)
     proxies |= names_of_tables
 
-    files = dict(demo.demo_files(facts.demo_ports))
+    files = {**demo.demo_files(facts.demo_ports), **peers.files(link, facts)}
     if any(ready[pool_name].span and ready[pool_name].pool.ssl.strict_verify for pool_name in backends):
         files[node_tls.AUTHORITIES_PATH] = authorities
     held = failover(snapshot, facts, memory, remarks)
@@ -125,12 +137,40 @@ def compile_plan(snapshot: Snapshot, facts: Facts, memory: Memory | None = None)
         certificates=certificates,
         certificate_lists=lists,
         files=files,
-        listeners=(*own_listeners, *(listener for service in services for listener in service.listeners)),
+        listeners=(
+            *own_listeners,
+            *([link.listener] if link is not None else ()),
+            *health,
+            *(listener for service in services for listener in service.listeners),
+        ),
         proxies=proxies,
         checks=tuple(check for pool_name in backends for check in ready[pool_name].watch.checks),
         failover=held,
         conditions=remarks.conditions(),
     )
+
+
+def _admitted(
+    snapshot: Snapshot,
+    facts: Facts,
+    keys: Mapping[str, tls.LoadedKey],
+    taken: tuple[Listener, ...],
+    memory: Memory,
+    remarks: Remarks,
+) -> tuple[tuple[Service, ...], peers.Link | None, tuple[Listener, ...]]:
+    """The virtual servers that will listen, the link to other members, and where the engine tells its health."""
+    link = peers.link(facts, remarks)
+    health = engine_health.listeners(snapshot, facts, remarks)
+    own = (*([link.listener] if link is not None else ()), *health)
+    admitted = virtual_server.admit(snapshot, facts, keys, taken, own, memory, remarks)
+    for subject, why in admitted.without.items():
+        if link is not None and subject == link.listener.subject:
+            peers.without(f"{why}; move that to another port", remarks)
+            link = None
+        else:
+            engine_health.without(subject, f"{why}; choose another port", remarks)
+            health = ()
+    return admitted.services, link, health
 
 
 def _backends(

@@ -59,7 +59,7 @@ COMPILED: Mapping[str, Keys] = {
         basic="enabled ip_assignment_mode ip_mapping.ip ip_mapping.traffic_manager ipaddresses keeptogether machines "
         "mode slaves",
     ),
-    "traffic_managers": _keys(basic="trafficip.name trafficip.networks"),
+    "traffic_managers": _keys(basic="engine_health_port trafficip.name trafficip.networks"),
     "global_settings": _keys(
         basic="max_fds",
         connection="listen_queue_size",

@@ -64,9 +64,13 @@ class Facts:
     configuration, never from who is alive, so that all members compile the same.
     """
     cluster_certificate: bytes = field(default=b"", repr=False)
-    """This member's certificate and key (PEM), with which its engine shows itself to those of other members."""
+    """This member's certificate and key (PEM), with which its engine shows itself to those of other members. It is
+    signed by itself.
+    """
     cluster_authority: bytes = b""
-    """The certificate (PEM) of the cluster's own authority, by which members know one another."""
+    """The certificates (PEM) of the engines of all members, by which they know one another. Each is trusted as it is:
+    a removed member still has the key of the cluster's own authority and could sign what it likes.
+    """
     interfaces: tuple[Interface, ...] = ()
     """The network interfaces by name, without traffic IPs."""
     cannot_raise: str = ""
@@ -74,6 +78,8 @@ class Facts:
     can_ping: bool = True
     ipv6: bool = True
     serving: frozenset[str] = frozenset()
+    own_ports: frozenset[int] = frozenset()
+    """The ports on which the engine listens now for the product itself: no virtual server gets them meanwhile."""
 
     @property
     def members(self) -> int:

@@ -177,6 +177,21 @@ class Plan:
     failover: Failover = Failover()
     conditions: tuple[Condition, ...] = ()
 
+    @property
+    def serving(self) -> frozenset[str]:
+        """The virtual servers that listen."""
+        subjects = (listener.subject for listener in self.listeners)
+        return frozenset(
+            subject.name for subject in subjects if subject and subject.type == "virtual_servers"
+        )
+
+    @property
+    def own_ports(self) -> frozenset[int]:
+        """The ports on which the engine listens for the product itself: its health, the link between members."""
+        return frozenset(
+            at.port for at in self.listeners if at.subject and at.subject.type != "virtual_servers"
+        )
+
     def lines(self) -> tuple[Line, ...]:
         """The configuration file, line by line (line n of the file is element n-1)."""
         return tuple(line for section in self.sections for line in section.written())

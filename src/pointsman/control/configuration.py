@@ -1,20 +1,21 @@
 """Use cases that change configuration: merge, check everything, commit, publish the new snapshot.
 
-Invariant: nothing reaches the store that its own model, or the checks that span objects, refuse; and the snapshot is
-always the one of the last commit. Objects in the store that this version cannot read are left out of the snapshot and
-named in `unreadable`.
+Invariant: nothing that is asked for here reaches the store that its own model, or the checks that span objects, refuse;
+and the snapshot is always the one of the last transaction, be it made here or by another member of the cluster. Objects
+in the store that this version cannot read are left out of the snapshot and named in `unreadable`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from pointsman.control.error import CannotStore, Conflict, Forbidden, InUse, NotFound
 from pointsman.control.merge import canonical, checked, merge
+from pointsman.control.undo import changes_back
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.reference import references
 from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
@@ -26,15 +27,21 @@ from pointsman.store import (
     Change,
     Delete,
     NotStored,
+    Objects,
+    Outdated,
     Put,
     Rename,
     Store,
     Transaction,
-    changes_between,
 )
 
 Built = tuple[Mapping[str, Any], AnyResource]
 """Settings, and the object that was made of them."""
+
+ATTEMPTS = 20
+"""How often an edit is made anew because another member's transaction came between its check and its commit."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,17 +52,36 @@ class Edited:
     revision: int
 
 
+@dataclass(frozen=True)
+class _Own:
+    """A commit of ours under way: how to know it, what to call it, and what was made of its settings for the check."""
+
+    author: Author
+    reason: str
+    described: str
+    ready: Mapping[ObjectId, Built]
+
+
 class Configuration:
     """The stored configuration and its validated snapshot."""
 
     def __init__(self, store: Store, on_change: Callable[[str, Transaction], None]) -> None:
-        """`on_change` is told the reason and the transaction after each commit, in the event loop."""
+        """`on_change` is told the reason and the transaction after each one, in the event loop: after commits made
+        here, and after those that came from other members.
+        """
         self._store = store
         self._on_change = on_change
         self._edit = asyncio.Lock()
+        self._own: _Own | None = None
         self._built: dict[ObjectId, Built] = {}
         self.unreadable: Mapping[ObjectId, tuple[Problem, ...]] = {}
         self.snapshot = self._publish()
+        store.subscribe(self._follow, self._reload)
+
+    @property
+    def objects(self) -> Objects:
+        """What is stored of the types that are configuration; not what members keep about themselves."""
+        return self._store.objects.only(BY_PATH)
 
     def kind(self, type_path: str) -> ResourceType:
         """The resource type at a REST path; raises `NotFound`."""
@@ -103,8 +129,9 @@ class Configuration:
 
         `base` is the revision the caller read; an object changed since raises `Conflict`.
         """
-        async with self._edit:
-            kind = self.kind(identity.type)
+        kind = self.kind(identity.type)
+
+        async def attempt() -> Edited:
             stored = self._store.objects.get(identity)
             created = stored is None and kind.kind is not Kind.SINGLETON
             if created and not kind.creatable:
@@ -120,10 +147,13 @@ class Configuration:
                 await self._commit((Put(identity, wanted),), actor, reason)
             return Edited(created, self._store.revision)
 
+        return await self._edited(attempt)
+
     async def delete(self, actor: Author, identity: ObjectId, *, reason: str = "") -> None:
         """Deletes an object; raises `NotFound`, `Forbidden` (singletons, traffic managers) or `InUse`."""
-        async with self._edit:
-            kind = self.kind(identity.type)
+        kind = self.kind(identity.type)
+
+        async def attempt() -> None:
             if kind.kind is Kind.SINGLETON or not kind.creatable:
                 raise Forbidden(f"{identity} cannot be deleted")
             if identity not in self._store.objects:
@@ -131,6 +161,8 @@ class Configuration:
             if users := self.users_of(identity):
                 raise InUse(identity, users)
             await self._commit((Delete(identity),), actor, reason)
+
+        await self._edited(attempt)
 
     async def edit(
         self, actor: Author, changes: Sequence[Change], reason: str = "", *, base: int | None = None
@@ -140,13 +172,22 @@ class Configuration:
         A deletion here may leave references to the object behind; they show as conditions. `base` is the revision
         that the changes were made from; an object changed since raises `Conflict`.
         """
-        async with self._edit:
+        # In threads, here and below, because thousands of objects take seconds, and REST goes on meanwhile.
+        prepared = await asyncio.to_thread(self._prepared, changes)
+
+        async def attempt() -> int:
             for change in changes if base is not None else ():
                 if (changed_at := self._store.changed_at(change.identity)) > (base or 0):
                     raise Conflict(change.identity, changed_at)
-            # In threads, here and below, because thousands of objects take seconds, and REST goes on meanwhile.
-            await self._commit(await asyncio.to_thread(self._prepared, changes), actor, reason)
+            await self._commit(prepared, actor, reason)
             return self._store.revision
+
+        return await self._edited(attempt)
+
+    async def check(self, changes: Sequence[Change]) -> None:
+        """Whether `edit` would take the changes; raises `Invalid`. Nothing is stored."""
+        before = self.snapshot.objects
+        await asyncio.to_thread(lambda: checked(before, self._prepared(changes)))
 
     def _prepared(self, changes: Sequence[Change]) -> list[Change]:
         prepared: list[Change] = []
@@ -166,31 +207,66 @@ class Configuration:
         return prepared
 
     async def restore(self, actor: Author, revision: int, reason: str = "") -> int:
-        """Makes the configuration what it was at `revision`, as one new transaction; returns its revision."""
-        async with self._edit:
-            then = await self._store.objects_at(revision)
-            changes = changes_between(self._store.objects, then)
+        """Makes the configuration what it was at `revision`, as one new transaction; returns its revision.
+
+        Who belongs to the cluster stays as it is.
+        """
+        then = await self._store.objects_at(revision)
+
+        async def attempt() -> int:
+            changes = changes_back(self._store.objects, then)
             if changes:
                 await self._commit(changes, actor, reason or f"restore of revision {revision}")
             return self._store.revision
 
+        return await self._edited(attempt)
+
+    async def _edited(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """What `attempt` gives, which reads the store and commits what follows from that; made anew when a transaction
+        of another member came between.
+        """
+        async with self._edit:
+            for _ in range(ATTEMPTS):
+                try:
+                    return await attempt()
+                except Outdated:
+                    continue
+        raise CannotStore("other members change the configuration without pause; try again")
+
     async def _commit(self, changes: Sequence[Change], actor: Author, reason: str) -> None:
-        before = self.snapshot.objects
+        """Checks and commits what was made of the present state of the store; raises `Outdated` when that changed."""
+        before, revision = self.snapshot.objects, self._store.revision
         candidate = await asyncio.to_thread(checked, before, changes)
+        ready = {
+            change.identity: (change.settings, candidate[change.identity])
+            for change in changes
+            if isinstance(change, Put) and change.identity in candidate
+        }
+        self._own = _Own(actor, reason, _describe(changes, reason), ready)
         try:
-            transaction = await self._store.commit(changes, actor, reason)
+            await self._store.commit(changes, actor, reason, expected=revision)
         except NotStored as error:
             raise CannotStore(str(error)) from error
-        if transaction is None:
-            return
-        self.snapshot = self._publish(
-            {
-                change.identity: (change.settings, candidate[change.identity])
-                for change in changes
-                if isinstance(change, Put) and change.identity in candidate
-            }
-        )
-        self._on_change(_describe(changes, reason), transaction)
+        finally:
+            self._own = None
+
+    def _follow(self, transaction: Transaction, remote: bool) -> None:
+        """Publishes what a transaction made, ours or another member's or one of the product itself."""
+        own, author = self._own, transaction.author
+        if own is not None and not remote and (own.author, own.reason) == (author, transaction.reason):
+            described, ready = own.described, own.ready
+        else:
+            subjects = dict.fromkeys(str(record.identity) for record in transaction.changes)
+            what = transaction.reason or ", ".join([*subjects][:3]) or "a transaction"
+            by = f"{author.name or 'the product'}{' on another member' if remote else ''}"
+            described, ready = f"{what}, by {by}", {}
+        # Many may have come at once; the first that is told of has brought all of them.
+        if self.snapshot.revision != self._store.revision:
+            self.snapshot = self._publish(ready)
+        self._on_change(described, transaction)
+
+    def _reload(self) -> None:
+        self.snapshot = self._publish()
 
     def _publish(self, ready: Mapping[ObjectId, Built] = MappingProxyType({})) -> Snapshot:
         """The snapshot of what is stored; `ready` is what was made of settings for the check."""

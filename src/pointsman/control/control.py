@@ -13,6 +13,7 @@ from typing import Any
 from pointsman.compiler.facts import Facts
 from pointsman.compiler.plan import Plan
 from pointsman.control.apply import Applied, ApplyLoop
+from pointsman.control.backups import Backups
 from pointsman.control.configuration import Configuration, Edited
 from pointsman.control.import_report import sentence
 from pointsman.control.importer import Importer
@@ -57,6 +58,7 @@ class Control:
         licensing: Licensing,
         importer: Importer,
         certificate: OwnCertificate,
+        backups: Backups,
         renaming: Renaming,
         facts: Callable[[Snapshot], Facts],
         on_event: Callable[[Event], None],
@@ -64,6 +66,7 @@ class Control:
         self.identity = identity
         self.importer = importer
         self.certificate = certificate
+        self.backups = backups
         self.renaming = renaming
         self.live = live
         self.licensing = licensing
@@ -97,8 +100,8 @@ class Control:
 
     @property
     def objects(self) -> Objects:
-        """What is stored, of every type and name; secrets in clear."""
-        return self._store.objects
+        """What is configured, of every type and name; secrets in clear."""
+        return self._configuration.objects
 
     def base(self) -> Objects | None:
         """What documents are laid over on this instance, None where there is no such thing; reads a file."""
@@ -227,9 +230,7 @@ class Control:
         plan = self._loop.plan
         return DataPlane(
             serving=self.live.serving(),
-            listening=None
-            if plan is None
-            else frozenset(at.subject.name for at in plan.listeners if at.subject is not None),
+            listening=None if plan is None else plan.serving,
             refused="; ".join(problem.message for problem in self._loop.stuck),
         )
 

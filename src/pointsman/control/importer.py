@@ -33,6 +33,7 @@ from pointsman.control.import_record import (
 )
 from pointsman.control.import_report import event_of, log_changes, log_result
 from pointsman.control.merge import checked
+from pointsman.control.undo import changes_back
 from pointsman.document.difference import Objects
 from pointsman.document.fault import Fault, Faulty, Place, syntax_fault
 from pointsman.document.load import Document, load_import
@@ -42,7 +43,7 @@ from pointsman.schema.event import Event
 from pointsman.schema.problem import Problem
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.validate import Invalid
-from pointsman.store import Author, Store, Transaction, changes_between
+from pointsman.store import Author, Store, Transaction
 
 ATTEMPTS = 5
 """How often an import that met somebody else's change is planned anew."""
@@ -181,7 +182,7 @@ class Importer:
 
     async def take_snapshot(self) -> int:
         """Makes the present configuration the base snapshot; returns its revision. Raises `OSError`."""
-        objects, revision = self._store.objects, self._store.revision
+        objects, revision = self._configuration.objects, self._store.revision
         await asyncio.to_thread(write_base, self._home, objects, revision)
         return revision
 
@@ -247,7 +248,7 @@ class Importer:
             return loaded, desired.leads_to
 
         on_base, on_top = None, None
-        below: Objects = self._store.objects
+        below: Objects = self._configuration.objects
         if base is not None:
             on_base, below = await checked(base, furnished)
         elif has_base(self._home):
@@ -272,8 +273,8 @@ class Importer:
             await self._import_new(watched)
         if unfinished is None:
             return
-        stored, revision = self._store.objects, self._store.revision
-        undo = changes_between(stored, await self._store.objects_at(unfinished.revision - 1))
+        stored, revision = self._configuration.objects, self._store.revision
+        undo = changes_back(self._store.objects, await self._store.objects_at(unfinished.revision - 1))
         if self._begun is not None:
             loaded, desired, revision = self._begun
             self._begun = loaded, replace(desired, undo=undo), revision
@@ -349,7 +350,7 @@ class Importer:
 
     async def _planned(self, loaded: Loaded, base: Objects) -> Desired:
         """What would be changed, fully checked. Raises `Faulty`."""
-        stored, snapshot = self._store.objects, self._configuration.snapshot
+        stored, snapshot = self._configuration.objects, self._configuration.snapshot
 
         def plan() -> Desired:
             desired = plan_import(stored, base, loaded.document.objects)
@@ -369,7 +370,7 @@ class Importer:
         order = loaded.order
         reason = f"{REASON}{order.directory}"
         for attempt in range(ATTEMPTS):
-            stored, revision = self._store.objects, self._store.revision
+            stored, revision = self._configuration.objects, self._store.revision
             try:
                 desired = await asyncio.to_thread(plan_import, stored, base, loaded.document.objects)
                 if desired.edit.changes:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pointsman.control.apply import LEFT_OUT
 from pointsman.schema.event import Event, Severity
 from pointsman.schema.problem import ObjectId
+from pointsman.schema.registry import BY_PATH
 from pointsman.store import Transaction
 from pointsman.telemetry.event_log import LoggedEvent
 
@@ -17,7 +18,10 @@ LIMIT = 50
 
 
 def events_of(transaction: Transaction) -> tuple[Event, ...]:
-    """The events of one transaction, with the product's tags confadd, confmod and confdel."""
+    """The events of one transaction, with the product's tags confadd, confmod and confdel.
+
+    Changes of what members keep about themselves, and by the product itself, are told of elsewhere or not at all.
+    """
     if transaction.author.surface == "product":
         return ()
     author = transaction.author
@@ -26,6 +30,8 @@ def events_of(transaction: Transaction) -> tuple[Event, ...]:
     fields: dict[ObjectId, list[str]] = {}
     tags: dict[ObjectId, str] = {}
     for record in transaction.changes:
+        if record.identity.type not in BY_PATH:
+            continue
         names = fields.setdefault(record.identity, [])
         if record.path:
             names.append(".".join(record.path))

@@ -220,7 +220,7 @@ def _traffic(control: Control) -> Iterator[Metric]:
     whole = _Table("", (), GLOBAL)
     whole.add((), figures.get(("globals", ""), {}))
     yield from whole.families
-    listening = frozenset(at.subject.name for at in plan.listeners if at.subject) if plan else frozenset()
+    listening = plan.serving if plan else frozenset()
     up = GaugeMetricFamily(
         "pointsman_virtual_server_listening",
         "1 while it takes connections, 0 when it is disabled or left out.",

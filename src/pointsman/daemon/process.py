@@ -36,6 +36,7 @@ from pointsman.control.resolve import REFRESH, Resolver, names_in
 from pointsman.control.statistics import Statistics
 from pointsman.control.watch import Watch
 from pointsman.daemon.account import engine_account
+from pointsman.daemon.backups import open_backups
 from pointsman.daemon.documents import STATUS_DOCUMENTS, Documents, DocumentsRefused
 from pointsman.daemon.edition import edition_of
 from pointsman.daemon.identify import identify
@@ -251,6 +252,15 @@ class _Daemon:
             licensing=self._licensing,
             importer=self._importer,
             certificate=self._own_certificate,
+            backups=open_backups(
+                self._home,
+                self._identity,
+                self._store,
+                self._configuration,
+                self._licensing,
+                self._users,
+                self._on_event,
+            ),
             renaming=Renaming(self._home, self._identity.name, self._store, self._on_event),
             facts=self._known_facts,
             on_event=self._on_event,
@@ -311,7 +321,7 @@ class _Daemon:
         return self._facts_with(names_in(snapshot))
 
     def _facts_with(self, names: frozenset[str]) -> Facts:
-        listeners = self._loop.plan.listeners if self._loop.plan is not None else ()
+        plan = self._loop.plan or Plan(())
         return Facts(
             engine=self._engine_facts,
             traffic_manager=self._identity.name,
@@ -325,9 +335,8 @@ class _Daemon:
             can_ping=self._can_ping,
             interfaces=self._failover.network.interfaces(),
             cannot_raise=self._failover.cannot_raise,
-            serving=frozenset(
-                listener.subject.name for listener in listeners if listener.subject is not None
-            ),
+            serving=plan.serving,
+            own_ports=plan.own_ports,
         )
 
     async def _keep_names_fresh(self) -> None:

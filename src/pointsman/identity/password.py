@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
 import unicodedata
 from collections.abc import Mapping
@@ -32,6 +33,11 @@ PASSWORD_LIMIT = 1024
 # a small machine that also moves traffic.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _AT_ONCE = 2
+_HASH = re.compile(
+    r"\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,3}),p=[1-4]\$[A-Za-z0-9+/]{8,90}\$[A-Za-z0-9+/]{16,90}"
+)
+_MOST_MEMORY, _MOST_PASSES = 256 * 1024, 10
+"""KiB and passes of a hash from elsewhere; more would let whoever made it slow every login down."""
 
 
 class UsersFileError(Exception):
@@ -48,7 +54,7 @@ class PasswordFile:
 
     def __init__(self, path: Path, hashes: Mapping[str, str]) -> None:
         self._path = path
-        self._hashes = MappingProxyType(dict(hashes))
+        self._hashes: Mapping[str, str] = MappingProxyType(dict(hashes))
         # The hash that unknown users are checked against; nobody has this password.
         self._nobody = _HASHER.hash(secrets.token_hex(32))
         self._running = asyncio.Semaphore(_AT_ONCE)
@@ -75,6 +81,23 @@ class PasswordFile:
         """Names of the users that have a password."""
         return frozenset(self._hashes)
 
+    @property
+    def hashes(self) -> Mapping[str, str]:
+        """The hash of each user's password."""
+        return self._hashes
+
+    async def replace(self, hashes: Mapping[str, str]) -> None:
+        """Puts hashes that were read here or elsewhere in the place of those of the same users; others stay.
+
+        Raises `ValueError` for a hash that would be costly to check or is none, `OSError`.
+        """
+        for user, hashed in hashes.items():
+            found = _HASH.fullmatch(hashed)
+            if found is None or int(found[1]) > _MOST_MEMORY or int(found[2]) > _MOST_PASSES:
+                raise ValueError(f'the password of "{user}" is not stored in a form that is taken here')
+        async with self._writing:
+            await self._store({**self._hashes, **hashes})
+
     async def verify(self, user: str, password: str) -> bool:
         """Whether that is the user's password. Runs in a thread, at most two at once."""
         known = self._hashes.get(user)
@@ -95,12 +118,12 @@ class PasswordFile:
         async with self._writing:
             if instead_of is not None and self._hashes.get(user) != instead_of:
                 return
-            hashes = {**self._hashes, user: hashed}
-            content = {"users": {name: {"password": value} for name, value in sorted(hashes.items())}}
-            await asyncio.to_thread(
-                write_private, self._path, (json.dumps(content, indent=1) + "\n").encode()
-            )
-            self._hashes = MappingProxyType(hashes)
+            await self._store({**self._hashes, user: hashed})
+
+    async def _store(self, hashes: Mapping[str, str]) -> None:
+        content = {"users": {name: {"password": value} for name, value in sorted(hashes.items())}}
+        await asyncio.to_thread(write_private, self._path, (json.dumps(content, indent=1) + "\n").encode())
+        self._hashes = MappingProxyType(dict(hashes))
 
 
 def _check(hashed: str, password: str) -> tuple[bool, bool]:

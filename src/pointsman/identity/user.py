@@ -14,7 +14,7 @@ import hmac
 import secrets
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -186,8 +186,33 @@ class Users:
             raise PasswordRefused("a password must not be built from the user name; choose another")
         await self._change(user, password)
 
+    @property
+    def hashes(self) -> Mapping[str, str]:
+        """The hash of each user's password, for a backup."""
+        return self._passwords.hashes
+
+    async def restore(self, hashes: Mapping[str, str]) -> tuple[str, ...]:
+        """Gives users the passwords of a backup, by their hashes; who has another one then. Their sessions end.
+
+        Raises `PasswordRefused` for a hash that is not taken, `OSError`.
+        """
+        others = {
+            user: hashed for user, hashed in hashes.items() if self._passwords.hashes.get(user) != hashed
+        }
+        try:
+            await self._passwords.replace(others)
+        except ValueError as error:
+            raise PasswordRefused(f"{error}; restore without users") from None
+        for user in others:
+            self._forget(user)
+        return tuple(sorted(others))
+
     async def _change(self, user: str, password: str) -> None:
         await self._passwords.set(user, password)
+        self._forget(user)
+
+    def _forget(self, user: str) -> None:
+        """Ends what the former password of a user still opens."""
         self._changes += 1
         self._cache = {digest: entry for digest, entry in self._cache.items() if entry[0] != user}
         if user == ADMIN:

@@ -109,6 +109,15 @@ class Key:
 
 
 @dataclass(frozen=True)
+class RenamedKey:
+    """A key that is called otherwise since a level of the schema: section and key `before` and `after`."""
+
+    level: int
+    before: tuple[str, str]
+    after: tuple[str, str]
+
+
+@dataclass(frozen=True)
 class ResourceType:
     """One entry of the registry.
 
@@ -116,7 +125,8 @@ class ResourceType:
     settings; `together` are sections that change as a whole (a certificate and its key); `creatable` is false where
     objects come into being by other means (a traffic manager joins the cluster); `reserved` are names that no
     object may have, because they mean something else where an object is named; `kept_by_import` says that documents
-    which are the whole configuration delete no objects of this type: those came another way and belong to the instance.
+    which are the whole configuration delete no objects of this type: those came another way and belong to the instance;
+    `renamed` are keys that lower levels of the schema knew by other names.
     """
 
     path: str
@@ -129,6 +139,7 @@ class ResourceType:
     creatable: bool = True
     reserved: frozenset[str] = frozenset()
     kept_by_import: bool = False
+    renamed: tuple[RenamedKey, ...] = ()
 
     @property
     def help(self) -> str:

@@ -3,8 +3,14 @@
 from pointsman.store.change import Author, Change, Delete, Put, Rename
 from pointsman.store.error import (
     EditRefused,
+    KeyRefused,
     NameTaken,
     NotStored,
+    OriginForked,
+    Outdated,
+    ParcelRefused,
+    RevisionTrimmed,
+    StateRefused,
     StoreDamaged,
     StoreError,
     StoreInUse,
@@ -14,20 +20,30 @@ from pointsman.store.error import (
     UnknownRevision,
 )
 from pointsman.store.history import ChangeRecord, Transaction, changes_between
+from pointsman.store.parcel import Batch, Parcel, Received, pack_batch, unpack_batch
 from pointsman.store.store import Store
 from pointsman.store.view import Objects
 
 __all__ = [
     "Author",
+    "Batch",
     "Change",
     "ChangeRecord",
     "Delete",
     "EditRefused",
+    "KeyRefused",
     "NameTaken",
     "NotStored",
     "Objects",
+    "OriginForked",
+    "Outdated",
+    "Parcel",
+    "ParcelRefused",
     "Put",
+    "Received",
     "Rename",
+    "RevisionTrimmed",
+    "StateRefused",
     "Store",
     "StoreDamaged",
     "StoreError",
@@ -38,4 +54,6 @@ __all__ = [
     "UnknownObject",
     "UnknownRevision",
     "changes_between",
+    "pack_batch",
+    "unpack_batch",
 ]

@@ -7,7 +7,6 @@ configuration.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,42 +17,22 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
+from pointsman.store import tables
 from pointsman.store.change import Author
+from pointsman.store.entry_text import decode
 from pointsman.store.error import NotStored, StoreDamaged, StoreTooNew
 from pointsman.store.register import Cell, Entry, Register, Stamp
 from pointsman.store.shape import canonical, digest_of
 
-LEVEL = 1
-"""The schema level that this version writes; it can read every lower one."""
-
 CHECKED_ENTRIES = 256
 """How many of the last log rows are checked when the file is opened; the others are when they are read."""
 
-_APPLICATION = 0x504D5354  # "PMST": tells `file` and people what the file is
-_START = b"\0" * 32
-
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE reg (
-    object TEXT NOT NULL, property TEXT NOT NULL, hlc INTEGER NOT NULL, origin TEXT NOT NULL,
-    revision INTEGER NOT NULL, crc INTEGER NOT NULL, value TEXT, PRIMARY KEY (object, property)
-) WITHOUT ROWID;
-CREATE TABLE log (
-    revision INTEGER PRIMARY KEY, origin TEXT NOT NULL, seq INTEGER NOT NULL, hlc INTEGER NOT NULL,
-    time REAL NOT NULL, author TEXT NOT NULL, address TEXT NOT NULL, surface TEXT NOT NULL,
-    reason TEXT NOT NULL, chain BLOB NOT NULL, crc INTEGER NOT NULL, ops TEXT NOT NULL, UNIQUE (origin, seq)
-);
-CREATE TABLE change (
-    object TEXT NOT NULL, revision INTEGER NOT NULL, crc INTEGER NOT NULL, records TEXT NOT NULL,
-    PRIMARY KEY (object, revision)
-) WITHOUT ROWID;
-CREATE INDEX change_by_revision ON change (revision);
-CREATE TABLE vv (origin TEXT PRIMARY KEY, seq INTEGER NOT NULL, floor INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE blob (sha256 TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
-"""
+START = b"\0" * 32
+"""What the chain of an origin begins with."""
 
 # Queries are put together from constants only; S608 cannot see that.
 _HEAD = "revision, origin, seq, hlc, time, author, address, surface, reason"
+_REGISTERS = "SELECT object, property, hlc, origin, revision, crc, value FROM"
 
 
 @dataclass(frozen=True)
@@ -77,15 +56,50 @@ class Stored:
     revision: int
 
 
+Written = tuple[Cell, Register, int]
+"""A register with the number of the transaction that wrote it."""
+
+
+@dataclass(frozen=True)
+class End:
+    """How far an origin's transactions are known: the last number, the first that is still in the log, and the chain
+    hash of the last.
+    """
+
+    sequence: int
+    floor: int
+    chain: bytes
+
+
+@dataclass(frozen=True)
+class Row:
+    """A transaction with all that it does to the tables.
+
+    `won` are the registers that it changes, `records` its effect on each object as text, `blobs` the files it brings;
+    `lost` are writes that it superseded, or that superseded it, without knowing, and `settled` those of them that it
+    knew of.
+    """
+
+    head: Head
+    chain: bytes
+    ops: str
+    won: Mapping[Cell, Register]
+    records: Mapping[str, str]
+    blobs: Mapping[str, bytes]
+    lost: frozenset[tuple[Cell, Stamp]] = frozenset()
+    settled: frozenset[tuple[Cell, Stamp]] = frozenset()
+
+
 class Database:
     """One connection. It is used by one thread at a time."""
 
     def __init__(self, file: Path, *, writable: bool) -> None:
         """Opens an existing file; raises `StoreDamaged`."""
         self.file = file
+        self._writable = writable
         mode = "rw" if writable else "ro"
         with self._reading():
-            self._sql = sqlite3.connect(
+            self.sql = sqlite3.connect(
                 f"{file.absolute().as_uri()}?mode={mode}",
                 uri=True,
                 isolation_level=None,
@@ -94,12 +108,12 @@ class Database:
             )
         try:
             with self._reading():
-                self._sql.execute("PRAGMA trusted_schema = OFF")
+                self.sql.execute("PRAGMA trusted_schema = OFF")
                 if writable:
-                    self._sql.execute("PRAGMA journal_mode = WAL")
-                    self._sql.execute("PRAGMA synchronous = FULL")
+                    self.sql.execute("PRAGMA journal_mode = WAL")
+                    self.sql.execute("PRAGMA synchronous = FULL")
         except BaseException:
-            self._sql.close()
+            self.sql.close()
             raise
 
     @classmethod
@@ -107,12 +121,9 @@ class Database:
         """Fills an empty file with the tables and one installation's facts."""
         database = cls(file, writable=True)
         try:
-            sql = database._sql
-            sql.executescript(f"BEGIN;{_SCHEMA}PRAGMA application_id = {_APPLICATION};COMMIT;")
-            facts = [("level", str(LEVEL)), ("origin", origin), ("key_check", key_check)]
-            sql.executemany("INSERT INTO meta VALUES (?, ?)", facts)
+            tables.create(database.sql, origin, key_check)
             # Ends write-ahead logging, so that the file is whole by itself and may be renamed.
-            sql.execute("PRAGMA journal_mode = DELETE")
+            database.sql.execute("PRAGMA journal_mode = DELETE")
         except sqlite3.Error as error:
             raise NotStored(file, str(error)) from error
         finally:
@@ -120,102 +131,131 @@ class Database:
 
     def close(self) -> None:
         """Closes the connection; the last one to close moves the write-ahead log into the file."""
-        self._sql.close()
+        self.sql.close()
 
     def facts(self) -> Mapping[str, str]:
-        """What `create` noted: "level", "origin", "key_check"; raises `StoreTooNew`."""
+        """What is known of the installation: "level", "origin", "keys", ...; raises `StoreTooNew`.
+
+        A file of an earlier version is raised to this one's level first, where it may be written.
+        """
+        facts = self._facts()
+        if int(facts["level"]) < tables.LEVEL and self._writable:
+            try:
+                tables.upgrade(self.sql, int(facts["level"]))
+            except sqlite3.Error as error:
+                raise NotStored(self.file, str(error)) from error
+            facts = self._facts()
+        return facts
+
+    def _facts(self) -> dict[str, str]:
         with self._reading():
-            facts = dict(self._sql.execute("SELECT key, value FROM meta"))
-        if not {"level", "origin", "key_check"} <= facts.keys() or not facts["level"].isdigit():
+            facts = dict(self.sql.execute("SELECT key, value FROM meta"))
+        if not {"level", "origin"} <= facts.keys() or not facts["level"].isdigit():
             raise StoreDamaged(self.file, "the facts of the installation are missing")
-        if int(facts["level"]) > LEVEL:
-            raise StoreTooNew(self.file, int(facts["level"]), LEVEL)
+        if int(facts["level"]) > tables.LEVEL:
+            raise StoreTooNew(self.file, int(facts["level"]), tables.LEVEL)
         return facts
 
     def check(self) -> None:
         """Looks at the structure of the file and the last entries of the log; raises `StoreDamaged`."""
         with self._reading():
-            (verdict,) = self._sql.execute("PRAGMA quick_check(1)").fetchone()
-            if verdict != "ok":
-                raise StoreDamaged(self.file, f"the structure is broken ({verdict})")
-            (rows, last) = self._sql.execute("SELECT count(*), max(revision) FROM log").fetchone()
-            if rows and rows != last:
-                raise StoreDamaged(self.file, f"the log has {rows} entries and ends with number {last}")
-            ends = dict(self._sql.execute("SELECT origin, max(seq) FROM log GROUP BY origin"))
-            if ends != dict(self._sql.execute("SELECT origin, seq FROM vv")):
-                raise StoreDamaged(self.file, "the log does not end where the version vector says")
-            for _ in self._checked_log("revision > ?", (last or 0) - CHECKED_ENTRIES):
-                pass
+            (verdict,) = self.sql.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise StoreDamaged(self.file, f"the structure is broken ({verdict})")
+        self.check_log(CHECKED_ENTRIES)
 
-    def position(self, origin: str) -> tuple[int, int, int]:
-        """The number of the last transaction, the highest stamp, an origin's last sequence number."""
+    def check_log(self, entries: int) -> None:
+        """Looks whether the log is without gaps, ends where the vector says, and its last `entries` are whole."""
         with self._reading():
-            revision, hlc = self._sql.execute("SELECT max(revision), max(hlc) FROM log").fetchone()
-            row = self._sql.execute("SELECT seq FROM vv WHERE origin = ?", (origin,)).fetchone()
-        return revision or 0, hlc or 0, row[0] if row else 0
+            query = "SELECT count(*), coalesce(min(revision), 1), coalesce(max(revision), 0) FROM log"
+            rows, first, last = self.sql.execute(query).fetchone()
+            held = {
+                origin: tuple(ends)
+                for origin, *ends in self.sql.execute(
+                    "SELECT origin, min(seq), max(seq), count(*) FROM log GROUP BY origin"
+                )
+            }
+        if rows != last - first + 1:
+            raise StoreDamaged(self.file, f"the log has {rows} entries and ends with number {last}")
+        ends = self.ends()
+        wanted = {
+            origin: (end.floor, end.sequence, end.sequence - end.floor + 1)
+            for origin, end in ends.items()
+            if end.floor <= end.sequence
+        }
+        if held != wanted or (ends and not rows):
+            raise StoreDamaged(self.file, "the log does not end where the version vector says")
+        chains: dict[str, bytes] = {}
+        with self._reading():
+            for head, chain, _ in self._checked_log("revision > ?", last - entries):
+                chains[head.origin] = chain
+        if any(ends[origin].chain != chain for origin, chain in chains.items()):
+            raise StoreDamaged(self.file, "the log does not end with what the version vector says")
 
-    def everything(self) -> Iterator[tuple[str, Stored]]:
-        """All registers, object by object."""
+    def ends(self) -> dict[str, End]:
+        """How far each origin is known."""
         with self._reading():
-            rows = self._sql.execute(
-                "SELECT object, property, hlc, origin, revision, crc, value FROM reg ORDER BY object"
-            )
+            rows = self.sql.execute("SELECT origin, seq, floor, chain FROM vv").fetchall()
+        return {origin: End(seq, floor, bytes(chain)) for origin, seq, floor, chain in rows}
+
+    def position(self) -> tuple[int, int]:
+        """The number of the last transaction, and the highest stamp."""
+        with self._reading():
+            revision, hlc = self.sql.execute("SELECT max(revision), max(hlc) FROM log").fetchone()
+        return revision or 0, max(hlc or 0, int(self._facts().get("base_hlc", 0)))
+
+    def first(self) -> int:
+        """The number of the first transaction that is still in the log; 1 when there was none yet."""
+        with self._reading():
+            (revision,) = self.sql.execute("SELECT min(revision) FROM log").fetchone()
+        return revision or 1
+
+    def everything(self, *, base: bool = False) -> Iterator[tuple[str, Stored]]:
+        """All registers, object by object: those of now, or with `base` those from before the log begins."""
+        for key, group in self.registers("base" if base else "reg"):
+            found = {cell.property: register for cell, register, _ in group}
+            yield key, Stored(found, max(revision for _, _, revision in group))
+
+    def registers(self, table: str) -> Iterator[tuple[str, list[Written]]]:
+        """The registers of `reg` or `base`, object by object."""
+        with self._reading():
+            rows = self.sql.execute(f"{_REGISTERS} {table} ORDER BY object")
             for key, group in groupby(rows, itemgetter(0)):
-                yield key, self._stored(key, group)
+                yield key, [self._register(row) for row in group]
 
     def object(self, key: str) -> Stored:
         """The registers of one object; none where it was never written."""
         with self._reading():
-            return self._stored(
-                key,
-                self._sql.execute(
-                    "SELECT object, property, hlc, origin, revision, crc, value FROM reg WHERE object = ?",
-                    (key,),
-                ),
-            )
+            rows = self.sql.execute(f"{_REGISTERS} reg WHERE object = ?", (key,))
+            group = [self._register(row) for row in rows]
+        found = {cell.property: register for cell, register, _ in group}
+        return Stored(found, max((revision for _, _, revision in group), default=0))
 
     def blob(self, digest: str) -> bytes:
         """The content of a blob."""
         with self._reading():
-            row = self._sql.execute("SELECT data FROM blob WHERE sha256 = ?", (digest,)).fetchone()
+            row = self.sql.execute("SELECT data FROM blob WHERE sha256 = ?", (digest,)).fetchone()
         if row is None or digest_of(row[0]) != digest:
             raise StoreDamaged(
                 self.file, f"the content of the file with SHA-256 {digest} is missing or altered"
             )
         return bytes(row[0])
 
-    def write(
-        self,
-        head: Head,
-        entry: Entry,
-        won: Mapping[Cell, Register],
-        records: Mapping[str, str],
-        blobs: Mapping[str, bytes],
-    ) -> None:
-        """Commits one transaction to the disk; raises `NotStored`, and then nothing of it is there.
+    def has_blob(self, digest: str) -> bool:
+        """Whether there is a blob of that name."""
+        with self._reading():
+            row = self.sql.execute("SELECT 1 FROM blob WHERE sha256 = ?", (digest,)).fetchone()
+        return row is not None
 
-        `won` are the registers that the entry changes, `records` the effect on each object as text.
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written inside reaches the disk at its end, or nothing does: then it raises `NotStored`, or what
+        was raised inside.
         """
-        ops = canonical([[*cell, value] for cell, value in entry.writes.items()])
-        sql = self._sql
+        sql = self.sql
         try:
             sql.execute("BEGIN IMMEDIATE")
-            chain = _link(self._chain_before(head), head, ops)
-            row = (*_columns(head), chain, _crc_of_log(head, chain, ops), ops)
-            sql.executemany("INSERT OR IGNORE INTO blob VALUES (?, ?)", blobs.items())
-            sql.execute("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-            sql.executemany(
-                "INSERT INTO change VALUES (?, ?, ?, ?)",
-                [(key, head.revision, _crc(key, head.revision, text), text) for key, text in records.items()],
-            )
-            sql.executemany(
-                "INSERT OR REPLACE INTO reg VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [_register_row(cell, register, head.revision) for cell, register in won.items()],
-            )
-            sql.execute(
-                "INSERT INTO vv VALUES (?, ?, ?) ON CONFLICT (origin) DO UPDATE SET seq = excluded.seq",
-                (head.origin, head.sequence, head.sequence),
-            )
+            yield
             sql.execute("COMMIT")
         except BaseException as error:
             if sql.in_transaction:
@@ -224,19 +264,84 @@ class Database:
                 raise NotStored(self.file, str(error)) from error
             raise
 
+    def write(self, rows: Iterable[Row], facts: Mapping[str, str]) -> None:
+        """Writes transactions, and facts of the installation, inside `transaction`."""
+        sql = self.sql
+        for row in rows:
+            head = row.head
+            self.put_blobs(row.blobs)
+            self.put_log(head, row.chain, row.ops)
+            self.put_changes(head.revision, row.records)
+            self.put_registers("reg", ((c, r, head.revision) for c, r in row.won.items()))
+            self.put_lost(row.lost)
+            sql.executemany(
+                "DELETE FROM lost WHERE object = ? AND property = ? AND hlc = ? AND origin = ?",
+                [(*cell, *stamp) for cell, stamp in row.settled],
+            )
+            sql.execute(
+                "INSERT INTO vv VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (origin) DO UPDATE SET seq = excluded.seq, chain = excluded.chain",
+                (head.origin, head.sequence, head.sequence, row.chain),
+            )
+        sql.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", facts.items())
+
+    def put_log(self, head: Head, chain: bytes, ops: str) -> None:
+        """Writes a row of the log; like all the following inside `transaction`."""
+        self.sql.execute(
+            "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*_columns(head), chain, _crc_of_log(head, chain, ops), ops),
+        )
+        self.sql.execute("UPDATE meta SET value = value + ? WHERE key = 'log_bytes'", (len(ops),))
+
+    def put_changes(self, revision: int, records: Mapping[str, str]) -> None:
+        """Writes the effect of a transaction on objects."""
+        self.sql.executemany(
+            "INSERT INTO change VALUES (?, ?, ?, ?)",
+            [(key, revision, _crc(key, revision, text), text) for key, text in records.items()],
+        )
+
+    def put_registers(self, table: str, registers: Iterable[Written]) -> None:
+        """Writes registers into `reg` or `base`."""
+        self.sql.executemany(
+            f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 # one of two constants
+            (_register_row(*register) for register in registers),
+        )
+
+    def put_lost(self, lost: Iterable[tuple[Cell, Stamp]]) -> None:
+        """Notes writes that lost."""
+        self.sql.executemany(
+            "INSERT OR IGNORE INTO lost VALUES (?, ?, ?, ?)", [(*cell, *stamp) for cell, stamp in lost]
+        )
+
+    def put_blobs(self, blobs: Mapping[str, bytes]) -> None:
+        """Keeps files by their SHA-256."""
+        self.sql.executemany("INSERT OR IGNORE INTO blob VALUES (?, ?)", blobs.items())
+
+    def put_end(self, origin: str, end: End) -> None:
+        """Writes how far an origin is known."""
+        self.sql.execute(
+            "INSERT OR REPLACE INTO vv VALUES (?, ?, ?, ?)", (origin, end.sequence, end.floor, end.chain)
+        )
+
+    def clear(self) -> None:
+        """Removes the configuration and its history; the facts of the installation stay."""
+        for table in tables.CONTENTS:
+            self.sql.execute(f"DELETE FROM {table}")  # noqa: S608 # a constant
+        self.sql.execute("UPDATE meta SET value = 0 WHERE key = 'log_bytes'")
+
     def heads(self, before: int | None, limit: int, key: str | None = None) -> list[Head]:
         """Rows of the log with numbers below `before`, newest first; of one object when `key` is given."""
         bound = 2**63 - 1 if before is None else before
         with self._reading():
             if key is None:
                 query = f"SELECT {_HEAD} FROM log WHERE revision < ? ORDER BY revision DESC LIMIT ?"  # noqa: S608 # constant columns; values are bound
-                rows = self._sql.execute(query, (bound, limit))
+                rows = self.sql.execute(query, (bound, limit))
             else:
                 query = (
                     f"SELECT {_HEAD} FROM change JOIN log USING (revision) "  # noqa: S608 # as above
                     "WHERE object = ? AND revision < ? ORDER BY revision DESC LIMIT ?"
                 )
-                rows = self._sql.execute(query, (key, bound, limit))
+                rows = self.sql.execute(query, (key, bound, limit))
             return [_head(row) for row in rows]
 
     def records(self, revision: int, key: str | None = None) -> Iterator[str]:
@@ -244,7 +349,7 @@ class Database:
         query = "SELECT object, records, crc FROM change WHERE revision = ?"
         bounds: tuple[int | str, ...] = (revision,) if key is None else (revision, key)
         with self._reading():
-            rows = self._sql.execute(
+            rows = self.sql.execute(
                 f"{query} ORDER BY object" if key is None else f"{query} AND object = ?", bounds
             ).fetchall()
         for owner, text, crc in rows:
@@ -255,7 +360,7 @@ class Database:
     def revision_of(self, cell: Cell) -> int | None:
         """The number of the transaction that last wrote a register."""
         with self._reading():
-            row = self._sql.execute(
+            row = self.sql.execute(
                 "SELECT revision FROM reg WHERE object = ? AND property = ?", cell
             ).fetchone()
         return row[0] if row else None
@@ -264,43 +369,67 @@ class Database:
         """The log up to a number, or all entries with stamps up to `hlc`, oldest first."""
         where, bound = ("revision <= ?", revision) if hlc is None else ("hlc <= ?", hlc)
         with self._reading():
-            for head, ops in self._checked_log(where, 0 if bound is None else bound):
-                writes = {Cell(key, name): value for key, name, value in json.loads(ops)}
-                yield head, Entry(Stamp(head.hlc, head.origin), writes)
+            for head, _, ops in self._checked_log(where, 0 if bound is None else bound):
+                yield head, self._entry(head, ops)
 
-    def _checked_log(self, where: str, bound: int) -> Iterator[tuple[Head, str]]:
-        query = f"SELECT {_HEAD}, chain, crc, ops FROM log WHERE {where} ORDER BY revision"  # noqa: S608 # `where` is one of two constants
+    def rows_from(self, revision: int) -> Iterator[tuple[Head, bytes, str]]:
+        """The log from a number on, oldest first: head, chain hash, and the text of what was written."""
+        with self._reading():
+            yield from self._checked_log("revision >= ?", revision)
+
+    def revision_after(self, origin: str, sequence: int) -> int | None:
+        """The number here of the transaction of an origin after its `sequence`; None where the log has it no more."""
+        with self._reading():
+            query = "SELECT revision FROM log WHERE origin = ? AND seq = ?"
+            row = self.sql.execute(query, (origin, sequence + 1)).fetchone()
+        return row[0] if row else None
+
+    def chain_of(self, origin: str, sequence: int) -> bytes | None:
+        """The chain hash of a transaction, None where the log has it no more."""
+        with self._reading():
+            query = "SELECT chain FROM log WHERE origin = ? AND seq = ?"
+            row = self.sql.execute(query, (origin, sequence)).fetchone()
+        return bytes(row[0]) if row else None
+
+    @contextmanager
+    def moment(self) -> Iterator[None]:
+        """What is read inside is all of one moment."""
+        with self._reading():
+            self.sql.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self.sql.execute("ROLLBACK")
+
+    def _entry(self, head: Head, ops: str) -> Entry:
+        try:
+            return decode(Stamp(head.hlc, head.origin), ops)
+        except ValueError as error:
+            raise StoreDamaged(self.file, f"entry {head.revision} of the log: {error}") from None
+
+    def _checked_log(self, where: str, bound: int) -> Iterator[tuple[Head, bytes, str]]:
+        query = f"SELECT {_HEAD}, chain, crc, ops FROM log WHERE {where} ORDER BY revision"  # noqa: S608 # `where` is one of three constants
         chains: dict[str, bytes] = {}
-        for *columns, chain, crc, ops in self._sql.execute(query, (bound,)):
+        for *columns, chain, crc, ops in self.sql.execute(query, (bound,)):
             head = _head(columns)
-            before = chains.get(head.origin, _START if head.sequence == 1 else None)
-            linked = before is None or chain == _link(before, head, ops)
+            before = chains.get(head.origin, START if head.sequence == 1 else None)
+            linked = before is None or chain == link(before, head, ops)
             if crc != _crc_of_log(head, chain, ops) or not linked:
                 raise StoreDamaged(self.file, f"entry {head.revision} of the log is torn or altered")
             chains[head.origin] = chain
-            yield head, ops
+            yield head, chain, ops
 
-    def _chain_before(self, head: Head) -> bytes:
-        row = self._sql.execute(
-            "SELECT chain FROM log WHERE origin = ? AND seq = ?", (head.origin, head.sequence - 1)
-        ).fetchone()
-        return row[0] if row else _START
-
-    def _stored(self, key: str, rows: Iterable[tuple[str, str, int, str, int, int, str | None]]) -> Stored:
-        registers: dict[str, Register] = {}
-        newest = 0
-        for _, name, hlc, origin, revision, crc, value in rows:
-            if crc != _crc(key, name, hlc, origin, revision, value):
-                raise StoreDamaged(self.file, f"the register {name!r} of {key} is torn or altered")
-            registers[name] = Register(value, Stamp(hlc, origin))
-            newest = max(newest, revision)
-        return Stored(registers, newest)
+    def _register(self, row: tuple[str, str, int, str, int, int, str | None]) -> Written:
+        key, name, hlc, origin, revision, crc, value = row
+        if crc != _crc(key, name, hlc, origin, revision, value):
+            raise StoreDamaged(self.file, f"the register {name!r} of {key} is torn or altered")
+        return Cell(key, name), Register(value, Stamp(hlc, origin)), revision
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter where an altered schema is not text
             raise StoreDamaged(self.file, f"it cannot be read ({error})") from error
 
 
@@ -323,7 +452,7 @@ def _head(row: Iterable[int | float | str]) -> Head:
     return Head(int(revision), str(origin), int(sequence), int(hlc), float(time), author, str(reason))
 
 
-def _link(before: bytes, head: Head, ops: str) -> bytes:
+def link(before: bytes, head: Head, ops: str) -> bytes:
     """The chain hash of an entry: over the one before it of the same origin and all that the origin said."""
     said = canonical(_columns(head)[1:]).encode()
     return sha256(b"\0".join((before, said, ops.encode()))).digest()

@@ -1,7 +1,8 @@
 """The store's directory: who may have it open, and how its files come into being.
 
     lock          held (flock) while the store is open; holds the process id
-    key           the data key, 32 bytes
+    key           the first data key, 32 bytes
+    key-N-CHECK   those of further generations, and those that came from a cluster; the database names all
     store.db      the database, with store.db-wal and store.db-shm beside it while it is open
 
 Invariant: all of it is readable by its owner only. The files are made once; a file that is missing later is
@@ -13,15 +14,18 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pointsman.private_file import sync
+from pointsman.store import tables
 from pointsman.store.database import Database
 from pointsman.store.error import StoreDamaged, StoreInUse
-from pointsman.store.secret import KEY_BYTES, DataKey, read_key, write_key
+from pointsman.store.secret import KEY_BYTES, DataKey, Keyring, read_key, write_key
 
 ORIGIN_DIGITS = 16
 
@@ -37,11 +41,6 @@ class Directory:
     def database(self) -> Path:
         """The database file."""
         return self.path / "store.db"
-
-    @property
-    def key(self) -> Path:
-        """The key file."""
-        return self.path / "key"
 
     @classmethod
     def take(cls, path: Path) -> Directory:
@@ -68,40 +67,95 @@ class Directory:
         """Lets another process have it."""
         os.close(self.lock)
 
-    def open(self) -> tuple[Database, DataKey]:
-        """The database and its key, made at the first start; raises `StoreDamaged` or `StoreTooNew`."""
+    def open(self) -> tuple[Database, Keyring]:
+        """The database and its keys, made at the first start; raises `StoreDamaged` or `StoreTooNew`."""
         draft = self.database.with_name("store.db.new")
         if not self.database.exists():
-            if self.key.exists() and not draft.exists():
+            if any(self._keys()) and not draft.exists():
                 raise StoreDamaged(self.database, "the database is missing, but its key is there")
             self._make(draft)
-        try:
-            secret = read_key(self.key)
-        except FileNotFoundError:
-            raise StoreDamaged(self.key, "the key of the database is missing") from None
-        if len(secret) != KEY_BYTES:
-            raise StoreDamaged(self.key, f"the key has {len(secret)} bytes instead of {KEY_BYTES}")
-        self.key.chmod(0o600)
         self.database.chmod(0o600)
-        key = DataKey(secret)
         database = Database(self.database, writable=True)
         try:
-            if database.facts()["key_check"] != key.check:
-                raise StoreDamaged(self.key, "this is not the key that the database was made with")
+            keys = self._keyring(database.facts())
             database.check()
         except BaseException:
             database.close()
             raise
-        return database, key
+        self.forget_others(keys)
+        return database, keys
+
+    def keep(self, keys: Keyring) -> str:
+        """Puts keys into files of their own, where they are not yet; gives the fact that names all of them, which has
+        to be written into the database.
+        """
+        listed = []
+        for generation, check in keys.checks.items():
+            name = self._name(generation, check)
+            if not (self.path / name).exists():
+                write_key(self.path / name, keys.secrets[generation])
+            listed.append([generation, check, name])
+        return json.dumps(listed)
+
+    def forget_others(self, keys: Keyring) -> None:
+        """Removes key files that the database does not name: of a step that was cut off, or of a configuration that was
+        given up. A key that cannot be removed stays.
+        """
+        named = {self._name(generation, check) for generation, check in keys.checks.items()}
+        for path in self._keys():
+            if path.name not in named:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+    def _keys(self) -> list[Path]:
+        return [path for path in self.path.glob("key*") if path.name == tables.KEY_FILE or "-" in path.name]
+
+    def _name(self, generation: int, check: str) -> str:
+        first = self.path / tables.KEY_FILE
+        if generation == 1 and first.exists() and _check_of(first) == check:
+            return tables.KEY_FILE
+        return f"{tables.KEY_FILE}-{generation}-{check}"
+
+    def _keyring(self, facts: Mapping[str, str]) -> Keyring:
+        try:
+            listed = [
+                (int(number), str(check), str(name)) for number, check, name in json.loads(facts["keys"])
+            ]
+        except (KeyError, TypeError, ValueError):
+            raise StoreDamaged(self.database, "the facts of the installation are missing") from None
+        found = {}
+        for generation, check, name in listed:
+            file = self.path / name
+            try:
+                secret = read_key(file)
+            except FileNotFoundError:
+                raise StoreDamaged(file, "the key of the database is missing") from None
+            if len(secret) != KEY_BYTES:
+                raise StoreDamaged(file, f"the key has {len(secret)} bytes instead of {KEY_BYTES}")
+            if DataKey(secret).check != check:
+                raise StoreDamaged(file, "this is not the key that the database was made with")
+            file.chmod(0o600)
+            found[generation] = secret
+        return Keyring(found)
 
     def _make(self, draft: Path) -> None:
         for leftover in (draft, *self.path.glob(f"{draft.name}-*")):
             leftover.unlink(missing_ok=True)
         os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         sync(self.path)
-        if not self.key.exists():
-            write_key(self.key, DataKey.generate())
-        key = DataKey(read_key(self.key))
-        Database.create(draft, origin=secrets.token_hex(ORIGIN_DIGITS // 2), key_check=key.check)
+        key = self.path / tables.KEY_FILE
+        if not key.exists():
+            write_key(key, DataKey.generate())
+        Database.create(draft, origin=new_origin(), key_check=DataKey(read_key(key)).check)
         draft.rename(self.database)
         sync(self.path)
+
+
+def new_origin() -> str:
+    """A name that no installation has had."""
+    return secrets.token_hex(ORIGIN_DIGITS // 2)
+
+
+def _check_of(file: Path) -> str:
+    secret = read_key(file)
+    return DataKey(secret).check if len(secret) == KEY_BYTES else ""

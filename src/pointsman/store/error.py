@@ -6,6 +6,12 @@
     +- StoreTooNew     written by a later version
     +- NotStored       a write did not reach the disk; the configuration is what it was
     +- UnknownRevision a number that no transaction has
+    |  +- RevisionTrimmed  it had one, which is no longer in the log
+    +- KeyRefused      a data key that does not fit those that are here
+    +- StateRefused    a whole state from another member that is not one
+    +- ParcelRefused   a transaction from another member that is not one
+    |  +- OriginForked it contradicts one that is here
+    +- Outdated        the configuration is not the one the changes were checked against
     +- EditRefused     a change that makes no sense; nothing was written
        +- UnknownObject
        +- NameTaken
@@ -68,6 +74,61 @@ class UnknownRevision(StoreError):
 
     def __init__(self, revision: int, last: int) -> None:
         super().__init__(f"there is no revision {revision}; give one from 0 (nothing) to {last} (now)")
+
+
+class RevisionTrimmed(UnknownRevision):
+    """A question about what is older than the log."""
+
+    def __init__(self, what: str, first: int) -> None:
+        StoreError.__init__(
+            self, f"{what} is older than the log, which begins with revision {first}; look into a backup"
+        )
+
+
+class KeyRefused(StoreError):
+    """A data key that is none, or another one of the same generation."""
+
+    def __init__(self, generation: int, fault: str) -> None:
+        super().__init__(f"generation {generation} of the data key: {fault}; make a new generation instead")
+
+
+class StateRefused(StoreError):
+    """The state of another member cannot be taken over; nothing of it is."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(f"the state that another member sent is not usable: {fault}; ask for it again")
+
+
+class ParcelRefused(StoreError):
+    """A transaction from another member is malformed; neither it nor what came with it is taken.
+
+    `origin` is the installation whose transaction it claims to be.
+    """
+
+    def __init__(self, origin: str, fault: str, remedy: str = "") -> None:
+        remedy = remedy or "bring that member to this version, or remove it from the cluster"
+        super().__init__(f"a transaction of origin {origin} is refused: {fault}; {remedy}")
+        self.origin = origin
+
+
+class OriginForked(ParcelRefused):
+    """Two different transactions carry the same number: a machine was set back to an earlier state while it ran."""
+
+    def __init__(self, origin: str, sequence: int) -> None:
+        super().__init__(
+            origin,
+            f"number {sequence} does not continue those that are here",
+            "its machine was set back to an earlier state; take over the whole state of another member",
+        )
+
+
+class Outdated(StoreError):
+    """Another transaction came between a check and the commit; check again."""
+
+    def __init__(self, expected: int, present: int) -> None:
+        super().__init__(
+            f"the configuration is at revision {present}, no longer at {expected}; check the changes again"
+        )
 
 
 class EditRefused(StoreError):

@@ -1,26 +1,72 @@
-"""The owner of the database: plans a transaction, writes it, and only then moves on to the view after it.
+"""The owner of the database: plans a transaction or takes one from another member, writes it, and only then moves on to
+the view after it.
 
-Everything here runs in one thread. Invariant: `view` is what the disk holds; when anything fails before the
-end of a commit, `view`, clock and sequence stay as they were.
+Everything here runs in one thread. Invariant: `state` is what the disk holds; when anything fails before the end of a
+commit, it stays as it was, with clock and numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 from pointsman.schema.resource import ResourceType
 from pointsman.store.change import Author, Change
 from pointsman.store.clock import Clock
-from pointsman.store.database import Database, Head, Stored
-from pointsman.store.directory import Directory
+from pointsman.store.database import START, Database, End, Head, link
+from pointsman.store.directory import Directory, new_origin
 from pointsman.store.draft import Draft, draft
-from pointsman.store.history import ChangeRecord, State, Transaction, compare, to_text
-from pointsman.store.register import Cell, Entry, Register, Stamp, merge
+from pointsman.store.entry_text import MOST_CHARACTERS, STAMP_LIMIT, blob_named, encode
+from pointsman.store.error import (
+    EditRefused,
+    KeyRefused,
+    OriginForked,
+    Outdated,
+    ParcelRefused,
+    StateRefused,
+    StoreDamaged,
+)
+from pointsman.store.history import Transaction
+from pointsman.store.parcel import Parcel, check_blobs, checked
+from pointsman.store.register import Cell, Entry, Stamp, generation_of
 from pointsman.store.replay import Reader
-from pointsman.store.secret import DataKey
+from pointsman.store.secret import KEY_BYTES, KeyMissing, Keyring, Undecipherable
 from pointsman.store.shape import Shape, canonical
-from pointsman.store.view import Source, View, advance, identity_of
+from pointsman.store.stage import Stage
+from pointsman.store.view import View
+from pointsman.store.whole import Whole, vector_of
+
+SKEW_SECONDS = 60.0
+"""How far our clock may be ahead of the other members' before we stamp with theirs."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What holds after a step: the view, how far each origin is known, and the origin of our next transaction."""
+
+    view: View
+    ends: Mapping[str, End]
+    origin: str
+
+    @property
+    def vector(self) -> dict[str, int]:
+        """The last number seen of each origin."""
+        return {origin: end.sequence for origin, end in self.ends.items()}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The state after a step and what happened in it. `remote`: it came from another member; `missing`: something
+    before the rest of it has not come; `reloaded`: the view is new altogether.
+    """
+
+    state: State
+    transactions: tuple[Transaction, ...] = ()
+    remote: bool = False
+    missing: bool = False
+    reloaded: bool = False
 
 
 class Journal:
@@ -30,30 +76,35 @@ class Journal:
         self,
         directory: Directory,
         database: Database,
-        key: DataKey,
+        keys: Keyring,
         registry: Mapping[str, ResourceType],
         clock: Callable[[], float],
     ) -> None:
         self.file = database.file
         self._directory = directory
         self._database = database
-        self._key = key
         self._shapes = {path: Shape(kind) for path, kind in registry.items()}
-        self.reader = Reader(database.file, key, self._shapes)
         self._clock = clock
-        self._origin = database.facts()["origin"]
-        revision, hlc, self._sequence = database.position(self._origin)
+        self._ahead = 0.0
+        self.reader = Reader(database.file, keys, self._shapes)
+        facts = database.facts()
+        revision, hlc = database.position()
         self._stamps = Clock(hlc)
-        self.view = self.reader.view(database.everything(), revision, database.blob)
+        # Others may hold more of this origin than a disk that was restored, so a number could be used twice.
+        self._shared = "shared" in facts
+        self._stored_origin = facts["origin"]
+        origin = new_origin() if self._shared else facts["origin"]
+        view = self.reader.view(database.everything(), revision, database.blob)
+        self.state = State(view, database.ends(), origin)
 
     @classmethod
     def open(cls, path: Path, registry: Mapping[str, ResourceType], clock: Callable[[], float]) -> Journal:
         """Opens the store in a directory, making it if need be; raises `StoreError`."""
         directory = Directory.take(path)
         try:
-            database, key = directory.open()
+            database, keys = directory.open()
             try:
-                return cls(directory, database, key, registry, clock)
+                return cls(directory, database, keys, registry, clock)
             except BaseException:
                 database.close()
                 raise
@@ -66,89 +117,270 @@ class Journal:
         self._database.close()
         self._directory.release()
 
+    @property
+    def keys(self) -> Keyring:
+        """The data keys."""
+        return self.reader.keys
+
+    def set_reference(self, ahead: float) -> None:
+        """Takes note of how many seconds our clock is ahead of the other members'."""
+        self._ahead = ahead
+
     def commit(
-        self, changes: Sequence[Change], author: Author, reason: str
-    ) -> tuple[Transaction | None, View]:
-        """Makes the changes last; gives the transaction (None when nothing changes) and the view after it.
+        self, changes: Sequence[Change], author: Author, reason: str, expected: int | None = None
+    ) -> Outcome:
+        """Makes the changes last; an outcome without transaction when nothing changes.
 
-        Raises `EditRefused` or `NotStored`; then nothing has changed.
+        Raises `EditRefused`, `NotStored`, or `Outdated` when the revision is not the expected one; then nothing has
+        changed.
         """
-        now = float(self._clock())
-        stamps = self._stamps.tick(now)
-        stored: dict[str, Stored] = {}
-        sources: dict[str, Source] = {}
-
-        def load(key: str) -> Source:
-            if key not in sources:
-                stored[key] = self._database.object(key)
-                sources[key] = self.reader.source(key, stored[key])
-            return sources[key]
-
-        plan = draft(self.view, self._shapes, changes, lambda key: load(key).values, stamp=stamps.last)
-        if not plan.writes:
-            return None, self.view
-        head = Head(
-            self.view.revision + 1, self._origin, self._sequence + 1, stamps.last, now, author, reason
+        if expected is not None and self.state.view.revision != expected:
+            raise Outdated(expected, self.state.view.revision)
+        stage = self._stage()
+        stamps = self._stamps.tick(self._now())
+        plan = draft(
+            self.state.view, self._shapes, changes, lambda key: stage.source(key).values, stamp=stamps.last
         )
-        entry = Entry(Stamp(stamps.last, self._origin), self._texts(plan, Stamp(stamps.last, self._origin)))
-        present = {
-            Cell(key, name): register
-            for key in plan.objects
-            for name, register in stored[key].registers.items()
-        }
-        won = merge(present, entry)
-        after = self._after(head.revision, stored, won, plan, load)
-        records = {key: self._records(key, after) for key in plan.objects}
-        texts = {key: to_text(found) for key, found in records.items()}
-        self._database.write(head, entry, won, texts, plan.blobs)
-        self.view, self._stamps, self._sequence = after, stamps, head.sequence
-        changed = tuple(record for key in sorted(records) for record in records[key])
-        return transaction(head, changed), after
+        if plan.writes:
+            self._extend(stage, self._entry(stage, plan, stamps.last), author, reason, plan.blobs)
+        return self._conclude(stage, stamps)
 
-    def _texts(self, plan: Draft, stamp: Stamp) -> dict[Cell, str | None]:
+    def receive(self, parcels: Sequence[Parcel], blobs: Mapping[str, bytes]) -> Outcome:
+        """Takes transactions of other members, all that are new and follow on what is here.
+
+        Raises `ParcelRefused`, and then takes none, or `NotStored`.
+        """
+        entries = [checked(parcel) for parcel in parcels]
+        check_blobs(blobs, parcels)
+        stage = self._stage()
+        stamps = self._stamps
+        now = self._now()
+        missing = False
+        for parcel, entry in zip(parcels, entries, strict=True):
+            end = stage.ends.get(parcel.origin, End(0, 1, START))
+            if parcel.sequence <= end.sequence:
+                self._compare(parcel, stage)
+                continue
+            if parcel.sequence > end.sequence + 1:
+                # What follows may rest on what is missing, so it has to wait, too.
+                missing = True
+                break
+            self._take(stage, parcel, entry, end, blobs)
+            stamps = stamps.receive(parcel.hlc, now)
+        outcome = self._conclude(stage, stamps, {"shared": "1"} if parcels else {})
+        return replace(outcome, remote=True, missing=missing)
+
+    def heard(self, vector: Mapping[str, int]) -> Outcome:
+        """Takes note of what another member has: when it knows more of our origin than we do, we need another one."""
+        self.share()
+        origin = self.state.origin
+        known = self.state.ends.get(origin)
+        if vector.get(origin, 0) > (known.sequence if known else 0):
+            self.state = replace(self.state, origin=new_origin())
+        return Outcome(self.state)
+
+    def adopt(self, packed: bytes, secrets: Mapping[int, bytes], *, replace_ours: bool) -> Outcome:
+        """Puts the state of another member, with its keys, in the place of ours; see `Store.adopt`."""
+        keys = Keyring(secrets)
+        theirs = vector_of(packed)
+        ours = [
+            found
+            for found in (() if replace_ours else Whole(self._database).parcels())
+            if found[0].sequence > theirs.get(found[0].origin, 0)
+        ]
+        named = self._directory.keep(keys)
+        reader = Reader(self.file, keys, self._shapes)
+        try:
+            with self._database.transaction():
+                Whole(self._database).unpack(packed, after=self.state.view.revision)
+                self._database.write((), {"keys": named, "shared": "1"})
+                stage, hlc = self._adopted(reader)
+                for parcel, blobs in ours:
+                    end = stage.ends.get(parcel.origin, End(0, 1, START))
+                    if parcel.sequence == end.sequence + 1 and self._links(end, parcel, stage):
+                        self._apply(stage, parcel, checked(parcel), blobs)
+                        hlc = max(hlc, parcel.hlc)
+                self._database.write(stage.rows, {})
+        except BaseException:
+            self._directory.forget_others(self.keys)
+            raise
+        self.reader = reader
+        self._shared = True
+        self._stamps = Clock(max(hlc, self._stamps.last))
+        self.state = State(stage.view, stage.ends, new_origin())
+        self._directory.forget_others(keys)
+        return Outcome(self.state, tuple(stage.transactions), remote=True, reloaded=True)
+
+    def add_key(self, generation: int, secret: bytes) -> Outcome:
+        """Keeps another data key; see `Store.add_key`."""
+        held = self.keys.secrets.get(generation)
+        if held == secret:
+            return Outcome(self.state)
+        if held is not None:
+            raise KeyRefused(generation, "there is another one of that number")
+        if not 0 < generation < STAMP_LIMIT or len(secret) != KEY_BYTES:
+            raise KeyRefused(generation, f"a key has a number above 0 and {KEY_BYTES} bytes")
+        keys = self.keys.with_key(generation, secret)
+        named = self._directory.keep(keys)
+        reader = Reader(self.file, keys, self._shapes)
+        try:
+            view = reader.view(self._database.everything(), self.state.view.revision, self._database.blob)
+            with self._database.transaction():
+                self._database.write((), {"keys": named})
+        except BaseException:
+            self._directory.forget_others(self.keys)
+            raise
+        self.reader = reader
+        self.state = replace(self.state, view=view)
+        return Outcome(self.state, reloaded=True)
+
+    def reseal(self, author: Author, reason: str) -> Outcome:
+        """Encrypts every secret with the newest key; see `Store.reseal`."""
+        current = self.keys.current
+        writes: dict[Cell, str | None] = {}
+        for key, stored in self._database.everything():
+            for name, register in stored.registers.items():
+                if 0 < generation_of(register.value) < current:
+                    cell = Cell(key, name)
+                    try:
+                        value = self.keys.open(cell, register.stamp, register.value or "")
+                    except KeyMissing:
+                        continue
+                    writes[cell] = self.keys.seal(cell, register.stamp, value)
+        stage = self._stage()
+        stamps = self._stamps.tick(self._now())
+        if writes:
+            stamp = Stamp(stamps.last, self.state.origin)
+            saw = {cell: stage.stored(cell.object).registers[cell.property].stamp for cell in writes}
+            self._extend(stage, Entry(stamp, writes, saw, frozenset(writes)), author, reason, {})
+        return self._conclude(stage, stamps)
+
+    def _adopted(self, reader: Reader) -> tuple[Stage, int]:
+        """A stage on what was just unpacked, and the highest stamp in that."""
+        revision, hlc = self._database.position()
+        try:
+            view = reader.view(self._database.everything(), revision, self._database.blob)
+        except StoreDamaged as error:
+            raise StateRefused(str(error)) from None
+        return Stage(self._database, reader, self._shapes, view, self._database.ends()), hlc
+
+    def _now(self) -> float:
+        now = float(self._clock())
+        return now - self._ahead if self._ahead > SKEW_SECONDS else now
+
+    def _stage(self) -> Stage:
+        return Stage(self._database, self.reader, self._shapes, self.state.view, self.state.ends)
+
+    def _entry(self, stage: Stage, plan: Draft, hlc: int) -> Entry:
+        stamp = Stamp(hlc, self.state.origin)
         texts: dict[Cell, str | None] = {}
         for cell, value in plan.writes.items():
             shape = self._shapes[cell.object.rpartition("/")[0]]
             if value is None:
                 texts[cell] = None
             elif shape.secret(cell.property):
-                texts[cell] = self._key.seal(cell, stamp, value)
+                texts[cell] = self.keys.seal(cell, stamp, value)
             else:
                 texts[cell] = canonical(value)
-        return texts
+        return Entry(stamp, texts, stage.saw(texts))
 
-    def _after(
-        self,
-        revision: int,
-        stored: Mapping[str, Stored],
-        won: Mapping[Cell, Register],
-        plan: Draft,
-        load: Callable[[str], Source],
-    ) -> View:
-        registers = {key: dict(stored[key].registers) for key in plan.objects}
-        for cell, register in won.items():
-            registers[cell.object][cell.property] = register
-        written = {key: self.reader.source(key, Stored(found, revision)) for key, found in registers.items()}
+    def _extend(
+        self, stage: Stage, entry: Entry, author: Author, reason: str, blobs: Mapping[str, bytes]
+    ) -> None:
+        """A transaction of our own."""
+        text = encode(entry)
+        if len(text) > MOST_CHARACTERS:
+            raise EditRefused(
+                f"the change is too large ({len(text) >> 20} million characters, at most "
+                f"{MOST_CHARACTERS >> 20} million); make it in parts"
+            )
+        stage.apply(entry, time=float(self._clock()), author=author, reason=reason, blobs=blobs, ops=text)
 
-        def blob(digest: str) -> bytes:
-            return plan.blobs[digest] if digest in plan.blobs else self._database.blob(digest)
+    def _take(self, stage: Stage, parcel: Parcel, entry: Entry, end: End, blobs: Mapping[str, bytes]) -> None:
+        if not self._links(end, parcel, stage):
+            raise OriginForked(parcel.origin, parcel.sequence)
+        for cell, value in entry.writes.items():
+            if value is not None:
+                try:
+                    self.keys.open(cell, entry.register(cell).stamp, value)
+                except KeyMissing:
+                    pass
+                except Undecipherable as error:
+                    raise ParcelRefused(
+                        parcel.origin, f"the register {cell.property!r} of {cell.object}: {error}"
+                    ) from None
+        needed: dict[str, bytes] = {}
+        for cell, value in entry.writes.items():
+            digest = blob_named(cell, value)
+            if digest is None:
+                continue
+            if digest in blobs:
+                needed[digest] = blobs[digest]
+            elif not self._database.has_blob(digest):
+                raise ParcelRefused(
+                    parcel.origin, f"the content of {cell.object} did not come with it", "ask for it again"
+                )
+        self._apply(stage, parcel, entry, needed)
 
-        return advance(self.view, self._shapes, written, revision=revision, blob=blob, source=load)
+    def _apply(self, stage: Stage, parcel: Parcel, entry: Entry, blobs: Mapping[str, bytes]) -> None:
+        stage.apply(
+            entry,
+            time=parcel.time,
+            author=parcel.author,
+            reason=parcel.reason,
+            blobs=blobs,
+            ops=parcel.ops,
+        )
 
-    def _records(self, key: str, after: View) -> tuple[ChangeRecord, ...]:
-        shape = self._shapes[key.rpartition("/")[0]]
-        return tuple(compare(shape, _state(self.view, key), _state(after, key), self._key.fingerprint))
+    @staticmethod
+    def _links(end: End, parcel: Parcel, stage: Stage) -> bool:
+        head = Head(
+            stage.view.revision + 1,
+            parcel.origin,
+            parcel.sequence,
+            parcel.hlc,
+            parcel.time,
+            parcel.author,
+            parcel.reason,
+        )
+        return link(end.chain, head, parcel.ops) == parcel.chain
+
+    def _compare(self, parcel: Parcel, stage: Stage) -> None:
+        held = next(
+            (
+                row.chain
+                for row in stage.rows
+                if (row.head.origin, row.head.sequence) == (parcel.origin, parcel.sequence)
+            ),
+            None,
+        ) or self._database.chain_of(parcel.origin, parcel.sequence)
+        if held is not None and held != parcel.chain:
+            raise OriginForked(parcel.origin, parcel.sequence)
+
+    def share(self) -> Outcome:
+        """Notes that others may know our transactions, before they do."""
+        if not self._shared:
+            with self._database.transaction():
+                self._database.write((), {"shared": "1"})
+            self._shared = True
+        return Outcome(self.state)
+
+    def _conclude(self, stage: Stage, stamps: Clock, facts: Mapping[str, str] | None = None) -> Outcome:
+        """Writes what the stage holds, and moves on."""
+        if not stage.rows:
+            return Outcome(self.state)
+        facts = dict(facts or {})
+        if self.state.origin in stage.ends and self._stored_origin != self.state.origin:
+            facts["origin"] = self.state.origin
+        with self._database.transaction():
+            self._database.write(stage.rows, facts)
+        self._shared = self._shared or "shared" in facts
+        self._stored_origin = facts.get("origin", self._stored_origin)
+        self._stamps = stamps
+        self.state = State(stage.view, stage.ends, self.state.origin)
+        return Outcome(self.state, tuple(stage.transactions))
 
 
-def transaction(head: Head, changes: tuple[ChangeRecord, ...]) -> Transaction:
-    """A row of the log with its effect."""
-    return Transaction(
-        head.revision, head.origin, head.sequence, head.hlc, head.time, head.author, head.reason, changes
-    )
-
-
-def _state(view: View, key: str) -> State | None:
-    if key not in view.names:
-        return None
-    identity = identity_of(key, view.names[key])
-    return (identity, view.objects[identity]) if view.find(identity) == key.rpartition("/")[2] else None
+def digest_of_vector(vector: Mapping[str, int]) -> str:
+    """What members compare, every second, to see whether they have seen the same."""
+    return sha256(canonical(dict(vector)).encode()).hexdigest()

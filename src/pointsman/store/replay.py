@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from pointsman.store.database import Head, Stored
 from pointsman.store.error import StoreDamaged
 from pointsman.store.register import Cell, Entry, Register, merge
-from pointsman.store.secret import DataKey, Undecipherable
+from pointsman.store.secret import KeyMissing, Keyring, Undecipherable
 from pointsman.store.shape import EXISTENCE
 from pointsman.store.view import Shapes, Source, View, build
 
@@ -19,25 +20,35 @@ from pointsman.store.view import Shapes, Source, View, build
 class Reader:
     """Decodes registers of one database."""
 
-    def __init__(self, file: Path, key: DataKey, shapes: Shapes) -> None:
+    def __init__(self, file: Path, keys: Keyring, shapes: Shapes) -> None:
         self._file = file
-        self._key = key
+        self.keys = keys
         self._shapes = shapes
 
+    def fingerprint(self, value: Any) -> str:
+        """What history shows of a secret."""
+        return self.keys.fingerprint(value)
+
     def source(self, key: str, stored: Stored) -> Source:
-        """The registers of an object, decoded; raises `StoreDamaged`."""
+        """The registers of an object, decoded; raises `StoreDamaged`.
+
+        A value whose key is not here is left out, and named in `Source.sealed`.
+        """
         values = {}
+        sealed = []
         for name, register in stored.registers.items():
             if register.value is not None:
                 try:
-                    values[name] = self._key.open(Cell(key, name), register.stamp, register.value)
-                except Undecipherable as error:
+                    values[name] = self.keys.open(Cell(key, name), register.stamp, register.value)
+                except KeyMissing:
+                    sealed.append(name)
+                except (Undecipherable, ValueError) as error:
                     raise StoreDamaged(
                         self._file, f"the register {name!r} of {key} cannot be opened: {error}"
                     ) from None
         existence = stored.registers.get(EXISTENCE)
         deleted_at = existence.stamp.hlc if existence is not None and existence.value is None else 0
-        return Source(values, deleted_at, stored.revision)
+        return Source(values, deleted_at, stored.revision, tuple(sealed))
 
     def view(
         self, objects: Iterable[tuple[str, Stored]], revision: int, blob: Callable[[str], bytes]
@@ -48,20 +59,27 @@ class Reader:
         }
         return build(self._shapes, sources, revision, blob)
 
-    def fold(self, entries: Iterable[tuple[Head, Entry]], blob: Callable[[str], bytes]) -> View:
-        """The view after these entries of the log."""
-        objects: dict[str, dict[str, Register]] = {}
-        revisions: dict[str, int] = {}
-        revision = 0
-        for head, entry in entries:
-            revision = max(revision, head.revision)
-            present: Mapping[Cell, Register] = {
-                cell: objects[cell.object][cell.property]
-                for cell in entry.writes
-                if cell.property in objects.get(cell.object, {})
-            }
-            for cell, register in merge(present, entry).items():
-                objects.setdefault(cell.object, {})[cell.property] = register
-                revisions[cell.object] = head.revision
-        stored = ((key, Stored(registers, revisions[key])) for key, registers in objects.items())
-        return self.view(stored, revision, blob)
+    def fold(
+        self,
+        base: Iterable[tuple[str, Stored]],
+        entries: Iterable[tuple[Head, Entry]],
+        blob: Callable[[str], bytes],
+    ) -> View:
+        """The view after these entries of the log, which begins after `base`."""
+        return self.view(folded(base, entries).items(), 0, blob)
+
+
+def folded(base: Iterable[tuple[str, Stored]], entries: Iterable[tuple[Head, Entry]]) -> Mapping[str, Stored]:
+    """The registers after these entries of the log, which begins after `base`."""
+    objects = {key: dict(stored.registers) for key, stored in base}
+    revisions = dict.fromkeys(objects, 0)
+    for head, entry in entries:
+        present: Mapping[Cell, Register] = {
+            cell: objects[cell.object][cell.property]
+            for cell in entry.writes
+            if cell.property in objects.get(cell.object, {})
+        }
+        for cell, register in merge(present, entry).items():
+            objects.setdefault(cell.object, {})[cell.property] = register
+            revisions[cell.object] = head.revision
+    return {key: Stored(registers, revisions[key]) for key, registers in objects.items()}

@@ -1,18 +1,23 @@
-"""The data key, and the encryption of register values with it.
+"""The data keys, and the encryption of register values with them.
 
 Invariant: a ciphertext opens only in the register, and under the stamp, that it was made for; so neither
 another object's secret nor an older one can be put in its place without notice.
 
 A ciphertext is "!", the generation of the key, ":" and base64 of nonce and AES-256-GCM output. JSON never
 starts with "!", so a value says itself whether it is encrypted.
+
+A store may have several keys, told apart by their generation: the greatest seals, all open. The members of a
+cluster have the same keys.
 """
 
 from __future__ import annotations
 
 import base64
+import binascii
 import hmac
 import json
 import os
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -35,8 +40,12 @@ class Undecipherable(Exception):
     """A value was altered, moved, or encrypted with another key."""
 
 
+class KeyMissing(Undecipherable):
+    """A value is encrypted under a generation of the key that is not here (yet)."""
+
+
 class DataKey:
-    """The key of this store. Its representation shows nothing of it."""
+    """One key. Its representation shows nothing of it."""
 
     def __init__(self, secret: bytes, generation: int = 1) -> None:
         if len(secret) != KEY_BYTES:
@@ -60,19 +69,14 @@ class DataKey:
         body = self._cipher.encrypt(nonce, canonical(value).encode(), _bound_to(cell, stamp))
         return f"{_MARK}{self._generation}:{base64.b64encode(nonce + body).decode('ascii')}"
 
-    def open(self, cell: Cell, stamp: Stamp, text: str) -> Any:
-        """The JSON value of a register, encrypted or not; raises `Undecipherable`."""
-        if not text.startswith(_MARK):
-            return json.loads(text)
-        generation, _, body = text[1:].partition(":")
-        if generation != self._generation:
-            raise Undecipherable(f"it is encrypted with generation {generation} of the key")
-        sealed = base64.b64decode(body)
+    def open(self, cell: Cell, stamp: Stamp, body: str) -> Any:
+        """The JSON value in a ciphertext, given from its base64 on; raises `Undecipherable`."""
         try:
+            sealed = base64.b64decode(body, validate=True)
             plain = self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound_to(cell, stamp))
-        except InvalidTag:
+            return json.loads(plain)
+        except (InvalidTag, binascii.Error, ValueError):
             raise Undecipherable("the ciphertext does not belong to this place or key") from None
-        return json.loads(plain)
 
     def fingerprint(self, value: Any) -> str:
         """What history shows of a secret: "***" and 8 hex digits that tell whether it changed.
@@ -81,6 +85,57 @@ class DataKey:
         passwords.
         """
         return f"***{hmac.digest(self._fingerprints, canonical(value).encode(), 'sha256').hex()[:8]}"
+
+
+class Keyring:
+    """The keys of a store by generation; never changed, and never empty."""
+
+    def __init__(self, secrets: Mapping[int, bytes]) -> None:
+        self._secrets = dict(sorted(secrets.items()))
+        self._keys = {generation: DataKey(secret, generation) for generation, secret in self._secrets.items()}
+        self._by_text = {str(generation): key for generation, key in self._keys.items()}
+
+    def __repr__(self) -> str:
+        return f"Keyring({sorted(self._secrets)})"
+
+    @property
+    def secrets(self) -> Mapping[int, bytes]:
+        """The keys themselves."""
+        return dict(self._secrets)
+
+    @property
+    def checks(self) -> Mapping[int, str]:
+        """Values that tell whether a key is the right one, and nothing else of it."""
+        return {generation: key.check for generation, key in self._keys.items()}
+
+    @property
+    def current(self) -> int:
+        """The generation that seals: the greatest."""
+        return max(self._keys)
+
+    def with_key(self, generation: int, secret: bytes) -> Keyring:
+        """These keys and another one."""
+        return Keyring({**self._secrets, generation: secret})
+
+    def seal(self, cell: Cell, stamp: Stamp, value: Any) -> str:
+        """A JSON value as ciphertext under the current generation."""
+        return self._keys[self.current].seal(cell, stamp, value)
+
+    def open(self, cell: Cell, stamp: Stamp, text: str) -> Any:
+        """The JSON value of a register, encrypted or not; raises `KeyMissing` or `Undecipherable`."""
+        if not text.startswith(_MARK):
+            return json.loads(text)
+        generation, _, body = text[1:].partition(":")
+        key = self._by_text.get(generation)
+        if key is None:
+            raise KeyMissing(f"it is encrypted with generation {generation} of the key")
+        return key.open(cell, stamp, body)
+
+    def fingerprint(self, value: Any) -> str:
+        """What history shows of a secret, by the first key: it is the same on every member, and does not turn
+        when the keys do.
+        """
+        return self._keys[min(self._keys)].fingerprint(value)
 
 
 def _bound_to(cell: Cell, stamp: Stamp) -> bytes:

@@ -9,6 +9,7 @@ question waits behind a commit, and no commit behind a question.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,15 +21,22 @@ from pointsman.schema.resource import ResourceType
 from pointsman.store.change import Author, Change
 from pointsman.store.clock import last_stamp_at
 from pointsman.store.database import Database
-from pointsman.store.error import UnknownRevision
+from pointsman.store.error import RevisionTrimmed, UnknownRevision
 from pointsman.store.history import Transaction, from_text
-from pointsman.store.journal import Journal, transaction
+from pointsman.store.journal import Journal, Outcome, digest_of_vector
+from pointsman.store.parcel import Batch, Parcel, Received
 from pointsman.store.register import Cell
-from pointsman.store.view import Objects, View
+from pointsman.store.secret import DataKey
+from pointsman.store.stage import transaction
+from pointsman.store.view import Objects
+from pointsman.store.whole import Whole, batch_after
 
 _CHUNK = 64
 
 T = TypeVar("T")
+OnTransaction = Callable[[Transaction, bool], None]
+OnReload = Callable[[], None]
+_log = logging.getLogger(__name__)
 
 
 class Store:
@@ -40,7 +48,11 @@ class Store:
         self._database = database
         self._writer = writer
         self._reader = ThreadPoolExecutor(1, "store-reader")
-        self._view = journal.view
+        self._state = journal.state
+        self._vector: Mapping[str, int] = journal.state.vector
+        self._digest = digest_of_vector(self._vector)
+        self._listeners: list[tuple[OnTransaction, OnReload | None]] = []
+        self._whole: tuple[int, bytes] | None = None
 
     @classmethod
     async def open(
@@ -73,32 +85,150 @@ class Store:
         """The sparse settings of every object, in clear. Never modified; each commit gives a new mapping, in
         which the objects that did not change are the same.
         """
-        return self._view.objects
+        return self._state.view.objects
 
     @property
     def revision(self) -> int:
         """How many transactions there were; 0 for an empty store."""
-        return self._view.revision
+        return self._state.view.revision
 
     def changed_at(self, identity: ObjectId) -> int:
         """The revision of an object's last change, which may be its deletion; 0 if it was never heard of."""
-        key = self._view.key_of(identity)
-        return 0 if key is None else self._view.revisions[key]
+        key = self._state.view.key_of(identity)
+        return 0 if key is None else self._state.view.revisions[key]
 
-    async def commit(self, changes: Sequence[Change], author: Author, reason: str = "") -> Transaction | None:
+    @property
+    def origin(self) -> str:
+        """The present name of this installation as an author of transactions."""
+        return self._state.origin
+
+    @property
+    def vector(self) -> Mapping[str, int]:
+        """The number of the last transaction seen of each origin."""
+        return self._vector
+
+    @property
+    def digest(self) -> str:
+        """Equal on two members that have seen the same transactions."""
+        return self._digest
+
+    def subscribe(
+        self, on_transaction: OnTransaction, on_reload: OnReload | None = None
+    ) -> Callable[[], None]:
+        """Tells of each transaction once it is on the disk and visible; `remote`, the second argument, says whether
+        another member made it. `on_reload` is told when everything may be different: a state was adopted, a key came.
+        Gives what ends the subscription.
+        """
+        listener = (on_transaction, on_reload)
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    async def commit(
+        self, changes: Sequence[Change], author: Author, reason: str = "", *, expected: int | None = None
+    ) -> Transaction | None:
         """Makes the changes, all or none, in their order; returns once they are on the disk.
 
         None means that they change nothing; then there is no transaction. Raises `EditRefused` or
-        `NotStored`. When the caller is cancelled the commit may still be made.
+        `NotStored`, and `Outdated` when `revision` is no longer the `expected` one. When the caller is cancelled the
+        commit may still be made.
         """
-        loop = asyncio.get_running_loop()
-        commit = loop.run_in_executor(self._writer, self._journal.commit, tuple(changes), author, reason)
-        commit.add_done_callback(self._publish)
-        return (await asyncio.shield(commit))[0]
+        outcome = await self._write(lambda: self._journal.commit(tuple(changes), author, reason, expected))
+        return outcome.transactions[0] if outcome.transactions else None
 
-    def _publish(self, commit: asyncio.Future[tuple[Transaction | None, View]]) -> None:
-        if not commit.cancelled() and commit.exception() is None:
-            self._view = commit.result()[1]
+    async def parcels_after(self, vector: Mapping[str, int], *, limit_bytes: int = 1 << 20) -> Batch:
+        """What a member lacks that has seen `vector`, in the order in which it came here, so that causes come before
+        effects; as much as `limit_bytes` permit, but at least one.
+
+        A vector that knows more of our own origin than we do gives us another origin at once.
+        """
+        await self.hear(vector)
+        return await self._ask(lambda: batch_after(self._database, vector, limit_bytes))
+
+    async def hear(self, vector: Mapping[str, int]) -> None:
+        """Takes note of what another member has seen; to be done with each one that is met, before anything is written
+        where that can wait.
+        """
+        await self._write(lambda: self._journal.heard(vector))
+
+    async def receive(self, parcels: Sequence[Parcel], blobs: Mapping[str, bytes]) -> Received:
+        """Takes transactions from another member, which are on the disk when this returns; what is here already does
+        no harm.
+
+        Raises `ParcelRefused` and takes none when one of them is malformed or contradicts what is here
+        (`OriginForked`); raises `NotStored`.
+        """
+        outcome = await self._write(lambda: self._journal.receive(tuple(parcels), dict(blobs)))
+        return Received(outcome.transactions, outcome.missing)
+
+    async def whole(self) -> bytes:
+        """All that is here, compressed: for a member that joins, or was away for too long. It holds no keys."""
+        await self._write(self._journal.share)
+        if self._whole is None or self._whole[0] != self.revision:
+            self._whole = await self._ask(lambda: Whole(self._database).pack())
+        return self._whole[1]
+
+    async def adopt(self, whole: bytes, *, keys: Mapping[int, bytes], replace: bool) -> None:
+        """Takes over the state of another member, and its data keys in the place of ours, whole or not at all.
+
+        With `replace` this store becomes a copy, and what was here is gone (joining; an absence longer than deletions
+        are remembered). Otherwise our transactions that the other has not seen stay, and follow on it. Numbers of
+        revisions go on rising. Raises `StateRefused` or `NotStored`.
+        """
+        await self._write(lambda: self._journal.adopt(whole, keys, replace_ours=replace))
+
+    @staticmethod
+    def make_key() -> tuple[int, bytes]:
+        """A new data key with its generation, which no member that does the same will hit upon."""
+        return int(time.time() * 1000), DataKey.generate()
+
+    async def add_key(self, generation: int, secret: bytes) -> None:
+        """Keeps another data key, durably. What it seals becomes readable; the greatest generation seals from now on.
+
+        Raises `KeyRefused` when there is another key of that generation, or `NotStored`.
+        """
+        await self._write(lambda: self._journal.add_key(generation, secret))
+
+    async def reseal(self, author: Author, reason: str = "") -> Transaction | None:
+        """Encrypts every secret that is sealed with an older key with the newest one, as one ordinary transaction; None
+        when there is none. Values keep their stamps, so an edit made elsewhere meanwhile is not overwritten.
+
+        The log keeps what it held, under the older keys.
+        """
+        outcome = await self._write(lambda: self._journal.reseal(author, reason))
+        return outcome.transactions[0] if outcome.transactions else None
+
+    @property
+    def keys(self) -> Mapping[int, bytes]:
+        """The data keys by generation; the greatest seals. They open every secret: give them only to members."""
+        return self._journal.keys.secrets
+
+    def set_reference(self, offset_seconds: float) -> None:
+        """Tells how far our clock is ahead of the median of the others'; beyond 60 s we stamp with theirs."""
+        self._writer.submit(self._journal.set_reference, offset_seconds)
+
+    async def _write(self, step: Callable[[], Outcome]) -> Outcome:
+        done = asyncio.get_running_loop().run_in_executor(self._writer, step)
+        done.add_done_callback(self._publish)
+        return await asyncio.shield(done)
+
+    def _publish(self, done: asyncio.Future[Outcome]) -> None:
+        if done.cancelled() or done.exception() is not None:
+            return
+        outcome = done.result()
+        changed = outcome.state.ends is not self._state.ends
+        self._state = outcome.state
+        if changed:
+            self._vector = outcome.state.vector
+            self._digest = digest_of_vector(self._vector)
+            self._whole = None
+        for on_transaction, on_reload in tuple(self._listeners):
+            try:
+                if outcome.reloaded and on_reload is not None:
+                    on_reload()
+                for made in outcome.transactions:
+                    on_transaction(made, outcome.remote)
+            except Exception:
+                _log.exception("what follows from a transaction failed")
 
     async def transactions(
         self, *, limit: int = 100, before: int | None = None, subject: ObjectId | None = None
@@ -108,7 +238,7 @@ class Store:
         With `subject`, those that changed that object, under whatever name it had then.
         """
         key = None
-        if subject is not None and (key := self._view.key_of(subject)) is None:
+        if subject is not None and (key := self._state.view.key_of(subject)) is None:
             return ()
         return await self._ask(lambda: self._transactions(limit, before, key))
 
@@ -124,13 +254,15 @@ class Store:
         self, identity: ObjectId, paths: Sequence[tuple[str, ...]]
     ) -> tuple[Transaction | None, ...]:
         """`last_change` of several fields of one object, in their order."""
-        key = self._view.key_of(identity)
+        key = self._state.view.key_of(identity)
         if key is None:
             return (None,) * len(paths)
         return await self._ask(lambda: tuple(self._last_change(key, path) for path in paths))
 
     async def objects_at(self, revision: int) -> Objects:
-        """The configuration as it was after a revision; raises `UnknownRevision`."""
+        """The configuration as it was after a revision; raises `UnknownRevision`, or `RevisionTrimmed` for one that
+        is older than the log.
+        """
         if not 0 <= revision <= self.revision:
             raise UnknownRevision(revision, self.revision)
         return await self._ask(lambda: self._folded(revision=revision))
@@ -171,8 +303,15 @@ class Store:
         return None
 
     def _folded(self, *, revision: int | None = None, hlc: int | None = None) -> Objects:
-        entries = self._database.entries(revision=revision, hlc=hlc)
-        return self._journal.reader.fold(entries, self._database.blob).objects
+        database = self._database
+        with database.moment():
+            first = database.first()
+            if revision is not None and revision < first - 1:
+                raise RevisionTrimmed(f"revision {revision}", first)
+            if hlc is not None and hlc < int(database.facts()["base_hlc"]):
+                raise RevisionTrimmed("that time", first)
+            entries = database.entries(revision=revision, hlc=hlc)
+            return self._journal.reader.fold(database.everything(base=True), entries, database.blob).objects
 
 
 def _open(

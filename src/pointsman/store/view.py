@@ -7,7 +7,7 @@ readers may tell by identity (`is`) what did.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,13 @@ class Objects(Mapping[ObjectId, Mapping[str, Any]]):
         """What stays the same of an object when it is renamed; None where there is no such object."""
         return self._uids.get(identity)
 
+    def only(self, types: Container[str]) -> Objects:
+        """Those of the given types; the very same object when that is all of them."""
+        if all(identity.type in types for identity in self._settings):
+            return self
+        kept = {identity: value for identity, value in self._settings.items() if identity.type in types}
+        return Objects(kept, {identity: self._uids[identity] for identity in kept})
+
     def changed(
         self, settings: Mapping[ObjectId, Mapping[str, Any] | None], uids: Mapping[ObjectId, str]
     ) -> Objects:
@@ -68,12 +75,14 @@ class Source:
     """The registers of one object as they lie in the store.
 
     `deleted_at` is the stamp of the existence register (it says which of several deleted objects of one name
-    was the last), `revision` the number of the last transaction that wrote any of them.
+    was the last), `revision` the number of the last transaction that wrote any of them, `sealed` the properties
+    whose values nobody can read here for want of their key.
     """
 
     values: Values
     deleted_at: int
     revision: int
+    sealed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import sqlite3
@@ -17,7 +18,7 @@ from tests.unit.store.opening import ADMIN, opened, site
 from tests.unit.store.resources import REGISTRY
 
 from pointsman.schema.problem import ObjectId
-from pointsman.store import Put, Store, StoreDamaged, StoreInUse, StoreTooNew
+from pointsman.store import NotStored, Put, Store, StoreDamaged, StoreInUse, StoreTooNew
 
 SECRETS = ("pa55word-of-a", "c0de-of-a", "t0ken-of-a", "-----PRIVATE-----")
 
@@ -231,6 +232,47 @@ async def test_types_that_this_version_does_not_know_are_kept(tmp_path: Path) ->
     await store.close()
     async with opened(tmp_path / "s") as again:
         assert again.objects[ObjectId("ssl/server_keys", "c")]["basic"]["private"] == SECRETS[3]
+
+
+def _as_level_1(directory: Path) -> None:
+    """Makes the file what the version before replication wrote."""
+    with sqlite3.connect(directory / "store.db") as sql:
+        ((_, check, _),) = json.loads(sql.execute("SELECT value FROM meta WHERE key = 'keys'").fetchone()[0])
+        sql.execute("DELETE FROM meta WHERE key NOT IN ('level', 'origin')")
+        sql.execute("UPDATE meta SET value = '1' WHERE key = 'level'")
+        sql.execute("INSERT INTO meta VALUES ('key_check', ?)", (check,))
+        sql.execute("ALTER TABLE vv DROP COLUMN chain")
+        sql.execute("UPDATE vv SET floor = seq")
+        sql.execute("DROP TABLE base")
+        sql.execute("DROP TABLE lost")
+    sql.close()
+
+
+async def test_a_file_of_the_version_before_is_raised_and_goes_on(tmp_path: Path) -> None:
+    await _filled(tmp_path / "s")
+    async with opened(tmp_path / "s") as store:
+        objects, history = dict(store.objects), await store.transactions()
+    _as_level_1(tmp_path / "s")
+    with sqlite3.connect(tmp_path / "s" / "store.db") as sql:
+        sql.execute("CREATE TRIGGER fault BEFORE DELETE ON meta BEGIN SELECT RAISE(ABORT, 'cut off'); END")
+    sql.close()
+    with pytest.raises(NotStored, match="cut off"):
+        await Store.open(tmp_path / "s", REGISTRY)
+    _sql("DROP TRIGGER fault")(tmp_path / "s")
+    with sqlite3.connect(tmp_path / "s" / "store.db") as sql:
+        assert sql.execute("SELECT value FROM meta WHERE key = 'level'").fetchone() == ("1",)
+    sql.close()
+    for revision in (4, 5):
+        async with opened(tmp_path / "s") as store:
+            assert dict(store.objects) == objects
+            assert (await store.transactions())[-3:] == history
+            made = await store.commit([Put(site("b"), {"basic": {"port": revision}})], ADMIN)
+            assert made is not None
+            assert (made.revision, made.sequence) == (revision, revision)
+            objects = dict(store.objects)
+    with sqlite3.connect(tmp_path / "s" / "store.db") as sql:
+        assert sql.execute("SELECT value FROM meta WHERE key = 'level'").fetchone() == ("2",)
+    sql.close()
 
 
 async def test_entries_are_chained(tmp_path: Path) -> None:

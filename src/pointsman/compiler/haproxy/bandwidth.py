@@ -102,6 +102,9 @@ def limits(snapshot: Snapshot, facts: Facts, remarks: Remarks) -> Limits:
         for class_name, entry in snapshot.all("bandwidth", Bandwidth)
         if ObjectId("bandwidth", class_name) not in facts.refused
     }
+    for class_name, entry in snapshot.all("bandwidth", Bandwidth):
+        if class_name in classes and entry.basic.sharing == "cluster" and facts.members > 1:
+            _say_share(class_name, entry, facts.members, remarks)
     for server_name, server in snapshot.all("virtual_servers", VirtualServer):
         _remark(ObjectId("virtual_servers", server_name), server.basic.bandwidth_class, classes, remarks)
     for pool_name, pool in snapshot.all("pools", Pool):
@@ -127,6 +130,17 @@ def _class_limits(class_name: str, entry: Bandwidth, facts: Facts) -> dict[Direc
     owner = name.bandwidth_class(class_name)
     directions: tuple[Direction, ...] = ("in", "out")
     return {way: Limit(way, max(1, rate), owner, sharing == "connection", origin) for way in directions}
+
+
+def _say_share(class_name: str, entry: Bandwidth, members: int, remarks: Remarks) -> None:
+    share = entry.basic.maximum / members
+    remarks.notice(
+        ObjectId("bandwidth", class_name),
+        "bandwidth_divided",
+        f"{entry.basic.maximum} kbit/s are divided evenly among the {members} traffic managers of the cluster, whether "
+        f"they run or not: {share:.6g} kbit/s for each, and more for the others once one was removed from the cluster",
+        *("basic", "sharing"),
+    )
 
 
 def _remark(subject: ObjectId, class_name: str, classes: Mapping[str, object], remarks: Remarks) -> None:

@@ -23,12 +23,15 @@ DESCRIPTION = "description generation-0"
 _SUBJECT = ObjectId("global_settings", "")
 
 
-def process_sections(settings: GlobalSettings, facts: Facts) -> tuple[ConfigSection, ...]:
-    """`global`, the two `defaults` that frontends and backends name, and the internal listener."""
+def process_sections(
+    settings: GlobalSettings, facts: Facts, further: tuple[Line, ...] = ()
+) -> tuple[ConfigSection, ...]:
+    """`global` with `further` lines of other features, the two `defaults` that frontends and backends name, and the
+    internal listener.
+    """
+    own = (*_process_lines(facts), *_tls_lines(settings), *_limit_lines(settings), *further)
     return (
-        ConfigSection(
-            Line("global"), (*_process_lines(facts), *_tls_lines(settings), *_limit_lines(settings))
-        ),
+        ConfigSection(Line("global"), own),
         ConfigSection(Line("defaults http"), (*_default_lines("http", settings), *_http_lines())),
         ConfigSection(Line("defaults tcp"), _default_lines("tcp", settings)),
         ConfigSection(

@@ -65,6 +65,45 @@ def listeners(
     )
 
 
+def grant(
+    own: tuple[Listener, ...],
+    wanted: Mapping[str, tuple[Listener, ...]],
+    facts: Facts,
+) -> tuple[tuple[Listener, ...], dict[ObjectId, str]]:
+    """The listeners of the product itself that get their addresses, and for each subject that does not, why.
+
+    Nothing takes a port from what listens already: a virtual server that serves is not ended by a port of ours, nor
+    the other way round. Of two that are new, ours comes first.
+    """
+    occupied = _Occupied()
+    for server in facts.serving & wanted.keys():
+        for listener in wanted[server]:
+            if listener.port not in facts.own_ports:
+                occupied.add(listener)
+    granted: list[Listener] = []
+    without: dict[ObjectId, str] = {}
+    for listener in own:
+        rival = occupied.rival(listener)
+        if rival is not None and rival.subject != listener.subject and listener.subject is not None:
+            without[listener.subject] = f"port {listener.port} is in use by {_owner(rival)}"
+        else:
+            occupied.add(listener)
+            granted.append(listener)
+    return tuple(listener for listener in granted if listener.subject not in without), without
+
+
+def _owner(listener: Listener) -> str:
+    """Who listens, in words."""
+    if listener.subject is None:
+        return "the demo"
+    words = {
+        "virtual_servers": f'virtual server "{listener.subject.name}"',
+        "traffic_managers": "the engine's own answer to /healthz",
+        "global_settings": "the link between the engines of the cluster",
+    }
+    return words[listener.subject.type]
+
+
 def settle(
     wanted: Mapping[str, tuple[Listener, ...]],
     taken: tuple[Listener, ...],
@@ -82,11 +121,11 @@ def settle(
     for name in sorted(wanted, key=lambda name: (name not in serving, name)):
         rivals = [rival for listener in wanted[name] if (rival := occupied.rival(listener)) is not None]
         if rivals:
-            owner = f'virtual server "{rivals[0].subject.name}"' if rivals[0].subject else "the demo"
             remarks.reject(
                 ObjectId("virtual_servers", name),
                 "address_in_use",
-                f"port {rivals[0].port} is in use by {owner} on the same address; choose another port or address",
+                f"port {rivals[0].port} is in use by {_owner(rivals[0])} on the same address; "
+                "choose another port or address",
                 *("basic", "port"),
             )
             continue

@@ -49,6 +49,11 @@ def bandwidth_class(name: str) -> str:
     return f"bandwidth-{identifier(name)}"
 
 
+def member(traffic_manager: str) -> str:
+    """A member of the cluster among the peers."""
+    return f"member-{identifier(traffic_manager)}"
+
+
 def server(node: str) -> str:
     """The server of a node (written "host:port")."""
     return f"node-{identifier(node)}"

@@ -16,7 +16,7 @@ from pointsman.compiler.haproxy import name
 from pointsman.compiler.haproxy.bandwidth import Limit, connection_lines
 from pointsman.compiler.haproxy.bandwidth import lines as bandwidth_lines
 from pointsman.compiler.haproxy.header import header_rules
-from pointsman.compiler.haproxy.listen import bind_words, listeners, settle
+from pointsman.compiler.haproxy.listen import bind_words, grant, listeners, settle
 from pointsman.compiler.haproxy.pool import Choice
 from pointsman.compiler.haproxy.route import route_lines
 from pointsman.compiler.haproxy.timeout import seconds
@@ -61,6 +61,17 @@ class Service:
 
 
 @dataclass(frozen=True)
+class Admitted:
+    """What will listen: virtual servers, and addresses of the product itself. `without` says why one of its subjects
+    does not get what it wants.
+    """
+
+    services: tuple[Service, ...]
+    own: tuple[Listener, ...]
+    without: Mapping[ObjectId, str]
+
+
+@dataclass(frozen=True)
 class _Wanted:
     """What a virtual server would be if nobody else had its addresses."""
 
@@ -74,12 +85,14 @@ def admit(
     facts: Facts,
     keys: Mapping[str, LoadedKey],
     taken: tuple[Listener, ...],
+    own: tuple[Listener, ...],
     memory: Memory,
     remarks: Remarks,
-) -> tuple[Service, ...]:
+) -> Admitted:
     """The virtual servers that will listen, by name; each other enabled one gets a condition that says why not.
 
-    `keys` are the certificates of the catalogue by name.
+    `keys` are the certificates of the catalogue by name, `own` what the product itself wants to listen on beside what
+    it has `taken`.
     """
     settings = snapshot.get("global_settings", "", GlobalSettings) or GlobalSettings()
     groups = places(snapshot, facts.traffic_manager)
@@ -94,12 +107,14 @@ def admit(
         if (wanted := memory.recall("virtual server", server_name, inputs, make, remarks)) is not None:
             found[server_name] = (server, wanted)
     wishes = {server_name: wanted.listeners for server_name, (_, wanted) in found.items()}
-    settled = settle(wishes, taken, facts.serving, remarks)
-    return tuple(
+    granted, without = grant(own, wishes, facts)
+    settled = settle(wishes, (*taken, *granted), facts.serving, remarks)
+    services = tuple(
         Service(server_name, server, wanted.mode, wanted.listeners, wanted.termination)
         for server_name, (server, wanted) in found.items()
         if server_name in settled
     )
+    return Admitted(services, granted, without)
 
 
 def _wanted(

@@ -20,11 +20,12 @@ from pointsman.telemetry.history import History
 from pointsman.web.answer import Answer, App, Receive, Scope, Send, error_answer, send_answer
 from pointsman.web.api.authentication import Authentication
 from pointsman.web.api.authorisation import refuse
+from pointsman.web.api.backups import X_TAR
 from pointsman.web.api.config import ConfigHandler
 from pointsman.web.api.listing import METHODS, list_children, not_allowed, not_found, read_only
 from pointsman.web.api.metrics import MetricsHandler
 from pointsman.web.api.path import BadPath, split_path
-from pointsman.web.api.request import SAFE, Request, header_map, read_query, refuse_foreign
+from pointsman.web.api.request import SAFE, Request, header_map, media_type, read_query, refuse_foreign
 from pointsman.web.api.status import StatusHandler
 from pointsman.web.connection import Peer
 from pointsman.web.health import health_answer
@@ -95,7 +96,7 @@ def make_app(
             return error_answer(400, "resource.invalid_path", str(error), {})
         except ValueError:
             return error_answer(400, "query.invalid", "the query has too many arguments; send fewer", {})
-        if method not in METHODS:
+        if method not in METHODS and not (method == "POST" and media_type(headers) == X_TAR):
             return not_allowed(method)
         return await routed(Request(method, segments, query, headers, caller, receive))
 

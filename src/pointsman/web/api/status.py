@@ -1,8 +1,9 @@
 """The status tree: what this traffic manager is, how it fares, its counters, and our additions to it.
 
 `certificate`, `conditions`, `config_document`, `config_import`, `licence`, `name`, `applies`, `history` and `events`
-are ours; the rest is the product's. Invariant: nothing here changes anything but `PUT history/<revision>?restore`,
-which makes the configuration what it was then, `PUT certificate` and `PUT name`.
+are ours; the rest is the product's; `backups` are in `web.api.backups`. Invariant: nothing here changes anything but
+`PUT history/<revision>?restore`, which makes the configuration what it was then, `PUT certificate`, `PUT name` and
+backups.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pointsman.telemetry.event_log import EventLog, EventQuery
 from pointsman.telemetry.history import History
 from pointsman.web.answer import JSON, Answer, error_answer, json_answer
 from pointsman.web.api.authorisation import refuse_export
+from pointsman.web.api.backups import BackupHandler
 from pointsman.web.api.certificate import replace_certificate, show_certificate
 from pointsman.web.api.insight import (
     BadArgument,
@@ -49,6 +51,7 @@ THROUGHPUT_SECONDS = 10.0
 MEDIA_TYPES = {"yaml": "application/yaml", "json": JSON}
 _BRANCHES = (
     ("applies", False),
+    ("backups", True),
     ("certificate", False),
     ("conditions", False),
     ("config_document", False),
@@ -79,10 +82,14 @@ class StatusHandler:
         self._traffic = history
         self._tree = ConfigTree(types)
         self._statistics = StatisticsTree(statistics)
+        self._backups = BackupHandler(control)
 
     async def answer(self, request: Request, base: tuple[str, ...]) -> Answer:
         """The answer to a request whose path begins with `base`."""
         method, path = request.method, request.segments
+        match path[len(base) :]:
+            case (member, "backups", *below) if member in (LOCAL, self._control.identity.name):
+                return await self._backups.answer(request, tuple(below))
         if method == "PUT" and "restore" in request.query:
             match path[len(base) :]:
                 case (member, "history", revision) if member in (LOCAL, self._control.identity.name):

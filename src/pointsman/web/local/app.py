@@ -5,9 +5,9 @@ Invariant: whoever can open the socket may do everything (its server lets only t
 change is made through `Control` in the name `local:<unix user>`, as one transaction.
 
 GET /status, GET /conditions, GET /export?format=&secrets=&differences=; POST /diff and POST /apply with {"objects":
-[...], "replace": bool, "reason": str, "wait": seconds}; certificates are in `certificates`, imports in `imports`,
-licences in `licences`, names in `names`, passwords in `passwords`. Refusals are 400 with {"problems": [...]}, see
-`document.wire` for the shapes.
+[...], "replace": bool, "reason": str, "wait": seconds}; backups are in `backups`, certificates in `certificates`,
+imports in `imports`, licences in `licences`, names in `names`, passwords in `passwords`. Refusals are 400 with
+{"problems": [...]}, see `document.wire` for the shapes.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
 from pointsman.schema.validate import Invalid
 from pointsman.schema.value import LINE_LIMIT
 from pointsman.store import Author
+from pointsman.web.local.backups import backup_routes
 from pointsman.web.local.certificates import certificate_routes
 from pointsman.web.local.engine import engine_difference
 from pointsman.web.local.imports import import_routes
@@ -68,6 +69,7 @@ def make_app(control: Control, users: Users) -> ASGIApp:
         Route("/export", local.export),
         Route("/diff", local.diff, methods=["POST"]),
         Route("/apply", local.apply, methods=["POST"]),
+        *backup_routes(control),
         *import_routes(control),
         *licence_routes(control),
         *certificate_routes(control),
