@@ -97,7 +97,8 @@ def test_compiles_to_what_is_expected(path: Path, tmp_path: Path) -> None:
     given, _, expected = path.read_text().partition(SEPARATOR)
     case = yaml.safe_load(given) or {}
     facts = _facts(case.get("facts", {}))
-    plan = compile_plan(snapshot(_objects(case)), facts)
+    claims = {ObjectId(*path.split("/", 1)): at for path, at in case.get("claims", {}).items()}
+    plan = compile_plan(replace(snapshot(_objects(case)), claims=claims), facts)
     shown = _show(plan, compile_plan(Snapshot(), FACTS))
     said = complaints(plan, tmp_path) + keepalived_complaints(plan, tmp_path)
     assert not said, f"{said}\n{plan.text()}\n{plan.failover.configuration}"

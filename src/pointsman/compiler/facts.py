@@ -43,7 +43,7 @@ class Facts:
     maps each host name that resolves to its addresses; a name that does not resolve is absent. `refused` are
     objects to leave out, with the reason (a port in use, the engine's own refusal). `demo_ports` are loopback ports
     on which the engine itself answers as a demo node. `ipv6` is false where the kernel has no IPv6. `serving` names
-    the virtual servers that listen now: where two want one address, the one that has it keeps it.
+    the virtual servers that listen now: nothing of the product's own takes an address from them.
     """
 
     engine: EngineFacts

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from pointsman.schema.bandwidth import BANDWIDTH
 from pointsman.schema.certificate_authority import CERTIFICATE_AUTHORITY
+from pointsman.schema.cluster import CLUSTER_TYPES
 from pointsman.schema.extra_file import EXTRA_FILE
 from pointsman.schema.global_settings import GLOBAL_SETTINGS
 from pointsman.schema.license_key import LICENSE_KEY
@@ -39,7 +40,7 @@ RESOURCE_TYPES: tuple[ResourceType, ...] = (
 
 BY_PATH: Mapping[str, ResourceType] = MappingProxyType({kind.path: kind for kind in RESOURCE_TYPES})
 
-INTERNAL_TYPES: tuple[ResourceType, ...] = ()
+INTERNAL_TYPES: tuple[ResourceType, ...] = CLUSTER_TYPES
 """What the members of a cluster keep about themselves (paths below "cluster/"): stored and replicated like
 configuration, and shown by no surface as such.
 """

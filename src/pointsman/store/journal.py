@@ -15,6 +15,7 @@ from pathlib import Path
 from pointsman.schema.resource import ResourceType
 from pointsman.store.change import Author, Change
 from pointsman.store.clock import Clock
+from pointsman.store.conflict import Conflict, Losses, Superseded, conflicts_of
 from pointsman.store.database import START, Database, End, Head, link
 from pointsman.store.directory import Directory, new_origin
 from pointsman.store.draft import Draft, draft
@@ -49,6 +50,7 @@ class State:
     view: View
     ends: Mapping[str, End]
     origin: str
+    conflicts: tuple[Conflict, ...] = ()
 
     @property
     def vector(self) -> dict[str, int]:
@@ -95,7 +97,7 @@ class Journal:
         self._stored_origin = facts["origin"]
         origin = new_origin() if self._shared else facts["origin"]
         view = self.reader.view(database.everything(), revision, database.blob)
-        self.state = State(view, database.ends(), origin)
+        self.state = self._state(view, database.ends(), origin)
 
     @classmethod
     def open(cls, path: Path, registry: Mapping[str, ResourceType], clock: Callable[[], float]) -> Journal:
@@ -207,7 +209,7 @@ class Journal:
         self.reader = reader
         self._shared = True
         self._stamps = Clock(max(hlc, self._stamps.last))
-        self.state = State(stage.view, stage.ends, new_origin())
+        self.state = self._state(stage.view, stage.ends, new_origin())
         self._directory.forget_others(keys)
         return Outcome(self.state, tuple(stage.transactions), remote=True, reloaded=True)
 
@@ -231,7 +233,7 @@ class Journal:
             self._directory.forget_others(self.keys)
             raise
         self.reader = reader
-        self.state = replace(self.state, view=view)
+        self.state = self._state(view, self.state.ends, self.state.origin)
         return Outcome(self.state, reloaded=True)
 
     def reseal(self, author: Author, reason: str) -> Outcome:
@@ -267,6 +269,13 @@ class Journal:
     def _now(self) -> float:
         now = float(self._clock())
         return now - self._ahead if self._ahead > SKEW_SECONDS else now
+
+    def superseded(self, database: Database, limit: int) -> tuple[Superseded, ...]:
+        """The newest writes that lost without their writers' knowledge; asked through a connection of the caller's."""
+        return Losses(database, self.reader, self._shapes, self.state.view).newest(limit)
+
+    def _state(self, view: View, ends: Mapping[str, End], origin: str) -> State:
+        return State(view, ends, origin, conflicts_of(view, self._database))
 
     def _stage(self) -> Stage:
         return Stage(self._database, self.reader, self._shapes, self.state.view, self.state.ends)
@@ -377,7 +386,7 @@ class Journal:
         self._shared = self._shared or "shared" in facts
         self._stored_origin = facts.get("origin", self._stored_origin)
         self._stamps = stamps
-        self.state = State(stage.view, stage.ends, self.state.origin)
+        self.state = self._state(stage.view, stage.ends, self.state.origin)
         return Outcome(self.state, tuple(stage.transactions))
 
 

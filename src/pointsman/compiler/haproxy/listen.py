@@ -1,7 +1,7 @@
 """Where virtual servers listen, and which of them gets an address that two want.
 
 Invariant: no two listeners of a plan overlap, because HAProxy with `noreuseport` refuses to start with such a pair; a
-virtual server that listens already keeps its address.
+virtual server that has an address keeps it.
 
 Fact (HAProxy 2.8.25): `bind :::80 v4v6` shows IPv4 clients as ::ffff:192.0.2.1 in headers and logs, so "any address" is
 two listeners, one for each family.
@@ -10,6 +10,7 @@ two listeners, one for each family.
 from __future__ import annotations
 
 import ipaddress
+import math
 from collections.abc import Mapping
 
 from pointsman.compiler.facts import Facts
@@ -107,18 +108,23 @@ def _owner(listener: Listener) -> str:
 def settle(
     wanted: Mapping[str, tuple[Listener, ...]],
     taken: tuple[Listener, ...],
-    serving: frozenset[str],
+    claims: Mapping[ObjectId, int],
     remarks: Remarks,
 ) -> dict[str, tuple[Listener, ...]]:
     """The virtual servers that get all their addresses, of those in `wanted`.
 
-    `taken` are listeners of the product itself. First come those that listen already (`serving`), then by name.
+    `taken` are listeners of the product itself. First come those that have claimed their addresses for longer, then by
+    name: so all members of a cluster agree, and who has an address keeps it until he himself asks for another.
     """
+
+    def rank(name: str) -> tuple[float, str]:
+        return claims.get(ObjectId("virtual_servers", name), math.inf), name
+
     occupied = _Occupied()
     for listener in taken:
         occupied.add(listener)
     settled: dict[str, tuple[Listener, ...]] = {}
-    for name in sorted(wanted, key=lambda name: (name not in serving, name)):
+    for name in sorted(wanted, key=rank):
         rivals = [rival for listener in wanted[name] if (rival := occupied.rival(listener)) is not None]
         if rivals:
             remarks.reject(

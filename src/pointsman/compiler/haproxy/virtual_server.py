@@ -108,7 +108,7 @@ def admit(
             found[server_name] = (server, wanted)
     wishes = {server_name: wanted.listeners for server_name, (_, wanted) in found.items()}
     granted, without = grant(own, wishes, facts)
-    settled = settle(wishes, (*taken, *granted), facts.serving, remarks)
+    settled = settle(wishes, (*taken, *granted), snapshot.claims, remarks)
     services = tuple(
         Service(server_name, server, wanted.mode, wanted.listeners, wanted.termination)
         for server_name, (server, wanted) in found.items()
