@@ -14,6 +14,7 @@ from pointsman.compiler.facts import Facts
 from pointsman.compiler.plan import Plan
 from pointsman.control.apply import Applied, ApplyLoop
 from pointsman.control.backups import Backups
+from pointsman.control.clustering import Clustering
 from pointsman.control.configuration import Configuration, Edited
 from pointsman.control.conflicts import conflict_conditions
 from pointsman.control.import_report import sentence
@@ -63,8 +64,11 @@ class Control:
         renaming: Renaming,
         facts: Callable[[Snapshot], Facts],
         on_event: Callable[[Event], None],
+        clustering: Clustering | None = None,
     ) -> None:
         self.identity = identity
+        self.clustering = clustering
+        """None where an instance cannot be in a cluster."""
         self.importer = importer
         self.certificate = certificate
         self.backups = backups
@@ -193,6 +197,7 @@ class Control:
                 *self.importer.conditions(),
                 *self.licensing.conditions(),
                 *self.certificate.conditions(),
+                *(self.clustering.conditions() if self.clustering is not None else ()),
             )
             if identity is None or c.subject == identity
         )
