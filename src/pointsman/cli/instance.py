@@ -148,6 +148,10 @@ class LocalInstance:
         """Every backup, see `control.backup_report.kept_body`."""
         return self._ask("GET", "/backups", None)
 
+    def schedule(self, wish: Json) -> Json:
+        """The schedule of backups, after `wish` was set in it; see `control.backup_schedule`."""
+        return self._ask("POST" if wish else "GET", "/backups/schedule", {"schedule": wish} if wish else None)
+
     def backup(self, act: str, name: str, **wish: Any) -> Json:
         """Does something with the backup of that name, see `web.local.backups`."""
         return self._ask("POST", f"/backups/{act}", {"name": name, **wish})
