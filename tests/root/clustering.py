@@ -23,8 +23,8 @@ def pointsman(lab: Lab, number: int, *words: str) -> subprocess.CompletedProcess
     """A `pointsman` command on a host, for its own instance."""
     return lab.hosts[number].call(
         lambda: subprocess.run(
-            [lab.program(number), *words, "--home", str(lab.home(number))],
-            capture_output=True, text=True, timeout=JOIN_SECONDS, check=False, env=lab.environment(number),
+            [*lab.program(number), *words, "--home", str(lab.home(number))],
+            capture_output=True, text=True, timeout=JOIN_SECONDS, check=False,
         )
     )  # fmt: skip
 
