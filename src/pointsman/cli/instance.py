@@ -129,6 +129,10 @@ class LocalInstance:
         """The members, see `cluster.view.ClusterView`."""
         return self._ask("GET", "/cluster", None)
 
+    def superseded(self, limit: int) -> list[Json]:
+        """The newest edits that lost to others of the same time, as REST shows them."""
+        return list(self._ask("GET", f"/cluster/superseded?limit={limit}", None)["superseded"])
+
     def cluster_table(self, host: str, port: int) -> Json:
         """The admin servers of another cluster with their fingerprints."""
         return self._ask("POST", "/cluster/table", {"host": host, "port": port})
