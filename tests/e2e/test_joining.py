@@ -26,12 +26,10 @@ DOCUMENT = '{"pools": [{"name": "of-a-document"}]}'
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Iterator[list[Container]]:
-    """Containers a, b and c; nothing runs in them yet."""
-    containers = []
-    for letter in "abc":
-        (tmp_path / letter).mkdir()
-        containers.append(Container(tmp_path / letter))
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Container]]:
+    """Three containers; nothing runs in them yet."""
+    # Not below the test's own directory, whose path may be too long for sockets.
+    containers = [Container(tmp_path_factory.mktemp(letter)) for letter in "abc"]
     yield containers
     for container in containers:
         container.kill()
