@@ -5,6 +5,7 @@ Invariant: what the clusters have in common when a test ends is the configuratio
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,11 @@ def group(lab: Lab, number: int) -> dict[str, Any]:
     """The traffic IP group as a member shows it."""
     found: dict[str, Any] = lab.rest(number).get(GROUP)["properties"]["basic"]
     return found
+
+
+def serves(lab: Lab, number: int) -> bool:
+    """Whether a member has the service."""
+    return bool(lab.rest(number).get("status/local_tm/state")["state"]["virtual_servers"])
 
 
 def test_a_backup_goes_into_clusters_of_other_sizes(tmp_path: Path) -> None:
@@ -91,9 +97,4 @@ def test_a_backup_goes_into_clusters_of_other_sizes(tmp_path: Path) -> None:
         assert {*found["machines"]} == {name(1), name(2)}
         assert found["enabled"] is False
         for number in (1, 2, 3):
-            wait_for(
-                "the service in force everywhere",
-                lambda number=number: lab.rest(number).get("status/local_tm/state")["state"][
-                    "virtual_servers"
-                ],
-            )
+            wait_for("the service in force everywhere", partial(serves, lab, number))
