@@ -128,6 +128,10 @@ class LocalInstance:
         """The members, see `cluster.view.ClusterView`."""
         return self._ask("GET", "/cluster", None)
 
+    def superseded(self, limit: int) -> list[Json]:
+        """The newest edits that lost to others of the same time, as REST shows them."""
+        return list(self._ask("GET", f"/cluster/superseded?limit={limit}", None)["superseded"])
+
     def cluster_table(self, host: str, port: int) -> Json:
         """The admin servers of another cluster with their fingerprints."""
         return self._ask("POST", "/cluster/table", {"host": host, "port": port})
@@ -143,6 +147,10 @@ class LocalInstance:
     def backups(self) -> Json:
         """Every backup, see `control.backup_report.kept_body`."""
         return self._ask("GET", "/backups", None)
+
+    def schedule(self, wish: Json) -> Json:
+        """The schedule of backups, after `wish` was set in it; see `control.backup_schedule`."""
+        return self._ask("POST" if wish else "GET", "/backups/schedule", {"schedule": wish} if wish else None)
 
     def backup(self, act: str, name: str, **wish: Any) -> Json:
         """Does something with the backup of that name, see `web.local.backups`."""

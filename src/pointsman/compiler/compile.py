@@ -30,6 +30,7 @@ from pointsman.compiler.haproxy import (
 from pointsman.compiler.haproxy.bandwidth import Limit
 from pointsman.compiler.haproxy.route import chain
 from pointsman.compiler.haproxy.virtual_server import DISCARD, Service
+from pointsman.compiler.keepalived.traffic_ip_group import failover
 from pointsman.compiler.memory import Memory
 from pointsman.compiler.monitor import Watch, watch
 from pointsman.compiler.node import Node, nodes_of
@@ -129,6 +130,7 @@ def compile_plan(snapshot: Snapshot, facts: Facts, memory: Memory | None = None)
     files = {**demo.demo_files(facts.demo_ports), **peers.files(link, facts)}
     if any(ready[pool_name].span and ready[pool_name].pool.ssl.strict_verify for pool_name in backends):
         files[node_tls.AUTHORITIES_PATH] = authorities
+    held = failover(snapshot, facts, memory, remarks)
     memory.turn()
     return Plan(
         sections=tuple(sections),
@@ -143,6 +145,7 @@ def compile_plan(snapshot: Snapshot, facts: Facts, memory: Memory | None = None)
         ),
         proxies=proxies,
         checks=tuple(check for pool_name in backends for check in ready[pool_name].watch.checks),
+        failover=held,
         conditions=remarks.conditions(),
     )
 

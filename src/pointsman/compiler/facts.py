@@ -28,6 +28,14 @@ class Member:
 
 
 @dataclass(frozen=True)
+class Interface:
+    """A network interface of this machine: its name, and its addresses with their networks ("192.0.2.7/24")."""
+
+    name: str
+    networks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Facts:
     """The world as the control loop sees it.
 
@@ -63,6 +71,10 @@ class Facts:
     """The certificates (PEM) of the engines of all members, by which they know one another. Each is trusted as it is:
     a removed member still has the key of the cluster's own authority and could sign what it likes.
     """
+    interfaces: tuple[Interface, ...] = ()
+    """The network interfaces by name, without traffic IPs."""
+    cannot_raise: str = ""
+    """Why this machine can hold no traffic IPs, with the remedy; "" when it can."""
     can_ping: bool = True
     ipv6: bool = True
     serving: frozenset[str] = frozenset()

@@ -47,6 +47,7 @@ from pointsman.daemon.machine import can_ping, has_ipv6
 from pointsman.daemon.places import Apps, Places, ReadyFile, listen
 from pointsman.daemon.provisioned import announce, tell_failure
 from pointsman.daemon.restart import Restart
+from pointsman.daemon.traffic_ips import Failover
 from pointsman.engine.haproxy.binary import NoBinary, engine_facts, find_binary
 from pointsman.engine.haproxy.engine import HaproxyEngine
 from pointsman.identity.called import IdentityDamaged
@@ -146,7 +147,7 @@ class _Daemon:
         (home / "log").mkdir(mode=0o700, exist_ok=True)
         try:
             self._order = read_order(home)
-            binary = find_binary()
+            self._binary = binary = find_binary()
             # First of all: it asks the kernel in a child, for which there must not be threads.
             self._account = engine_account(home, binary, self._order)
             self._engine_facts: EngineFacts = await engine_facts(binary)
@@ -281,6 +282,17 @@ class _Daemon:
             on_event=self._on_event,
             clustering=self._clustered.clustering,
         )
+        self._failover = Failover(
+            self._home,
+            self._identity.name,
+            self._engine,
+            self._binary.name,
+            lambda: self._live.health,
+            lambda: self._configuration.snapshot,
+            self._on_event,
+            self._loop.poke,
+        )
+        self._live.traffic_ips = self._failover.traffic_ips
         self._clustered.serve(self._control, self._events, self._history)
         self._live.serving = lambda: self._engine.serving
         self._live.figures = Statistics(
@@ -314,6 +326,7 @@ class _Daemon:
 
     def _on_plan(self, plan: Plan) -> None:
         self._watch.on_plan(plan)
+        self._failover.traffic_ips.on_plan(plan)
 
     # Facts
 
@@ -338,6 +351,8 @@ class _Daemon:
             worker_group=self._account.worker.group,
             ipv6=self._ipv6,
             can_ping=self._can_ping,
+            interfaces=self._failover.network.interfaces(),
+            cannot_raise=self._failover.cannot_raise,
             serving=plan.serving,
             own_ports=plan.own_ports,
         )
@@ -364,6 +379,7 @@ class _Daemon:
                     group.create_task(self._engine.run()),
                     group.create_task(self._watch.run()),
                     group.create_task(self._keep_names_fresh()),
+                    group.create_task(self._failover.run()),
                 ]
                 await self._clustered.begin(places)
                 tasks.append(group.create_task(self._clustered.cluster.run()))
@@ -373,7 +389,12 @@ class _Daemon:
                 await self._loop.apply(("start",))
                 tasks += [
                     group.create_task(part.run())
-                    for part in (self._loop, self._licensing, self._own_certificate)
+                    for part in (
+                        self._loop,
+                        self._licensing,
+                        self._own_certificate,
+                        self._control.backups.schedule,
+                    )
                 ]
                 try:
                     await self._documents.conclude()

@@ -19,6 +19,7 @@ from pointsman.schema.pool import POOL
 from pointsman.schema.resource import ResourceType
 from pointsman.schema.rule import RULE
 from pointsman.schema.server_key import SERVER_KEY
+from pointsman.schema.traffic_ip_group import TRAFFIC_IP_GROUP
 from pointsman.schema.traffic_manager import TRAFFIC_MANAGER
 from pointsman.schema.virtual_server import VIRTUAL_SERVER
 
@@ -32,6 +33,7 @@ RESOURCE_TYPES: tuple[ResourceType, ...] = (
     RULE,
     CERTIFICATE_AUTHORITY,
     SERVER_KEY,
+    TRAFFIC_IP_GROUP,
     TRAFFIC_MANAGER,
     VIRTUAL_SERVER,
 )

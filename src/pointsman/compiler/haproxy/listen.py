@@ -14,6 +14,7 @@ import math
 from collections.abc import Mapping
 
 from pointsman.compiler.facts import Facts
+from pointsman.compiler.haproxy.traffic_ip_group import Place, bound_addresses
 from pointsman.compiler.node import addresses_of
 from pointsman.compiler.plan import Listener
 from pointsman.compiler.remark import Remarks
@@ -24,8 +25,13 @@ ANY_IPV4 = "0.0.0.0"  # noqa: S104  # the administrator's choice, and the defaul
 ANY_IPV6 = "::"
 
 
-def listeners(name: str, server: VirtualServer, facts: Facts, remarks: Remarks) -> tuple[Listener, ...]:
-    """The addresses a virtual server is to listen on; none (with a condition) when it has none."""
+def listeners(
+    name: str, server: VirtualServer, groups: Mapping[str, Place], facts: Facts, remarks: Remarks
+) -> tuple[Listener, ...]:
+    """The addresses a virtual server is to listen on; none (with a condition) when it has none.
+
+    `groups` are what the traffic IP groups that it names offer here.
+    """
     subject = ObjectId("virtual_servers", name)
     basic = server.basic
     if basic.listen_on_any:
@@ -43,21 +49,21 @@ def listeners(name: str, server: VirtualServer, facts: Facts, remarks: Remarks) 
                 "Correct the name, or make the name service know it",
                 *("basic", "listen_on_hosts"),
             )
-    for group in sorted(basic.listen_on_traffic_ips):
-        remarks.warn(
-            subject,
-            "traffic_ip_group_missing",
-            f'there is no traffic IP group "{group}", so nothing listens there. Create it, or remove the name',
-            *("basic", "listen_on_traffic_ips"),
-        )
-    if not found:
+    raised = bound_addresses(subject, basic.listen_on_traffic_ips, groups, remarks)
+    elsewhere = any(place.why and not place.fault for place in groups.values())
+    if not found and not raised and elsewhere:
+        return ()  # the machines of the group serve it
+    if not found and not raised:
         remarks.reject(
             subject,
             "no_address",
             "there is no address to listen on; switch basic.listen_on_any on, or name hosts that resolve",
             *("basic", "listen_on_hosts"),
         )
-    return tuple(Listener(address, basic.port, subject) for address in found)
+    return tuple(
+        Listener(address, basic.port, subject, transparent=address in raised)
+        for address in dict.fromkeys((*found, *raised))
+    )
 
 
 def grant(
@@ -157,11 +163,13 @@ class _Occupied:
 
 
 def bind_words(listener: Listener) -> tuple[str, ...]:
-    """The address of a `bind` line."""
+    """The address of a `bind` line; `transparent` binds one that this machine does not hold at the moment."""
+    further = ("transparent",) if listener.transparent else ()
     match listener.address:
         case "0.0.0.0":  # noqa: S104 # compared with: the administrator asked for it
             return (f"*:{listener.port}",)
         case "::":
             return (f":::{listener.port}", "v6only")
         case address:
-            return (f"[{address}]:{listener.port}" if ":" in address else f"{address}:{listener.port}",)
+            host = f"[{address}]" if ":" in address else address
+            return (f"{host}:{listener.port}", *further)

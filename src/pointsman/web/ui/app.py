@@ -1,7 +1,9 @@
-"""The web pages on 9090: login, one page with services, pools and nodes as they are, those about licences and names.
+"""The web pages on 9090: login, one page with services, pools and nodes as they are now, and those about licences,
+names and backups.
 
-Invariant: nothing but the pages about licences and names changes anything; what is shown comes from `Control.status`,
-at most a second old. An instance whose licence is not chosen yet asks for that before it shows anything else.
+Invariant: nothing but the pages about licences, names and backups changes anything; what is shown comes from
+`Control.status`, at most a second old. An instance whose licence is not chosen yet asks for that before it shows
+anything else.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from pointsman.console.template import Pages
 from pointsman.control.control import Control
 from pointsman.control.status import Status
 from pointsman.identity.user import Users
+from pointsman.web.ui.backups import BACKUPS, BackupPages
 from pointsman.web.ui.clusters import TRAFFIC_MANAGERS, TrafficManagers
 from pointsman.web.ui.licences import LICENSES, UNLICENSED, Licences
 from pointsman.web.ui.naming import Naming
@@ -61,6 +64,7 @@ def make_app(control: Control, users: Users, *, health: Callable[[], str]) -> AS
         Route("/login", login.log_in, methods=["POST"]),
         Route("/logout", login.log_out, methods=["POST"]),
         *Licences(control, pages).routes,
+        *BackupPages(control, pages).routes,
         *Naming(control, pages).routes,
         *(() if control.clustering is None else TrafficManagers(control, control.clustering, pages).routes),
         Route("/healthz", healthz),
@@ -92,6 +96,7 @@ class _Screen:
             "csrf": session.csrf,
             "live": LIVE,
             "licenses": LICENSES,
+            "backups": BACKUPS,
             "traffic_managers": TRAFFIC_MANAGERS,
             "certificate": self._control.certificate.view,
         }
