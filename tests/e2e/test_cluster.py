@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -76,7 +77,8 @@ def test_members_have_one_configuration(three: list[Instance]) -> None:
     for n, client in enumerate(clients):
         client.make(f"pools/by-{n}", basic={"nodes_table": [{"node": "127.0.0.1:9"}]})
     for client in clients:
-        wait_for("all pools", lambda c=client: all(has(c, f"by-{n}") for n in range(3)))
+        for n in range(3):
+            wait_for("all pools", partial(has, client, f"by-{n}"))
     assert clients[0].names(f"{CONFIG}/traffic_managers") == ["pm1", "pm2", "pm3"]
     listed = clients[0].names(CONFIG)
     assert "cluster" not in listed and "members" not in listed
@@ -249,5 +251,6 @@ def test_edit_is_visible_on_the_others_soon(three: list[Instance]) -> None:
     for n in range(10):
         clients[n % 3].make(f"pools/soon-{n}", basic={"note": ""})
         begun = time.monotonic()
-        wait_for("both others", lambda n=n: all(has(c, f"soon-{n}") for c in clients))
+        for client in clients:
+            wait_for("both others", partial(has, client, f"soon-{n}"))
         assert time.monotonic() - begun < 1.25
