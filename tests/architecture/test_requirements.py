@@ -16,9 +16,7 @@ REQUIRED = frozenset(
     }
 )
 """What the container promises: networks, start, documents, console, backups, licences."""
-ELSEWHERE = {
-    "R63": "it is about members of a cluster, and instances cannot join one yet",
-}
+ELSEWHERE: dict[str, str] = {}
 """Requirements that no test here can show, and why."""
 NAMES = re.compile(r"(R\d+)((?:, | and )R\d+)*")
 
