@@ -210,7 +210,9 @@ HOSTILE = {
     "gzip bomb": gzip.compress(bytes(300 * 1024 * 1024), 1),
     "a tail of zeros": write(MANIFEST, CONTENT) + bytes(2 * 1024 * 1024),
     "half a pair": changed(description="\ud800"),
-    "half a pair in a name": configured('{"objects": [{"type": "pools", "name": "\\udc00", "settings": {}}], "secrets": []}'),
+    "half a pair in a name": configured(
+        '{"objects": [{"type": "pools", "name": "\\udc00", "settings": {}}], "secrets": []}'
+    ),
     "another product": changed(product="Other"),
     "another format": changed(format=2),
     "a format that is no number": changed(format="1"),
