@@ -162,6 +162,10 @@ class Cluster:
             removed_at=removed.at if removed is not None else 0,
         )
 
+    def links(self) -> tuple[str, ...]:
+        """The ids of members that this one is connected to."""
+        return tuple(link.peer for link in self._mesh.links()) if self._mesh is not None else ()
+
     def conditions(self) -> tuple[Condition, ...]:
         """Remarks on members."""
         view = self.view()
