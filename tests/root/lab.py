@@ -408,6 +408,33 @@ class Lab:
         process.send_signal(signal.SIGTERM)
         return process.wait(30)
 
+    def fingerprint(self, number: int) -> str:
+        """The SHA-256 fingerprint of a host's certificate."""
+        return str(json.loads((self.directory / f"m{number}.ready").read_text())["sha256"])
+
+    def pointsman(self, number: int, *words: str, check: bool = True) -> str:
+        """What a command prints that is given to the traffic manager of a host."""
+        program = str(Path(sys.executable).parent / "pointsman")
+        return self.hosts[number].run(program, *words, "--home", str(self.home(number)), check=check)
+
+    def cluster(self, *numbers: int, traffic_ips: str = "active") -> None:
+        """Has these hosts (all without `numbers`), which run, become one cluster, one after the other."""
+        first, *others = numbers or self.ids
+        for number in others:
+            self.pointsman(
+                number,
+                *("cluster", "join", "--peer", f"{self.ip(first)}:9090"),
+                *("--fingerprint", self.fingerprint(first)),
+                *("--password-file", str(self.directory / "password"), "--traffic-ips", traffic_ips),
+            )
+        names = {self.host_name(number) for number in (first, *others)}
+        for number in (first, *others):
+            wait_for(f"m{number} knows the others", partial(self._knows, number, names), START_SECONDS)
+
+    def _knows(self, number: int, names: set[str]) -> bool:
+        found = self.rest(number).get("config/active/traffic_managers")
+        return names <= {child["name"] for child in found["children"]}
+
     def rest(self, number: int) -> Rest:
         """The REST API of a host."""
         return Rest(self.hosts[number])
