@@ -18,6 +18,7 @@ import asyncio
 import base64
 import contextlib
 import ctypes
+import errno
 import http.client
 import itertools
 import json
@@ -250,21 +251,21 @@ class Load:
         except TimeoutError:
             error = "no answer in time"
         except OSError as failure:
-            error = failure.strerror or type(failure).__name__
+            error = errno.errorcode.get(failure.errno or 0, type(failure).__name__)
         self.requests.append(Request(begun, time.monotonic() - since, error, answer))
 
     def mark(self) -> int:
         """A place to look from: the number of requests answered so far."""
         return len(self.requests)
 
-    def _good(self, since: float, until: float) -> list[float]:
-        requests = sorted(self.requests, key=lambda request: request.begun)
-        return [r.begun for r in requests if not r.error and since <= r.begun <= until]
-
     def gap(self, since: float = 0.0, until: float = float("inf")) -> float:
         """The longest time in which no request was begun that succeeded, in seconds."""
-        good = self._good(since, until)
-        return max((after - before for before, after in itertools.pairwise(good)), default=float("inf"))
+        asked = [request for request in self.requests if since <= request.begun <= until]
+        good = sorted(request.begun for request in asked if not request.error)
+        if not good:
+            return float("inf")
+        ends = [min(request.begun for request in asked), max(request.begun for request in asked)]
+        return max(after - before for before, after in itertools.pairwise([ends[0], *good, ends[1]]))
 
     def failures(self, since: float = 0.0, until: float = float("inf")) -> list[Request]:
         """The requests that failed."""
@@ -382,6 +383,7 @@ class Lab:
     def launch(self, number: int, *, extra: Sequence[str] = (), program: Path | None = None) -> None:
         """Starts a traffic manager and does not wait. `program` is another `pointsman` than the one under test."""
         self.directory.mkdir(parents=True, exist_ok=True)
+        (self.directory / f"m{number}.ready").unlink(missing_ok=True)
         password = self.directory / "password"
         password.write_text(PASSWORD + "\n")
         words = [str(program or Path(sys.executable).parent / "pointsman"), "run"]
