@@ -5,8 +5,9 @@ Invariant: it is made of values that were made or checked by us, so that it need
 Facts (keepalived 2.2.7). An instance needs an address of the family it speaks, and members compare the addresses they
 advertise: so each advertises one of loopback that only its number decides, and the traffic IPs, of either family, are
 `virtual_ipaddress_excluded`. A change of addresses then alters no advertisement. `track_process` fails in a network
-namespace. Of two that held an address while they did not hear one another, the one that keeps it announces it again only
-when it hears the other: hence `vrrp_higher_prio_send_advert`. An instance without peers would speak by multicast: one that stands alone has loopback as its peer.
+namespace. Of two that held an address while they did not hear one another, the one that keeps it announces it again
+only when it hears the other: hence `vrrp_higher_prio_send_advert`. An instance without peers would speak by
+multicast: one that stands alone has loopback as its peer.
 """
 
 from __future__ import annotations
