@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def _pair() -> tuple[bytes, bytes]:
 
 
 class Machine:
-    """One member. `version`, `level` and `limit` may be set before or while it runs."""
+    """One member. `version`, `level`, `limit` and `licence` may be set before or while it runs."""
 
     def __init__(self, home: Path, name: str, address: str = "127.0.0.1") -> None:
         self.home = home
@@ -44,6 +45,7 @@ class Machine:
         self.version = "1.0.0"
         self.level = 1
         self.limit = 0
+        self.licence = "equal"
         self.clock: Callable[[], float] | None = None
         self.events: list[Event] = []
         self.changes: list[str] = []
@@ -53,8 +55,7 @@ class Machine:
 
     async def start(self) -> Machine:
         """Opens the store and listens."""
-        options = {} if self.clock is None else {"clock": self.clock}
-        self.store = await Store.open(self.home / "store", STORED, **options)
+        self.store = await Store.open(self.home / "store", STORED, clock=self.clock or time.time)
         self.users, _ = await Users.open(self.home, on_event=self.events.append, given=PASSWORD)
         if self.store.revision == 0:
             await self.store.commit([Put(ObjectId("traffic_managers", self.name), {})], AUTHOR, "new")
@@ -129,7 +130,7 @@ class Machine:
             self.ui_port,
             self.certificate.sha1,
             self.certificate.sha256,
-            "equal",
+            self.licence,
         )
 
 
