@@ -92,7 +92,7 @@ def configuration(
         "}",
         "",
         "vrrp_script engine {",
-        f'    script "/bin/sh {directory}/{CHECK}"',
+        f'    script "/usr/bin/sh {directory}/{CHECK}"',
         "    interval 1",
         "    timeout 2",
         "    fall 2",
