@@ -11,20 +11,28 @@ import os
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
-from pointsman.launcher.engines import adopt_engine, adopt_recorded, bare_environment
+from pointsman.launcher.engines import adopt_engine, adopt_recorded, bare_environment, is_idle
 from pointsman.launcher.process import Running, claim, holders, reap_orphans
+from pointsman.launcher.quiesce import keep_waiting, release
 from pointsman.launcher.record import Record
 from pointsman.launcher.service import CONTROL, Service
 from pointsman.launcher.status import STATUS_DO_NOT_RESTART, STATUS_HOPELESS
 
 STOP_SECONDS = 8.0
 POLL_SECONDS = 0.4
+QUIET_SECONDS = 0.9
+"""How long requests in work may hold up an address that is about to move: a client whose packet waits for it meanwhile
+repeats that after one second.
+"""
+IDLE_SECONDS = 0.25
+"""How long the engine must have been idle then: a client that has just connected has yet to say what it wants."""
 LEAD_SECONDS = 0.2
 """How long before the others an engine is told to end that brings them their traffic."""
 LOG_BYTES = 8 << 20
@@ -191,13 +199,13 @@ class Launcher:
                 self._note("adopted", service, f"pid {running.pid}")
             return
         # One that was started by another entry answers where that said.
-        for socket in dict.fromkeys(
+        for path in dict.fromkeys(
             (former.get("master_socket") or service.master_socket, service.master_socket)
         ):
-            running = adopt_engine(programs, socket, former)
+            running = adopt_engine(programs, path, former)
             if running is None:
                 continue
-            service.master_socket = socket
+            service.master_socket = path
             service.take(running, adopted=True)
             self._record.write(self._services())
             self._note("adopted", service, f"pid {running.pid}")
@@ -288,6 +296,28 @@ class Launcher:
     def _stop(self, services: list[Service]) -> None:
         """Ends processes in order: no new work, 8 s to finish, then TERM and KILL; a second signal kills."""
         leading = [service for service in services if service.leads and service.running is not None]
+        waiting = self._quiet(leading, services) if len(leading) < len(services) else ()
+        try:
+            self._end(leading, services)
+        finally:
+            release(waiting)
+
+    def _quiet(self, leading: list[Service], services: list[Service]) -> tuple[socket.socket, ...]:
+        """Keeps new connections waiting at the addresses that are about to move, and lets the others finish."""
+        waiting: tuple[socket.socket, ...] = ()
+        for service in leading:
+            if service.quiet is not None:
+                waiting += keep_waiting(*service.quiet)
+        masters = [service.master_socket for service in services if service.running and service.master_socket]
+        now = begun = busy = time.monotonic()
+        while waiting and self._stops <= 1 and now < min(begun + QUIET_SECONDS, busy + IDLE_SECONDS):
+            self._wait((), 0.02)
+            now = time.monotonic()
+            if not all(map(is_idle, masters)):
+                busy = now
+        return waiting
+
+    def _end(self, leading: list[Service], services: list[Service]) -> None:
         for service in leading:
             service.leave(STOP_SECONDS)
         if leading and len(leading) < len(services) and self._stops <= 1:

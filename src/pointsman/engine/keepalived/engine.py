@@ -25,6 +25,7 @@ from pathlib import Path
 
 from pointsman.compiler.keepalived.text import CHECK, FAULT, FILE, SERVING, WELL
 from pointsman.compiler.plan import Failover
+from pointsman.engine.haproxy.account import RUN
 from pointsman.engine.launcher import Launcher
 from pointsman.engine.network import Held, addresses, remove
 from pointsman.private_file import write_private
@@ -59,6 +60,7 @@ class KeepalivedEngine:
             ],
             "log": str(home / "log" / "keepalived.log"),
             "leads": True,
+            "quiet": {"runtime": str(home / RUN / "worker.sock"), "addresses": str(self._raised)},
             "files": {
                 str(self._directory / "keepalived.pid"): None,
                 str(self._directory / "vrrp.pid"): None,

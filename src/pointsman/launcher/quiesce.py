@@ -10,6 +10,7 @@ from __future__ import annotations
 import array
 import contextlib
 import ctypes
+import json
 import socket
 import struct
 from collections.abc import Collection
@@ -30,6 +31,18 @@ _DROP_SYN = (
 _BATCH = 252
 """Sockets in one message of HAProxy's (2.8.25)."""
 _SECONDS = 2.0
+
+
+def keep_waiting(runtime: str, addresses_file: str) -> tuple[socket.socket, ...]:
+    """Holds new connections at the addresses in a file, [[address, prefix length], ...], for which the engine at the
+    socket `runtime` listens; gives what `release` takes. An engine that does not answer has nothing to hold.
+    """
+    waiting: tuple[socket.socket, ...] = ()
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        addresses = {str(address) for address, _ in json.loads(Path(addresses_file).read_text())}
+        waiting = take_listeners(Path(runtime), addresses)
+        hold(waiting)
+    return waiting
 
 
 def take_listeners(runtime: Path, addresses: Collection[str]) -> tuple[socket.socket, ...]:
