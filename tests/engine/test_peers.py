@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from tests.certificates import self_signed
 from tests.engine.rig import Rig, started, until
 from tests.engine.test_apply import with_line
 
 from pointsman.compiler.facts import Member
 from pointsman.compiler.haproxy.peers import PORT
 from pointsman.compiler.plan import ConfigSection, Line, Plan
+from pointsman.identity.authority import make_key, private_text, self_signed
 
 TABLE = ConfigSection(
     Line("backend shared from tcp"),
@@ -31,7 +31,8 @@ TABLE = ConfigSection(
 
 def certificate(name: str) -> bytes:
     """A new certificate, signed by itself, with its key."""
-    return "".join(self_signed(name)).encode()
+    key = make_key()
+    return self_signed(key, name).encode() + private_text(key)
 
 
 def public(pem: bytes) -> bytes:

@@ -106,7 +106,8 @@ class LocalInstance:
 
     def run_import(self, order: Json) -> Json:
         """Imports documents that the instance reads itself, or says what that would do; see `web.local.imports`."""
-        return self._ask("POST", "/import", {**order, "wait": WAIT_SECONDS})
+        seconds = 4 * WAIT_SECONDS + float(order.get("members", 0.0))
+        return self._ask("POST", "/import", {**order, "wait": WAIT_SECONDS}, seconds)
 
     def import_state(self) -> Json:
         """The last import, what waits for a restart, and since when the control plane runs."""
@@ -156,15 +157,13 @@ class LocalInstance:
         """Does something with the backup of that name, see `web.local.backups`."""
         return self._ask("POST", f"/backups/{act}", {"name": name, **wish})
 
-    def _ask(self, method: str, path: str, body: Json | None) -> Json:
+    def _ask(self, method: str, path: str, body: Json | None, seconds: float = 4 * WAIT_SECONDS) -> Json:
         try:
             # httpcore leaves its socket open when it cannot connect.
             with socket.socket(socket.AF_UNIX) as probe:
                 probe.connect(str(self._socket))
             transport = httpx.HTTPTransport(uds=str(self._socket))
-            with httpx.Client(
-                transport=transport, base_url="http://local", timeout=3 * WAIT_SECONDS + 60
-            ) as client:
+            with httpx.Client(transport=transport, base_url="http://local", timeout=seconds) as client:
                 response = client.request(method, path, json=body)
                 data = response.json()
         except httpx.TimeoutException:

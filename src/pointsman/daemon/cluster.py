@@ -27,6 +27,7 @@ from pointsman.control.configuration import Configuration
 from pointsman.control.control import Control, Identity
 from pointsman.control.licensing import Licensing
 from pointsman.daemon.places import ANYWHERE, Places
+from pointsman.daemon.reach import IN_FORCE, Reach
 from pointsman.identity.certificate import InstanceCertificate
 from pointsman.identity.credential import ALPN
 from pointsman.identity.user import Users
@@ -113,6 +114,8 @@ class Clustered:
         )
         self.clustering = Clustering(self.cluster, store, loop, on_event)
         configuration.frozen = lambda: self.cluster.frozen
+        self.reach = Reach(self.cluster, store, loop)
+        self.answers[IN_FORCE] = self.reach.answer
         self.handover = Handover(ALPN, self.cluster.server_context, self.cluster.accept, self.cluster.refused)
 
     async def begin(self, places: Places) -> None:

@@ -16,6 +16,7 @@ from tests.running import IDENTITY, Running, running
 
 from pointsman.backup.archive import Content, Manifest, read, write
 from pointsman.control.backups import BackupRefused, NoBackup
+from pointsman.control.error import Frozen
 from pointsman.control.restoring import Wish
 from pointsman.identity.password import PasswordFile
 from pointsman.identity.user import Outcome, Users
@@ -363,6 +364,19 @@ async def test_the_maker_is_known(instance: Running) -> None:
     assert (manifest.traffic_manager, manifest.uuid) == (IDENTITY.name, IDENTITY.uuid)
     assert manifest.members == ("pm1",)
     assert manifest.counts["pools"] == 1 and manifest.secrets == "included"
+
+
+async def test_a_frozen_configuration_is_not_restored(instance: Running) -> None:
+    """R57: what binds edits binds a restore; looking is possible."""
+    backups = instance.control.backups
+    await backups.create(ADMIN, "one")
+    await change(instance)
+    before = settings(instance)
+    instance.configuration.frozen = lambda: "the members run different versions"
+    assert (await backups.preview("one", Wish())).edit.changes
+    with pytest.raises(Frozen, match="different versions"):
+        await backups.restore(ADMIN, "one", Wish())
+    assert settings(instance) == before
 
 
 GROUP = ObjectId("traffic_ip_groups", "shop")
