@@ -17,7 +17,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import ctypes
-import errno
 import http.client
 import itertools
 import json

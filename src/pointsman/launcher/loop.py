@@ -7,6 +7,7 @@ it was told to end or its status says that there is no point.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import shutil
@@ -18,21 +19,15 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
-from pointsman.launcher.engines import adopt_engine, adopt_recorded, bare_environment, is_idle
+from pointsman.launcher.engines import adopt_engine, adopt_recorded, bare_environment
 from pointsman.launcher.process import Running, claim, holders, reap_orphans
-from pointsman.launcher.quiesce import keep_waiting, release
+from pointsman.launcher.quiesce import keep_waiting, release, until_idle
 from pointsman.launcher.record import Record
 from pointsman.launcher.service import CONTROL, Service
 from pointsman.launcher.status import STATUS_DO_NOT_RESTART, STATUS_HOPELESS
 
 STOP_SECONDS = 8.0
 POLL_SECONDS = 0.4
-QUIET_SECONDS = 0.9
-"""How long requests in work may hold up an address that is about to move: a client whose packet waits for it meanwhile
-repeats that after one second.
-"""
-IDLE_SECONDS = 0.25
-"""How long the engine must have been idle then: a client that has just connected has yet to say what it wants."""
 LEAD_SECONDS = 0.2
 """How long before the others an engine is told to end that brings them their traffic."""
 LOG_BYTES = 8 << 20
@@ -307,14 +302,15 @@ class Launcher:
         waiting: tuple[socket.socket, ...] = ()
         for service in leading:
             if service.quiet is not None:
-                waiting += keep_waiting(*service.quiet)
-        masters = [service.master_socket for service in services if service.running and service.master_socket]
-        now = begun = busy = time.monotonic()
-        while waiting and self._stops <= 1 and now < min(begun + QUIET_SECONDS, busy + IDLE_SECONDS):
-            self._wait((), 0.02)
-            now = time.monotonic()
-            if not all(map(is_idle, masters)):
-                busy = now
+                runtime, file = service.quiet
+                with contextlib.suppress(OSError, ValueError, TypeError):
+                    addresses = [str(address) for address, _ in json.loads(Path(file).read_text())]
+                    waiting += keep_waiting(runtime, addresses)
+        if waiting:
+            masters = [
+                service.master_socket for service in services if service.running and service.master_socket
+            ]
+            until_idle(masters, lambda: self._stops > 1)
         return waiting
 
     def _end(self, leading: list[Service], services: list[Service]) -> None:
