@@ -10,11 +10,12 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.root.lab import Lab, Load, obstacle
+from tests.root.lab import Lab, obstacle
+from tests.root.load import Load
 from tools.instance import wait_for
 
 pytestmark = pytest.mark.root
@@ -94,7 +95,7 @@ def target(address: str) -> str:
 
 def assert_serves(load: Load, since: float, gap: float) -> None:
     assert load.gap(since - 0.5) < gap
-    assert not load.requests[-1].error
+    assert not max(load.requests, key=lambda request: request.begun).error
 
 
 def await_success(load: Load, since: float) -> None:
@@ -118,16 +119,21 @@ def test_addresses_are_spread_over_the_members(three: Lab) -> None:
 @pytest.mark.parametrize("address", [IPS[0], IPS[3]])
 def test_another_member_takes_over_and_gives_back(three: Lab, fault: str, address: str) -> None:
     """R2, R6: the address is announced from elsewhere at once, goes back later, and is never left in two places."""
+    faults: dict[str, tuple[Callable[[int], None], Callable[[int], None]]] = {
+        "cut": (three.cut, three.heal),
+        "split": (three.split, lambda _: three.join()),
+        "pause": (three.pause, three.resume),
+    }
     holder = settle(three)[address]
     with three.load(target(address)) as load:
         begun = time.time()
-        {"cut": three.cut, "split": three.split, "pause": three.pause}[fault](holder)
+        faults[fault][0](holder)
         time.sleep(0.1)
         await_success(load, begun + 0.1)
         time.sleep(1)
         assert_serves(load, begun, GONE)
         begun = time.time()
-        {"cut": three.heal, "split": lambda _: three.join(), "pause": three.resume}[fault](holder)
+        faults[fault][1](holder)
         time.sleep(BACK)
         assert len(three.holders(address)) == 1, "two machines hold it although they hear one another"
         settle(three)
@@ -154,21 +160,21 @@ def test_a_member_that_dies_is_replaced_and_comes_back(three: Lab) -> None:
 
 
 def test_a_member_that_stops_in_order_hands_its_addresses_over(three: Lab) -> None:
-    """Deliverable 3: a restart of a healthy member costs no more than what is in flight as the address moves."""
+    """R2, R55: a restart of a healthy member costs no request, neither when it goes nor when its address comes back.
+
+    A packet that opens a connection may be repeated once meanwhile, which takes a second.
+    """
     address = IPS[2]
     holder = settle(three)[address]
-    with three.load(target(address)) as load:
+    with three.load(target(address), patience=5.0) as load:
         begun = time.time()
         assert three.stop(holder) == 0
         time.sleep(1)
-        assert_serves(load, begun, BACK)
-        assert len(load.failures(begun)) <= 5
-        begun = time.time()
         three.start(holder)
         settle(three)
-        time.sleep(0.5)
+        time.sleep(2)
         assert_serves(load, begun, BACK)
-        assert len(load.failures(begun)) <= 5
+    assert load.failures() == []
 
 
 def test_manual_failback_waits_for_the_word(three: Lab) -> None:
