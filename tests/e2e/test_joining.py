@@ -280,7 +280,7 @@ def test_members_are_renamed_and_a_new_installation_joins(peer: Container, made:
     known(second, [ADDRESS, "127.0.0.3"])
     own = rest(second, "GET", f"config/active/traffic_managers/{ADDRESS}")
     assert own["properties"]["basic"]["nameip"] == ADDRESS
-    assert min(engines_of(peer)) == min(engines), "the engine itself was started again"
+    assert engines & engines_of(peer), "the engine itself was started again"
     make_pool(peer, "after")
     wait_for("the second has it", lambda: "after" in names(second, "pools"))
 

@@ -315,7 +315,6 @@ class Lab:
     def launch(self, number: int, *, extra: Sequence[str] = ()) -> None:
         """Starts a traffic manager and does not wait."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        (self.directory / f"m{number}.ready").unlink(missing_ok=True)
         password = self.directory / "password"
         password.write_text(PASSWORD + "\n")
         (self.directory / f"m{number}.ready").unlink(missing_ok=True)  # of one that was killed
@@ -342,33 +341,6 @@ class Lab:
         # `ip netns exec` becomes the program, which becomes the launcher.
         process.send_signal(signal.SIGTERM)
         return process.wait(30)
-
-    def fingerprint(self, number: int) -> str:
-        """The SHA-256 fingerprint of a host's certificate."""
-        return str(json.loads((self.directory / f"m{number}.ready").read_text())["sha256"])
-
-    def pointsman(self, number: int, *words: str, check: bool = True) -> str:
-        """What a command prints that is given to the traffic manager of a host."""
-        program = str(Path(sys.executable).parent / "pointsman")
-        return self.hosts[number].run(program, *words, "--home", str(self.home(number)), check=check)
-
-    def cluster(self, *numbers: int, traffic_ips: str = "active") -> None:
-        """Has these hosts (all without `numbers`), which run, become one cluster, one after the other."""
-        first, *others = numbers or self.ids
-        for number in others:
-            self.pointsman(
-                number,
-                *("cluster", "join", "--peer", f"{self.ip(first)}:9090"),
-                *("--fingerprint", self.fingerprint(first)),
-                *("--password-file", str(self.directory / "password"), "--traffic-ips", traffic_ips),
-            )
-        names = {self.host_name(number) for number in (first, *others)}
-        for number in (first, *others):
-            wait_for(f"m{number} knows the others", partial(self._knows, number, names), START_SECONDS)
-
-    def _knows(self, number: int, names: set[str]) -> bool:
-        found = self.rest(number).get("config/active/traffic_managers")
-        return names <= {child["name"] for child in found["children"]}
 
     def rest(self, number: int) -> Rest:
         """The REST API of a host."""

@@ -6,7 +6,7 @@ type that this version does not have would need is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from pointsman.cluster.roster import Member, Objects, Roster
@@ -40,7 +40,7 @@ def removal(objects: Objects, member: Member, by: str, at: int) -> list[Change]:
     settings = dict(objects.get(ObjectId(MEMBERS.path, member.id), {}))
     settings["removal"] = {"state": "removed", "by": by, "time": at}
     changes: list[Change] = [Put(ObjectId(MEMBERS.path, member.id), settings)]
-    changes += _groups_without(objects, member.name)
+    changes += groups_without(objects, {member.name})
     identity = ObjectId(TRAFFIC_MANAGERS, member.name)
     if identity in objects:
         changes.append(Delete(identity))
@@ -55,12 +55,9 @@ def dissolution(objects: Objects) -> list[Change]:
 
 def others_away(objects: Objects, roster: Roster, own: str) -> list[Change]:
     """The other members' objects go, for an instance that stands alone again with its copy of the configuration."""
-    changes: list[Change] = []
-    for member in roster.members:
-        identity = ObjectId(TRAFFIC_MANAGERS, member.name)
-        if member.name != own and identity in objects:
-            changes.append(Delete(identity))
-    return changes
+    others = {member.name for member in roster.members} - {own}
+    identities = (ObjectId(TRAFFIC_MANAGERS, name) for name in sorted(others))
+    return [*groups_without(objects, others), *(Delete(i) for i in identities if i in objects)]
 
 
 def data_keys(generation: int, wrapped: Mapping[str, str]) -> list[Change]:
@@ -88,21 +85,22 @@ def _groups_with(objects: Objects, name: str, part: str) -> list[Change]:
     return changes
 
 
-def _groups_without(objects: Objects, name: str) -> list[Change]:
+def groups_without(objects: Objects, names: Set[str]) -> list[Change]:
+    """Traffic managers are taken out of all groups."""
     changes: list[Change] = []
     for identity, settings in _groups(objects):
-        basic = settings.get("basic", {})
-        kept = {
-            key: [held for held in value if held != name]
-            if key in _LISTS
-            else [row for row in value if row.get("traffic_manager") != name]
-            if key == _PINS
-            else value
-            for key, value in basic.items()
-        }
-        if kept != basic:
+        kept = {key: _without(key, value, names) for key, value in settings.get("basic", {}).items()}
+        if kept != settings.get("basic", {}):
             changes.append(Put(identity, {**settings, "basic": kept}))
     return changes
+
+
+def _without(key: str, value: Any, names: Set[str]) -> Any:
+    if key in _LISTS:
+        return [held for held in value if held not in names]
+    if key == _PINS:
+        return [row for row in value if row.get("traffic_manager") not in names]
+    return value
 
 
 def _groups(objects: Objects) -> Iterable[tuple[ObjectId, Mapping[str, Any]]]:

@@ -21,6 +21,7 @@ from pointsman.cluster.edit import (
     data_keys,
     dissolution,
     entry,
+    groups_without,
     others_away,
     removal,
 )
@@ -108,6 +109,7 @@ class Membership:
 
     async def begin(self) -> None:
         """Carries through a join that was cut short, then brings this member's record up to date."""
+        self.reread()
         joining = self._installation.joining(self._store.objects)
         if joining is not None:
             await self.complete_join(joining)
@@ -129,6 +131,8 @@ class Membership:
     def reread(self) -> None:
         """Reads the members anew from what is stored."""
         self.roster = read_roster(self._store.objects)
+        # Kept for the day on which it is removed, when its object is gone before it is told.
+        self._kept = self._own_object() or self._kept
 
     async def follow(self) -> None:
         """Takes the keys and users that other members stored."""
@@ -236,7 +240,6 @@ class Membership:
         if not self.active or own is None or own.removed:
             return
         changes = removal(self._store.objects, own, _told(actor), int(self._clock()))
-        self._kept = self._own_object()
         await self._commit(changes, actor, f"traffic manager {own.name} leaves the cluster")
 
     async def end_leave(self, actor: Author) -> None:
@@ -255,15 +258,16 @@ class Membership:
 
     async def found_removed(self, removed: Removed) -> None:
         """Notes that this instance was removed elsewhere: it goes on alone with what it has. Raises `OSError`."""
-        kept = self._own_object()
         self.removed = removed
         self._users.share = None
         self._installation.note_removed(removed)
-        name = self._describe().name
-        if ObjectId(TRAFFIC_MANAGERS, name) not in self._store.objects:
-            await self._commit(
-                [Put(ObjectId(TRAFFIC_MANAGERS, name), kept)], AUTHOR, "removed from the cluster"
-            )
+        name, objects = self._describe().name, self._store.objects
+        # The cluster may have given its traffic IPs to others already, so none may be raised here.
+        changes = groups_without(objects, {name})
+        if ObjectId(TRAFFIC_MANAGERS, name) not in objects:
+            changes.append(Put(ObjectId(TRAFFIC_MANAGERS, name), self._kept))
+        if changes:
+            await self._commit(changes, AUTHOR, "removed from the cluster")
 
     async def set_override(self, actor: Author, *, on: bool) -> None:
         """Permits, or forbids again, changes while members run different versions. Raises `NotPossible`, `OSError`."""

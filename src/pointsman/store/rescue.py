@@ -35,21 +35,27 @@ def set_aside(database: Database) -> None:
 def rescue(database: Database, stamp: Stamp, now: float, ours: Keyring, keys: Keyring) -> Rescued | None:
     """The registers set aside that are newer than those that are there now, as an entry under `stamp`.
 
-    `ours` opens the values, `keys` seals them.
+    `ours` opens the values, `keys` seals them. Those that only have a newer key keep their stamps.
     """
     horizon = first_stamp_at(max(0.0, now - HORIZON_DAYS * DAY_SECONDS))
     query = """
-        SELECT a.object, a.property, a.value, a.hlc, a.origin, b.hlc, b.origin FROM our_reg AS a
+        SELECT a.object, a.property, a.value, a.hlc, a.origin, b.hlc, b.origin, b.value FROM our_reg AS a
         LEFT JOIN reg AS b ON a.object = b.object AND a.property = b.property
         WHERE a.hlc >= ? AND (b.hlc IS NULL OR (b.hlc, b.origin) < (a.hlc, a.origin))
+        OR (b.hlc, b.origin) = (a.hlc, a.origin) AND a.value <> b.value
     """
     writes: dict[Cell, str | None] = {}
     saw: dict[Cell, Stamp] = {}
+    resealed: set[Cell] = set()
     blobs: dict[str, bytes] = {}
-    for key, name, value, hlc, origin, other, other_origin in database.sql.execute(
-        query, (horizon,)
-    ).fetchall():
+    rows = database.sql.execute(query, (horizon,)).fetchall()
+    for key, name, value, hlc, origin, other, other_origin, held in rows:
         cell, register = Cell(key, name), Register(value, Stamp(hlc, origin))
+        if (other, other_origin) == register.stamp:
+            if generation_of(value) > generation_of(held):
+                writes[cell], saw[cell] = value, Stamp(hlc, origin)
+                resealed.add(cell)
+            continue
         try:
             writes[cell] = _anew(cell, register, stamp, ours, keys)
         except KeyMissing:
@@ -62,7 +68,7 @@ def rescue(database: Database, stamp: Stamp, now: float, ours: Keyring, keys: Ke
                 blobs[digest] = bytes(found[0])
     database.sql.execute("DROP TABLE our_reg")
     database.sql.execute("DROP TABLE our_blob")
-    return Rescued(Entry(stamp, writes, saw), blobs) if writes else None
+    return Rescued(Entry(stamp, writes, saw, frozenset(resealed)), blobs) if writes else None
 
 
 def _anew(cell: Cell, register: Register, stamp: Stamp, ours: Keyring, keys: Keyring) -> str | None:

@@ -164,9 +164,12 @@ async def test_removed_member_is_refused_and_goes_on_alone(tmp_path: Path) -> No
 
 async def test_connected_member_is_dropped_at_once_when_it_is_removed(tmp_path: Path) -> None:
     async with machines(tmp_path, "a", "b") as (a, b):
+        own = Put(ObjectId("traffic_managers", "b"), {"rest_api": {"port": 9071}})
+        await b.store.commit([own], AUTHOR)
         await joined([a, b])
         await a.cluster.remove(AUTHOR, "b")
         await until("b finds it out", lambda: b.cluster.removed is not None, 3)
+        await until("b keeps its own settings", lambda: b.store.objects.get(own.identity) == own.settings)
         await a.put("secret-plans")
         assert not b.has("secret-plans")
 

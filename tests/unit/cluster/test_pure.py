@@ -7,12 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.cluster.admission import JoinAnswer, JoinRequest, refusal, version_key
+from pointsman.cluster.edit import GROUPS, entry, groups_without
 from pointsman.cluster.neighbour import FULL_MESH, neighbours
 from pointsman.cluster.presence import PresenceBoard
 from pointsman.cluster.refusal import Cause, JoinRefused
 from pointsman.cluster.roster import Member, Roster, read_roster
 from pointsman.schema.cluster import AUTHORITY, MEMBERS
 from pointsman.schema.problem import ObjectId
+from pointsman.schema.registry import BY_PATH
+from pointsman.store import Change, Put
 
 REQUEST = JoinRequest("admin", "secret", "csr", "key", "joiner", "1.0.0", 1, "equal")
 
@@ -145,3 +148,30 @@ def test_what_was_passed_on_is_not_passed_on_again() -> None:
     news = made.newer_than({})
     assert list(news) == ["b"]
     assert made.newer_than({"b": news["b"]["beat"]}) == {}
+
+
+def test_groups_lose_who_is_removed_and_gain_who_joins() -> None:
+    """Members come to groups as passive or active ones, and leave them whole."""
+    if GROUPS not in BY_PATH:
+        pytest.skip("this version has no traffic IP groups")
+    group = ObjectId(GROUPS, "web")
+    held = {group: {"basic": {"machines": ["a", "b"], "slaves": ["b"], "ip_mapping": [
+        {"ip": "10.0.0.9", "traffic_manager": "b"}, {"ip": "10.0.0.8", "traffic_manager": "a"},
+    ]}}}  # fmt: skip
+
+    def after(changes: list[Change]) -> dict[str, object]:
+        (change,) = [c for c in changes if c.identity == group]
+        assert isinstance(change, Put)
+        return dict(change.settings["basic"])
+
+    passive = after(entry(held, Member("3", "c"), {}, "passive"))
+    assert passive["machines"] == ["a", "b", "c"] and passive["slaves"] == ["b", "c"]
+    active = after(entry(held, Member("3", "c"), {}, "active"))
+    assert active["machines"] == ["a", "b", "c"] and active["slaves"] == ["b"]
+    assert not [c for c in entry(held, Member("3", "c"), {}, "none") if c.identity == group]
+    gone = after(groups_without(held, {"b"}))
+    assert gone == {
+        "machines": ["a"],
+        "slaves": [],
+        "ip_mapping": [{"ip": "10.0.0.8", "traffic_manager": "a"}],
+    }
