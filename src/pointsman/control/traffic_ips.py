@@ -26,6 +26,9 @@ ENGINE_GRACE = 1.0
 """How long the engine may be gone before the addresses go: it is started again within a tenth of that."""
 RETURN_SECONDS = 5.0
 """How long addresses may take to go where they belong when that is asked for."""
+_HEARD_SECONDS = 1.0
+_FRESH_SECONDS = 3.0
+"""How long after this machine took an address its owner must be heard of, and how long ago that may be."""
 _REFUSED_SECONDS = 10.0
 """How long to wait before an address is offered again that nobody took."""
 _ANSWER_EVERY = 1.0
@@ -106,7 +109,9 @@ class TrafficIps:
         self._reaches_nodes = False
         self._started = time.time()
         self.others: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
-        """What the other members that live say of themselves, by their names; see `told`."""
+        """What the other members that live say of themselves, by their names (see `told`), and when that was `heard`
+        (Unix time).
+        """
         self.fail_back_elsewhere: Callable[[], Awaitable[None]] | None = None
         """Asks the other members to take back what belongs to them."""
 
@@ -213,14 +218,23 @@ class TrafficIps:
         return all(ip.address in self._held for ip in plan.addresses if ip.here and ip.order[0] == self._name)
 
     def _misplaced(self, after: float) -> tuple[TrafficIp, ...]:
-        """What this machine holds although one before it in the order has been well for that many seconds."""
+        """What this machine holds although one before it in the order has been well for that many seconds.
+
+        It was taken because that one could not be heard: so it must have been heard since.
+        """
         plan = self._plan or Failover()
         others = self.others()
+        now = time.time()
 
         def is_due(ip: TrafficIp) -> bool:
+            since = self._held[ip.address]
             before = ip.order[: ip.order.index(self._name)] if self._name in ip.order else ()
-            ages = [others[name].get("well_for", 0.0) for name in before if name in others]
-            return any(isinstance(age, int | float) and age > after for age in ages)
+            return any(
+                told["heard"] > max(since + _HEARD_SECONDS, now - _FRESH_SECONDS)
+                and isinstance(age := told.get("well_for"), int | float)
+                and min(age, now - since) > after
+                for told in (others[name] for name in before if name in others)
+            )
 
         return tuple(ip for ip in plan.addresses if ip.address in self._held and is_due(ip))
 
