@@ -21,6 +21,7 @@ from typing import Any
 
 from tests.certificates import self_signed
 
+from tools import failover
 from tools.bandwidth import licence_cases, measure_bandwidth
 from tools.instance import Instance, free_port, wait_for
 from tools.store_figures import measure_store
@@ -365,6 +366,7 @@ async def main() -> None:
     if not quick:
         await measure_store(show)
         await measure_bandwidth(show, licence_cases())
+        await call(failover.main)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -335,3 +336,42 @@ async def test_a_restart_serves_before_the_control_plane_is_there(rig: Rig, orig
     await rig.launched()
     await until("the engine runs", lambda: rig.processes()[1])
     assert set(await request(port, 20)) == {"a", "b", "c"}
+
+
+async def test_an_engine_without_a_master_socket_is_started_adopted_and_ended(home: Path) -> None:
+    """Deliverable 3 of the cluster: keepalived has no socket; its process is known by pid, start time and program."""
+    rig = Rig(home, STAND_IN)
+    word, stale = home / "run" / "word", home / "run" / "old.pid"
+    entry = {
+        "name": "plain",
+        "argv": ["/bin/sleep", "1000"],
+        "log": str(home / "run" / "plain.log"),
+        "leads": True,
+        "files": {str(word): "fault\n", str(stale): None},
+    }
+    (home / "run").mkdir(exist_ok=True)
+    stale.write_text("1")
+    (home / "run" / "engines.json").write_text(json.dumps({"engines": [entry]}))
+    try:
+        rig.launch()
+        await until("it runs", lambda: "plain" in rig.children())
+        assert word.read_text() == "fault\n"
+        assert not stale.exists()
+        pid = rig.children()["plain"]
+        assert (home / "run" / "plain.pid").read_text() == f"{pid}\n"
+        word.write_text("well\n")
+        former = rig.launcher
+        assert former is not None
+        former.kill()
+        former.wait()
+        rig.launch()
+        await until("it was adopted", lambda: _count(rig, "engine-adopted") == 1)
+        assert rig.children()["plain"] == pid
+        assert word.read_text() == "well\n", "what runs is left alone"
+        os.kill(pid, signal.SIGKILL)
+        await until("it runs again", lambda: rig.children().get("plain") not in (None, pid))
+        assert word.read_text() == "fault\n"
+        again = rig.children()["plain"]
+    finally:
+        await asyncio.to_thread(rig.stop)
+    assert not lives(again)

@@ -335,6 +335,11 @@ class Lab:
         assert process.poll() is None, log.read_text(errors="replace")[-4000:]
         return (self.directory / f"m{number}.ready").exists()
 
+    def runs(self, number: int) -> bool:
+        """Whether the traffic manager of a host was started and has not ended."""
+        process = self._processes.get(number)
+        return process is not None and process.poll() is None
+
     def stop(self, number: int) -> int:
         """Stops a traffic manager in order; its exit status."""
         process = self._processes.pop(number)

@@ -71,6 +71,8 @@ def three(lab: Lab) -> Iterator[Lab]:
     for number in lab.ids:
         lab.heal(number)
         lab.resume(number)
+        if not lab.runs(number):
+            lab.start(number)
 
 
 def settle(lab: Lab) -> dict[str, int]:
@@ -95,7 +97,8 @@ def target(address: str) -> str:
 
 def assert_serves(load: Load, since: float, gap: float) -> None:
     assert load.gap(since - 0.5) < gap
-    assert not max(load.requests, key=lambda request: request.begun).error
+    recent = [request for request in load.requests if request.begun > time.time() - 0.7]
+    assert any(not request.error for request in recent), recent
 
 
 def await_success(load: Load, since: float) -> None:

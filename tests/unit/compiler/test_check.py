@@ -12,6 +12,7 @@ from pointsman.schema.pool import POOL
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.server_key import SERVER_KEY
 from pointsman.schema.snapshot import Snapshot
+from pointsman.schema.traffic_ip_group import TRAFFIC_IP_GROUP
 from pointsman.schema.validate import build
 
 
@@ -60,3 +61,22 @@ def test_authorities() -> None:
     for content, faults in ((public.encode(), 0), (b"\x00\x01", 1), (b"", 1)):
         made = build(CERTIFICATE_AUTHORITY, "ca", {"content": content})
         assert len(check(Snapshot({identity: made}), [identity])) == faults, content
+
+
+def test_traffic_ips_belong_to_one_group_once_and_passive_machines_are_machines() -> None:
+    def groups(**basic: Any) -> list[tuple[tuple[str, ...], str]]:
+        other = {"ipaddresses": ["192.0.2.1", "2001:db8::1"]}
+        snapshot = Snapshot(
+            {
+                ObjectId("traffic_ip_groups", name): build(TRAFFIC_IP_GROUP, name, {"basic": settings})
+                for name, settings in (("a", basic), ("b", other))
+            }
+        )
+        return [(p.path, p.code) for p in check(snapshot, [ObjectId("traffic_ip_groups", "a")])]
+
+    repeated = [(("basic", "ipaddresses"), "traffic_ip.repeated")]
+    assert groups(ipaddresses=["192.0.2.2", "2001:db8::2"], machines=["m", "n"], slaves=["n"]) == []
+    assert groups(ipaddresses=["192.0.2.1"]) == repeated
+    assert groups(ipaddresses=["2001:db8:0::1"]) == repeated
+    assert groups(ipaddresses=["2001:db8::2", "2001:DB8:0::2"]) == repeated
+    assert groups(machines=["m"], slaves=["n"]) == [(("basic", "slaves"), "traffic_ip.not_a_machine")]

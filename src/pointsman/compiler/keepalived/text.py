@@ -6,7 +6,8 @@ Facts (keepalived 2.2.7). An instance needs an address of the family it speaks, 
 advertise: so each advertises one of loopback that only its number decides, and the traffic IPs, of either family, are
 `virtual_ipaddress_excluded`. A change of addresses then alters no advertisement. `track_process` fails in a network
 namespace. Of two that held an address while they did not hear one another, the one that keeps it announces it again
-only when it hears the other: hence `vrrp_higher_prio_send_advert`. An instance without peers would speak by
+only when it hears the other: hence `vrrp_higher_prio_send_advert`. A script whose path leads over a link, as `/bin`
+is one, counts as insecure (2.3.3). An instance without peers would speak by
 multicast: one that stands alone has loopback as its peer.
 """
 
@@ -97,7 +98,7 @@ def configuration(instances: Iterable[Instance], settings: FaultTolerance, direc
         "}",
         "",
         "vrrp_script engine {",
-        f'    script "/bin/sh {directory}/{CHECK}"',
+        f'    script "/usr/bin/sh {directory}/{CHECK}"',
         "    interval 1",
         "    timeout 2",
         "    fall 2",
