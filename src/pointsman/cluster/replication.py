@@ -212,7 +212,7 @@ class Replicator:
 
     async def _send(self, line: _Line, seen: Mapping[str, int]) -> bool:
         """Sends one batch and waits until it is taken; whether there may be more to send."""
-        everything = line.wants or self._relay()
+        told, everything = seen, line.wants or self._relay()
         if not everything:
             # The others' they get from those who wrote it, at the same time.
             origin = self._store.origin
@@ -226,9 +226,11 @@ class Replicator:
             return True
         if batch.parcels or line.wants:
             await self._deliver(line, data)
-        line.advance({parcel.origin: parcel.sequence for parcel in batch.parcels})
-        if batch.complete:
-            line.wants = False
+        if line.seen is told:  # else the other side has said meanwhile what it has, and that may be less
+            line.advance({parcel.origin: parcel.sequence for parcel in batch.parcels})
+            # A wish that came while this was under way was not for this, which may not be all.
+            if batch.complete and everything:
+                line.wants = False
         return bool(batch.parcels)
 
     async def _deliver(self, line: _Line, data: bytes) -> None:
