@@ -22,6 +22,7 @@ from pointsman.compiler.haproxy import (
     name,
     node_tls,
     peers,
+    persistence,
     pool,
     timeout,
     tls,
@@ -76,17 +77,18 @@ def compile_plan(snapshot: Snapshot, facts: Facts, memory: Memory | None = None)
     ready = _ready_pools(pools, settings, bool(authorities), snapshot, facts, memory, remarks)
     _remark_on_references(snapshot, pools, ready, remarks)
     limits = bandwidth.limits(snapshot, facts, remarks)
+    sticky = persistence.stickiness(snapshot, facts, remarks)
 
     own_listeners = demo.demo_listeners(facts.demo_ports)
     keys = tls.loaded_keys(snapshot, facts, memory)
-    services, link, health = _admitted(snapshot, facts, keys, own_listeners, memory, remarks)
+    services, members, health = _admitted(snapshot, facts, keys, own_listeners, memory, remarks)
     chains = {service.name: chain(service.server.basic.pool, pools, ready) for service in services}
     backends = {
         pool_name: memory.recall(
             "backends",
             pool_name,
-            (entry, idle, slow),
-            partial(_backends, pool_name, entry, idle, slow),
+            (entry, idle, slow, sticky.get(pool_name)),
+            partial(_backends, pool_name, entry, idle, slow, sticky.get(pool_name)),
             remarks,
         )
         for pool_name, idle in _idle_seconds(services, chains).items()
@@ -94,6 +96,9 @@ def compile_plan(snapshot: Snapshot, facts: Facts, memory: Memory | None = None)
         for slow in (limits.of_pool(entry.pool),)
     }
 
+    stuck = [sticky[pool_name] for pool_name in backends if pool_name in sticky]
+    sessions, names_of_sessions = persistence.tables(stuck)
+    link = members or (peers.alone(facts) if sessions else None)
     sections = [
         *global_settings.process_sections(settings, facts, peers.global_lines(link)),
         *peers.sections(link),
@@ -123,8 +128,8 @@ def compile_plan(snapshot: Snapshot, facts: Facts, memory: Memory | None = None)
         sections.extend(compiled.sections)
         proxies |= compiled.proxies
     tables, names_of_tables = bandwidth.tables(used)
-    sections.extend(tables)
-    proxies |= names_of_tables
+    sections.extend((*tables, *sessions))
+    proxies |= names_of_tables | names_of_sessions
 
     files = {**demo.demo_files(facts.demo_ports), **peers.files(link, facts)}
     if any(ready[pool_name].span and ready[pool_name].pool.ssl.strict_verify for pool_name in backends):
@@ -137,7 +142,7 @@ def compile_plan(snapshot: Snapshot, facts: Facts, memory: Memory | None = None)
         files=files,
         listeners=(
             *own_listeners,
-            *([link.listener] if link is not None else ()),
+            *([members.listener] if members is not None else ()),
             *health,
             *(listener for service in services for listener in service.listeners),
         ),
@@ -171,9 +176,16 @@ def _admitted(
 
 
 def _backends(
-    pool_name: str, entry: _Ready, idle: Mapping[str, int], limits: tuple[Limit, ...], remarks: Remarks
+    pool_name: str,
+    entry: _Ready,
+    idle: Mapping[str, int],
+    limits: tuple[Limit, ...],
+    stick: persistence.Stickiness | None,
+    remarks: Remarks,
 ) -> pool.Backends:
-    return pool.backends(pool_name, entry.pool, entry.nodes, entry.watch, idle, entry.span, limits, remarks)
+    return pool.backends(
+        pool_name, entry.pool, entry.nodes, entry.watch, idle, entry.span, limits, stick, remarks
+    )
 
 
 def _frontend(

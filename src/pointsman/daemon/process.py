@@ -45,6 +45,7 @@ from pointsman.daemon.machine import can_ping, has_ipv6
 from pointsman.daemon.places import Apps, Places, ReadyFile, listen
 from pointsman.daemon.provisioned import announce, tell_failure
 from pointsman.daemon.restart import Restart
+from pointsman.daemon.session_secret import session_secret
 from pointsman.engine.haproxy.binary import NoBinary, engine_facts, find_binary
 from pointsman.engine.haproxy.engine import HaproxyEngine
 from pointsman.identity.called import IdentityDamaged
@@ -322,6 +323,7 @@ class _Daemon:
             can_ping=self._can_ping,
             serving=plan.serving,
             own_ports=plan.own_ports,
+            session_secret=session_secret(self._store.keys),
         )
 
     async def _keep_names_fresh(self) -> None:
