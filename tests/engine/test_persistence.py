@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from functools import partial
 from typing import Any
 
 from tests.engine.members import Cluster
@@ -175,7 +176,7 @@ async def test_sessions_survive_reloads_and_new_nodes(rig: Rig, origins: Origins
         await stays(client, node)
     await rig.apply(sticky(port, [a, b, c], connection={"max_connect_time": 7}), "reload")
     for node, client in clients.items():
-        await until("its session was handed over", lambda client=client: _knows(rig, client.source))
+        await until("its session was handed over", partial(_knows, rig, client.source))
         await stays(client, node)
     await rig.apply(sticky(port, [a, c], connection={"max_connect_time": 7}), "runtime")
     await stays(clients["c"], "c")
@@ -230,10 +231,11 @@ async def test_a_session_stays_across_priorities(rig: Rig, origins: Origins) -> 
         basic = {"type": kind}
         port = free_port()
         rows = [{"node": a.node, "priority": 2}, {"node": b.node, "priority": 1}]
-        ranked = {"load_balancing": {"priority_enabled": True}}
+        ranked: dict[str, Any] = {"load_balancing": {"priority_enabled": True}}
         away = [{**rows[0], "state": "disabled"}, rows[1]]
         await rig.apply(sticky(port, away, basic=basic, **ranked), "start", "reload")
-        await until("the engine can hand sessions over", lambda kind=kind: kind != "ip" or _complete(rig), 30)
+        if kind == "ip":
+            await until("the engine can hand sessions over", lambda: _complete(rig), 30)
         client = Client(port)
         assert await met(client) == "b"
         await rig.apply(sticky(port, rows, basic=basic, **ranked), "runtime", "reload")
@@ -241,7 +243,7 @@ async def test_a_session_stays_across_priorities(rig: Rig, origins: Origins) -> 
         newcomer = Client(port, "127.0.0.9")
         assert await met(newcomer) == "a"
         # It goes with its node when that serves with the others again.
-        more = {"load_balancing": {"priority_enabled": True, "priority_nodes": 2}}
+        more: dict[str, Any] = {"load_balancing": {"priority_enabled": True, "priority_nodes": 2}}
         await rig.apply(sticky(port, rows, basic=basic, **more), "reload")
         if kind == "ip":
             await until("the sessions were handed over", lambda: _knows(rig, "127.0.0.9"))
@@ -309,7 +311,7 @@ async def test_r2_sessions_go_to_the_same_node_on_every_member(cluster: Cluster,
     assert {node for _, node in sessions} == {"a", "b", "c"}
     cluster.b.plan = cluster.plan(cluster.b, objects(other))
     for client, _ in sessions[::2]:
-        await until("b has heard of it", lambda client=client: _knows(cluster.b, client.source))
+        await until("b has heard of it", partial(_knows, cluster.b, client.source))
     assert cluster.a.launcher is not None
     master, worker = await cluster.a.running()
     for pid in (cluster.a.launcher.pid, master, worker):

@@ -59,7 +59,7 @@ COMPILED: Mapping[str, Keys] = {
         tcp="close_string max_response_len response_regex write_string",
     ),
     "ssl/server_keys": _keys(basic="private public"),
-    "traffic_managers": _keys(basic="engine_health_port"),
+    "traffic_managers": _keys(engine_health="port"),
     "global_settings": _keys(
         basic="max_fds",
         connection="listen_queue_size",

@@ -36,12 +36,13 @@ class Reader:
         """
         values = {}
         sealed = []
-        for name, register in stored.registers.items():
+        for known, name in self._shapes[key.rpartition("/")[0]].places(stored.registers).items():
+            register = stored.registers[name]
             if register.value is not None:
                 try:
-                    values[name] = self.keys.open(Cell(key, name), register.stamp, register.value)
+                    values[known] = self.keys.open(Cell(key, name), register.stamp, register.value)
                 except KeyMissing:
-                    sealed.append(name)
+                    sealed.append(known)
                 except (Undecipherable, ValueError) as error:
                     raise StoreDamaged(
                         self._file, f"the register {name!r} of {key} cannot be opened: {error}"

@@ -15,6 +15,9 @@ The registers of an object, by property:
   in which order matters and elements repeat "basic.rules/0/Rule": `[rank, element]`, the number telling equal
   elements apart.
 
+A key that was renamed may lie under either name; of two registers the one with the newer stamp counts. Which name is
+written depends on the level of the schema that all members know.
+
 A reference is stored as "@" and the uid of the object it names, or "=" and the text where there is no such
 object; an off mark stands before the "@".
 """
@@ -35,6 +38,7 @@ from pointsman.schema.resource import Key, Kind, ResourceType, ValueKind
 from pointsman.schema.value import Reference
 from pointsman.store.error import UnknownField
 from pointsman.store.rank import arrange, order_of
+from pointsman.store.register import Register
 
 EXISTENCE = ""
 NAME = "name"
@@ -111,13 +115,46 @@ class Shape:
     def __init__(self, kind: ResourceType) -> None:
         self.kind = kind
         self._fields = {field.name: field for field in _fields(kind)}
+        self._renamed = tuple(_renamings(kind))
         self._references = tuple(
             key for field in self._fields.values() for key in field.keys.values() if _refers(key)
         )
 
+    def today(self, property: str) -> str:
+        """What a property is called that a lower level of the schema may have named."""
+        head, slash, rest = property.partition("/")
+        for before, after, _ in self._renamed:
+            if head == before:
+                head = after
+        return f"{head}{slash}{rest}"
+
+    def at_level(self, property: str, level: int) -> str:
+        """What a property was called at a level of the schema."""
+        head, slash, rest = property.partition("/")
+        for before, after, since in reversed(self._renamed):
+            if head == after and since > level:
+                head = before
+        return f"{head}{slash}{rest}"
+
+    def places(self, registers: Mapping[str, Register]) -> dict[str, str]:
+        """For each property, as it is called today, the one of these registers that counts."""
+        if not self._renamed:
+            return {name: name for name in registers}
+        found: dict[str, str] = {}
+        for name in sorted(registers):
+            known = self.today(name)
+            other = found.get(known)
+            # Of two with one stamp today's name counts: `places` must not depend on any order.
+            if other is None or (registers[name].stamp, name == known) > (
+                registers[other].stamp,
+                other == known,
+            ):
+                found[known] = name
+        return found
+
     def secret(self, property: str) -> bool:
         """Whether a register must be encrypted."""
-        field = self._fields.get(property.partition("/")[0])
+        field = self._fields.get(self.today(property).partition("/")[0])
         return field is not None and field.secret
 
     def uses(self, settings: Mapping[str, Any]) -> frozenset[ObjectId]:
@@ -222,6 +259,14 @@ class Shape:
 def digest_of(content: bytes) -> str:
     """The name of a blob: its SHA-256 in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
+
+
+def _renamings(kind: ResourceType) -> Iterable[tuple[str, str, int]]:
+    """Renamed properties: before, after and since which level, in the order of levels."""
+    for key in sorted(kind.renamed, key=lambda key: key.level):
+        if kind.key(*key.before) is not None or {key.before[0], key.after[0]} & kind.together:
+            raise ValueError(f"{kind.path}: {'.'.join(key.before)} cannot be a name of before")
+        yield ".".join(key.before), ".".join(key.after), key.level
 
 
 def _fields(kind: ResourceType) -> Iterable[Field]:

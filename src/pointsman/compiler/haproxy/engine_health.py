@@ -19,7 +19,7 @@ from pointsman.schema.traffic_manager import TrafficManager
 _NAME = "engine-health"
 PROXIES = {_NAME: Proxy(None, Role.INTERNAL)}
 
-_PATH = ("basic", "engine_health_port")
+_PATH = ("engine_health", "port")
 _MOST_CONNECTIONS = 1000
 
 
@@ -27,7 +27,7 @@ def listeners(snapshot: Snapshot, facts: Facts, remarks: Remarks) -> tuple[Liste
     """Where this traffic manager wants to be asked; none where it is switched off or (with a condition) cannot be."""
     subject = ObjectId("traffic_managers", facts.traffic_manager)
     own = snapshot.get(subject.type, subject.name, TrafficManager)
-    port = own.basic.engine_health_port if own is not None else 0
+    port = own.engine_health.port if own is not None else 0
     if not port:
         return ()
     if subject in facts.refused:

@@ -33,8 +33,8 @@ from pointsman.schema.problem import ObjectId
 from pointsman.schema.sample import Proxy, Role
 from pointsman.schema.snapshot import Snapshot
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-"""The name of a cookie (RFC 6265, section 4.1.1)."""
+_COOKIE = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+"""The name of a cookie as it can stand in a line without quotes; names may hold more (RFC 6265), and never do."""
 _ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9-]*(=[ !#-+\--:<-~]*)?")
 """An attribute of a cookie: no control character, quote, comma or semicolon in it."""
 _GONE = "The server of this session is not available."
@@ -178,12 +178,12 @@ def _is_served(class_name: str, entry: Persistence, remarks: Remarks) -> bool:
             *("basic", "type"),
         )
         return False
-    if basic.type == "cookie" and not _TOKEN.fullmatch(basic.cookie):
+    if basic.type == "cookie" and not _COOKIE.fullmatch(basic.cookie):
         remarks.warn(
             subject,
             "persistence_cookie",
-            "the type cookie needs the name of the application's cookie, without spaces: clients go to any node. "
-            "Give the name",
+            "the type cookie needs the name of the application's cookie (letters, digits, and . _ -), so clients go "
+            "to any node. Give the name",
             *("basic", "cookie"),
         )
         return False
