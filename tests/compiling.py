@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,3 +63,22 @@ def complaints(plan: Plan, directory: Path) -> str:
     )
     said = [line for line in done.stderr.splitlines() if "[NOTICE]" not in line]
     return "\n".join([*said, f"exit {done.returncode}"]) if said or done.returncode else ""
+
+
+def keepalived_complaints(plan: Plan, directory: Path) -> str:
+    """What the real keepalived says against a plan; empty when it is content, is not installed or is not asked.
+
+    It reads a configuration only for interfaces that exist, so the first of this machine stands for all of them.
+    """
+    program = shutil.which("keepalived", path=os.environ.get("PATH", "") + ":/usr/sbin")
+    interfaces = sorted(path.name for path in Path("/sys/class/net").iterdir() if path.name != "lo")
+    text = plan.failover.configuration
+    if program is None or not interfaces or not text or os.geteuid() != 0:
+        return ""
+    path = directory / "keepalived.conf"
+    text = re.sub(r" +track_interface \{[^}]*\}\n", "", text)
+    path.write_text(re.sub(r"(dev|interface) eth\d", rf"\1 {interfaces[0]}", text))
+    done = subprocess.run(
+        [program, "-t", "-f", path], capture_output=True, text=True, timeout=30, check=False
+    )
+    return f"{done.stderr}exit {done.returncode}" if done.returncode or done.stderr.strip() else ""

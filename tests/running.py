@@ -111,7 +111,7 @@ async def running(
         certificate=OwnCertificate(home, IDENTITY.name, own_certificate(home), events.append, clock),
         backups=Backups(
             home,
-            Maker(IDENTITY.name, IDENTITY.version, IDENTITY.uuid),
+            Maker(IDENTITY.name, IDENTITY.uuid),
             store=store,
             configuration=configuration,
             licensing=licensing,

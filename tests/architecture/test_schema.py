@@ -31,7 +31,6 @@ LATER_TYPES = (
     "ssl/admin_cas",
     "ssl/client_keys",
     "ssl/ticket_keys",
-    "traffic_ip_groups",
     "user_authenticators",
 )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import pointsman.schema
-from pointsman.schema.registry import RESOURCE_TYPES
+from pointsman.schema.registry import INTERNAL_TYPES, RESOURCE_TYPES
 from pointsman.schema.resource import ResourceType
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,12 +48,13 @@ GOLDEN_OF_OTHERS = {
 
 
 def resources() -> dict[str, ResourceType]:
-    """The registered resource types by the module that declares each."""
+    """The registered resource types by the module that declares each; not what members keep about themselves."""
     found = {}
     for module in pkgutil.iter_modules(pointsman.schema.__path__):
         declared = vars(importlib.import_module(f"pointsman.schema.{module.name}")).values()
         for value in declared:
-            if isinstance(value, ResourceType) and value.model.__module__.endswith(f".{module.name}"):
+            own = isinstance(value, ResourceType) and value.model.__module__.endswith(f".{module.name}")
+            if own and value not in INTERNAL_TYPES:
                 found[module.name] = value
     return found
 

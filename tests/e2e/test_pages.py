@@ -19,7 +19,8 @@ README = ROOT / "README.md"
 START = ROOT / "docs" / "guide" / "start.md"
 LICENCES = ROOT / "docs" / "guide" / "licences.md"
 DOCUMENTS = ROOT / "docs" / "guide" / "documents.md"
-COVERED = {README, START, DOCUMENTS, LICENCES}
+BACKUPS = ROOT / "docs" / "guide" / "backups.md"
+COVERED = {README, START, DOCUMENTS, LICENCES, BACKUPS}
 CONTAINER_PART, CONTAINER_PAGE = "In a container", ROOT / "docs" / "guide" / "docker.md"
 """What `tests/container/test_guide.py` runs, with Docker."""
 
@@ -84,6 +85,22 @@ def test_licences(tmp_path: Path) -> None:
     assert rest.startswith("201\n")
     assert json.loads(rest.partition("\n")[2])["licence"]["keys"][0]["name"] == "example"
     assert "are taken" in trusted
+
+
+def test_backups(tmp_path: Path) -> None:
+    """R53, R58, R60: made, compared, restored, exported, imported with the commands of the page."""
+    with Instance(tmp_path / "var") as instance:
+        (tmp_path / "var" / "admin-password").write_text("secret-for-tests\n")
+        wrote = run_page(BACKUPS, tmp_path, {9070: rest_port(instance)})
+        assert instance.get("config/active/pools")["children"] == []
+    made, restored, exported, scheduled, _ = wrote
+    assert 'Made the backup "before-change".' in made
+    assert restored.count("pools/shop") == 3
+    assert "Nothing was changed" in restored and "Restored: 1 objects changed" in restored
+    assert "The backup is whole." in exported
+    assert "daily at 02:00 UTC" in scheduled
+    assert (tmp_path / "shop.tar").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "downloaded.tar").stat().st_size > 1000
 
 
 def test_documents(tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ async def managed(home: Path) -> AsyncIterator[Instance]:
             certificate=OwnCertificate(home, "tm1", certificate, pending.put_nowait),
             backups=Backups(
                 home,
-                Maker("tm1", "0.1.0", "11111111-2222-3333-4444-555555555555"),
+                Maker("tm1", "11111111-2222-3333-4444-555555555555"),
                 store=store,
                 configuration=configuration,
                 licensing=licensing,

@@ -3,7 +3,8 @@
 A file holds the input in YAML (`objects`, and if wanted `facts`, `certificates` to make: name -> host, `authorities`),
 with `cluster` as name -> address and `certified` for members that know one another by certificates,
 a line of ten hyphens, and the expected output: the sections that an empty configuration does not have, lists, files,
-checks, conditions. Each output also passes through the real `haproxy -c`.
+checks, traffic IPs, conditions. Each output also passes through the real `haproxy -c`, and keepalived's part through
+`keepalived -t` where that is installed.
 
 To write the expected outputs anew, after looking at why they differ: POINTSMAN_UPDATE_GOLDEN=1 pytest tests/golden
 """
@@ -19,10 +20,10 @@ from typing import Any
 import pytest
 import yaml
 from tests.certificates import self_signed
-from tests.compiling import FACTS, complaints, snapshot
+from tests.compiling import FACTS, complaints, keepalived_complaints, snapshot
 
 from pointsman.compiler.compile import compile_plan
-from pointsman.compiler.facts import Facts, Member
+from pointsman.compiler.facts import Facts, Interface, Member
 from pointsman.compiler.plan import Plan
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.snapshot import Snapshot
@@ -39,6 +40,10 @@ def _facts(wanted: Mapping[str, Any]) -> Facts:
         values["addresses"] = {name: tuple(addresses) for name, addresses in values["addresses"].items()}
     if "refused" in values:
         values["refused"] = {ObjectId(*path.split("/", 1)): why for path, why in values["refused"].items()}
+    if "interfaces" in values:
+        values["interfaces"] = tuple(
+            Interface(name, tuple(networks)) for name, networks in values["interfaces"].items()
+        )
     for name, made in (("serving", frozenset), ("own_ports", frozenset), ("demo_ports", tuple)):
         if name in values:
             values[name] = made(values[name])
@@ -70,6 +75,11 @@ def _show(plan: Plan, empty: Plan) -> str:
         out.append("files\n" + "".join(f"    {path}\n" for path in files))
     if plan.checks:
         out.append("checks\n" + "".join(f"    {check}\n" for check in plan.checks))
+    if plan.failover.addresses:
+        order = (f"    {ip.address} {' '.join(ip.order)}\n" for ip in plan.failover.addresses)
+        out.append("traffic IPs, and who takes them in which order\n" + "".join(order))
+    if plan.failover.configuration:
+        out.append(f"keepalived\n{plan.failover.configuration}")
     if plan.conditions:
         out.append(
             "conditions\n" + "".join(f"    {_condition(condition)}\n" for condition in plan.conditions)
@@ -87,10 +97,11 @@ def test_compiles_to_what_is_expected(path: Path, tmp_path: Path) -> None:
     given, _, expected = path.read_text().partition(SEPARATOR)
     case = yaml.safe_load(given) or {}
     facts = _facts(case.get("facts", {}))
-    plan = compile_plan(snapshot(_objects(case)), facts)
+    claims = {ObjectId(*path.split("/", 1)): at for path, at in case.get("claims", {}).items()}
+    plan = compile_plan(replace(snapshot(_objects(case)), claims=claims), facts)
     shown = _show(plan, compile_plan(Snapshot(), FACTS))
-    said = complaints(plan, tmp_path)
-    assert not said, f"{said}\n{plan.text()}"
+    said = complaints(plan, tmp_path) + keepalived_complaints(plan, tmp_path)
+    assert not said, f"{said}\n{plan.text()}\n{plan.failover.configuration}"
     if UPDATE:
         path.write_text(given + SEPARATOR + shown)
     assert shown == (expected if not UPDATE else shown)

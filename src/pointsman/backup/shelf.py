@@ -79,7 +79,7 @@ class Shelf:
         return sorted(self._names())
 
     def _names(self) -> Iterator[str]:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             for path in self.directory.iterdir():
                 name = unquote(path.name.removesuffix(_ENDING), errors="replace")
                 with contextlib.suppress(NameRefused):
@@ -111,7 +111,7 @@ class Shelf:
                         if not more:
                             return Kept(name, size, Manifest(version="", level=0), str(error))
                         head += more
-        except (FileNotFoundError, IsADirectoryError):
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
 
     def read(self, name: str) -> bytes | None:
@@ -119,7 +119,7 @@ class Shelf:
         path = self.directory / file_name(name)
         try:
             return None if path.is_symlink() else path.read_bytes()
-        except (FileNotFoundError, IsADirectoryError):
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
 
     def write(self, name: str, data: bytes) -> None:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
-from pointsman.cli.backup_report import show_backup, show_list, show_restore
+from pointsman.cli.backup_report import show_backup, show_list, show_restore, show_schedule
 from pointsman.cli.instance import WAIT_SECONDS, Json, LocalInstance
 from pointsman.cli.outcome import Exit, Rejected
 from pointsman.cli.report import show_changes, show_rejected
@@ -285,6 +285,50 @@ def verify(what: str, passphrase_file: Path | None, home: Path, as_json: bool) -
 
             found = verified(data, _passphrase(passphrase_file), path.name)
         _show(screen, found, "The backup is whole.")
+        return Exit.OK
+
+    return _run(as_json, do)
+
+
+@backup.command(short_help="Show or set when backups are made by themselves.")
+@click.option("--daily", is_flag=True, help="Every day.")
+@click.option("--weekly", metavar="DAY", help="Every week on this day, such as sunday.")
+@click.option("--off", is_flag=True, help="No more.")
+@click.option("--time", "at", metavar="HH:MM", help="At this time, in UTC.")
+@click.option("--keep", type=int, help="How many of them are kept.")
+@click.option("--days", type=int, help="How old they become at most; 0: any age. The last three stay.")
+@click.option(
+    "--secrets/--without-secrets", default=None, help="Whether private keys and passwords are in them."
+)
+@home_option
+@AS_JSON
+def schedule(
+    daily: bool,
+    weekly: str | None,
+    off: bool,
+    at: str | None,
+    keep: int | None,
+    days: int | None,
+    secrets: bool | None,
+    home: Path,
+    as_json: bool,
+) -> int:
+    """Show when backups are made by themselves, or set it. What is not named stays as it is."""
+    if daily + (weekly is not None) + off > 1:
+        raise click.UsageError("--daily, --weekly and --off exclude each other; give one")
+    every = "daily" if daily else "weekly" if weekly is not None else "off" if off else None
+    given = {
+        "every": every, "day": weekly.lower() if weekly else None, "time": at, "keep": keep, "days": days,
+        "secrets": secrets,
+    }  # fmt: skip
+
+    def do(screen: Screen) -> int:
+        wish = {name: value for name, value in given.items() if value is not None}
+        found = LocalInstance(home).schedule(wish)
+        if as_json:
+            screen.data(found)
+        else:
+            show_schedule(screen, found["schedule"])
         return Exit.OK
 
     return _run(as_json, do)

@@ -87,6 +87,20 @@ def show_restore(screen: Screen, found: Json, *, dry_run: bool) -> None:
         )
 
 
+def show_schedule(screen: Screen, found: Json) -> None:
+    """When backups are made, and what is kept of them."""
+    if found["every"] == "off":
+        screen.line("No backups are made by themselves; `pointsman backup schedule --daily` changes that.")
+        return
+    day = f" on {found['day']}" if found["every"] == "weekly" else ""
+    age = f", none older than {found['days']} days" if found["days"] else ""
+    how = "" if found["secrets"] else ", without secrets"
+    screen.line(f"A backup is made {found['every']}{day} at {found['time']} UTC{how}.")
+    screen.line(f"The last {found['keep']} are kept{age}. The next one: {when(found['next'])}.")
+    if found["failure"]:
+        screen.line(styled("failed", "red"), f"  {found['failure']}")
+
+
 def when(seconds: float) -> str:
     """A Unix time for people, in UTC."""
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")

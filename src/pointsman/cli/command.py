@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
             "backup",
             "certificate",
             "check",
+            "cluster",
             "config-import",
             "config-snapshot",
             "diff",

@@ -124,9 +124,29 @@ class LocalInstance:
         """Removes a licence key; what is in force then."""
         return self._ask("POST", "/licence/remove", {"serial": serial})
 
+    def cluster(self) -> Json:
+        """The members, see `cluster.view.ClusterView`."""
+        return self._ask("GET", "/cluster", None)
+
+    def cluster_table(self, host: str, port: int) -> Json:
+        """The admin servers of another cluster with their fingerprints."""
+        return self._ask("POST", "/cluster/table", {"host": host, "port": port})
+
+    def join_cluster(self, wish: Json) -> Json:
+        """Joins; see `web.local.clusters`."""
+        return self._ask("POST", "/cluster/join", wish)
+
+    def change_cluster(self, what: str, body: Json) -> Json:
+        """Does `leave`, `remove` or `override`; the members then."""
+        return self._ask("POST", f"/cluster/{what}", body)
+
     def backups(self) -> Json:
         """Every backup, see `control.backup_report.kept_body`."""
         return self._ask("GET", "/backups", None)
+
+    def schedule(self, wish: Json) -> Json:
+        """The schedule of backups, after `wish` was set in it; see `control.backup_schedule`."""
+        return self._ask("POST" if wish else "GET", "/backups/schedule", {"schedule": wish} if wish else None)
 
     def backup(self, act: str, name: str, **wish: Any) -> Json:
         """Does something with the backup of that name, see `web.local.backups`."""
@@ -139,7 +159,7 @@ class LocalInstance:
                 probe.connect(str(self._socket))
             transport = httpx.HTTPTransport(uds=str(self._socket))
             with httpx.Client(
-                transport=transport, base_url="http://local", timeout=WAIT_SECONDS + 60
+                transport=transport, base_url="http://local", timeout=3 * WAIT_SECONDS + 60
             ) as client:
                 response = client.request(method, path, json=body)
                 data = response.json()

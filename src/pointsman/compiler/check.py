@@ -6,6 +6,7 @@ name that does not resolve) is not here: that becomes a condition on the stored 
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Iterator
 
 from pointsman.compiler.certificate import Unusable, authority_certificates, check_pair
@@ -16,6 +17,7 @@ from pointsman.schema.pool import Pool
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.server_key import ServerKey
 from pointsman.schema.snapshot import Snapshot
+from pointsman.schema.traffic_ip_group import TrafficIpGroup
 
 
 def check(snapshot: Snapshot, changed: Iterable[ObjectId]) -> tuple[Problem, ...]:
@@ -33,6 +35,8 @@ def _check_one(snapshot: Snapshot, identity: ObjectId) -> Iterator[Problem]:
             yield from _authority(identity, authority)
         case LicenseKey() as key:
             yield from _licence(identity, key)
+        case TrafficIpGroup() as group:
+            yield from _traffic_ips(snapshot, identity, group)
         case _:
             return
 
@@ -71,3 +75,30 @@ def _licence(identity: ObjectId, key: LicenseKey) -> Iterator[Problem]:
         read_key(key.content)
     except Refused as fault:
         yield Problem(identity, (), "licence.invalid", str(fault))
+
+
+def _traffic_ips(snapshot: Snapshot, identity: ObjectId, group: TrafficIpGroup) -> Iterator[Problem]:
+    owners = {
+        ipaddress.ip_address(address): name
+        for name, other in snapshot.all("traffic_ip_groups", TrafficIpGroup)
+        if name != identity.name
+        for address in other.basic.ipaddresses
+    }
+    path = ("basic", "ipaddresses")
+    seen: dict[object, str] = {}
+    for text in dict.fromkeys(group.basic.ipaddresses):
+        address = ipaddress.ip_address(text)
+        if address in seen:
+            message = f"holds {seen[address]} twice, the second time as {text}; remove one of them"
+            yield Problem(identity, path, "traffic_ip.repeated", message)
+        elif address in owners:
+            message = (
+                f'holds {text}, which the group "{owners[address]}" has already; remove it from one of them'
+            )
+            yield Problem(identity, path, "traffic_ip.repeated", message)
+        seen[address] = text
+    for machine in sorted({*group.basic.slaves} - {*group.basic.machines}):
+        message = (
+            f'"{machine}" is not among the machines of the group; add it to basic.machines, or remove it here'
+        )
+        yield Problem(identity, ("basic", "slaves"), "traffic_ip.not_a_machine", message)

@@ -31,6 +31,7 @@ from pointsman.compiler.haproxy import (
 from pointsman.compiler.haproxy.bandwidth import Limit
 from pointsman.compiler.haproxy.route import chain
 from pointsman.compiler.haproxy.virtual_server import DISCARD, Service
+from pointsman.compiler.keepalived.traffic_ip_group import failover
 from pointsman.compiler.memory import Memory
 from pointsman.compiler.monitor import Watch, watch
 from pointsman.compiler.node import Node, nodes_of
@@ -96,8 +97,7 @@ def compile_plan(snapshot: Snapshot, facts: Facts, memory: Memory | None = None)
         for slow in (limits.of_pool(entry.pool),)
     }
 
-    stuck = [sticky[pool_name] for pool_name in backends if pool_name in sticky]
-    sessions, names_of_sessions = persistence.tables(stuck)
+    sessions, names_of_sessions = persistence.tables(sticky, backends)
     link = members or (peers.alone(facts) if sessions else None)
     sections = [
         *global_settings.process_sections(settings, facts, peers.global_lines(link)),
@@ -105,9 +105,12 @@ def compile_plan(snapshot: Snapshot, facts: Facts, memory: Memory | None = None)
         *demo.demo_sections(facts.demo_ports),
         *engine_health.sections(health, serves=bool(services)),
     ]
-    proxies = {**global_settings.INTERNAL_PROXIES, **demo.demo_proxies(facts.demo_ports)}
-    if health:
-        proxies |= engine_health.PROXIES
+    proxies = {
+        **global_settings.INTERNAL_PROXIES,
+        **demo.demo_proxies(facts.demo_ports),
+        **engine_health.proxies(health),
+        **names_of_sessions,
+    }
     certificates = peers.certificates(link, facts)
     lists: dict[str, tuple[str, ...]] = {}
     used: dict[Limit, None] = {}
@@ -129,11 +132,12 @@ def compile_plan(snapshot: Snapshot, facts: Facts, memory: Memory | None = None)
         proxies |= compiled.proxies
     tables, names_of_tables = bandwidth.tables(used)
     sections.extend((*tables, *sessions))
-    proxies |= names_of_tables | names_of_sessions
+    proxies |= names_of_tables
 
     files = {**demo.demo_files(facts.demo_ports), **peers.files(link, facts)}
     if any(ready[pool_name].span and ready[pool_name].pool.ssl.strict_verify for pool_name in backends):
         files[node_tls.AUTHORITIES_PATH] = authorities
+    held = failover(snapshot, facts, memory, remarks)
     memory.turn()
     return Plan(
         sections=tuple(sections),
@@ -148,6 +152,7 @@ def compile_plan(snapshot: Snapshot, facts: Facts, memory: Memory | None = None)
         ),
         proxies=proxies,
         checks=tuple(check for pool_name in backends for check in ready[pool_name].watch.checks),
+        failover=held,
         conditions=remarks.conditions(),
     )
 

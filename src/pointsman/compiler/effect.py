@@ -59,10 +59,16 @@ COMPILED: Mapping[str, Keys] = {
         tcp="close_string max_response_len response_regex write_string",
     ),
     "ssl/server_keys": _keys(basic="private public"),
-    "traffic_managers": _keys(engine_health="port"),
+    "traffic_ip_groups": _keys(
+        basic="enabled ip_assignment_mode ip_mapping.ip ip_mapping.traffic_manager ipaddresses keeptogether machines "
+        "mode slaves",
+    ),
+    "traffic_managers": _keys(basic="trafficip.name trafficip.networks", engine_health="port"),
     "global_settings": _keys(
         basic="max_fds",
         connection="listen_queue_size",
+        fault_tolerance="arp_count auto_failback autofailback_delay child_timeout frontend_check_ips monitor_interval "
+        "monitor_timeout",
         session="ip_cache_expiry ip_cache_size universal_cache_expiry universal_cache_size",
         ssl="cache_enabled cache_expiry cache_size support_tls1_2 support_tls1_3 tickets_enabled",
     ),
@@ -86,6 +92,7 @@ ELSEWHERE: Mapping[str, Keys] = {
         udp="accept_all",
     ),
     "ssl/server_keys": _keys(basic="note request"),
+    "traffic_ip_groups": _keys(basic="note"),
     "traffic_managers": _keys(cluster_comms="port", rest_api="port"),
 }
 """Keys that need no place in the plan: they are for people or forms, or another part of the product acts on them, or

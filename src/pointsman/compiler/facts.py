@@ -28,6 +28,14 @@ class Member:
 
 
 @dataclass(frozen=True)
+class Interface:
+    """A network interface of this machine: its name, and its addresses with their networks ("192.0.2.7/24")."""
+
+    name: str
+    networks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Facts:
     """The world as the control loop sees it.
 
@@ -35,7 +43,7 @@ class Facts:
     maps each host name that resolves to its addresses; a name that does not resolve is absent. `refused` are
     objects to leave out, with the reason (a port in use, the engine's own refusal). `demo_ports` are loopback ports
     on which the engine itself answers as a demo node. `ipv6` is false where the kernel has no IPv6. `serving` names
-    the virtual servers that listen now: where two want one address, the one that has it keeps it.
+    the virtual servers that listen now: nothing of the product's own takes an address from them.
     """
 
     engine: EngineFacts
@@ -65,6 +73,10 @@ class Facts:
     """
     session_secret: bytes = field(default=b"", repr=False)
     """By which cookies name nodes without telling their addresses; the same on all members."""
+    interfaces: tuple[Interface, ...] = ()
+    """The network interfaces by name, without traffic IPs."""
+    cannot_raise: str = ""
+    """Why this machine can hold no traffic IPs, with the remedy; "" when it can."""
     can_ping: bool = True
     ipv6: bool = True
     serving: frozenset[str] = frozenset()

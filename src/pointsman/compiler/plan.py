@@ -126,6 +126,36 @@ class Check:
 
 
 @dataclass(frozen=True)
+class TrafficIp:
+    """A traffic IP: its group, and the machines in the order in which they take it over. `here` says that this machine
+    is one of them and can raise it.
+    """
+
+    address: str
+    group: str
+    order: tuple[str, ...]
+    here: bool
+
+
+@dataclass(frozen=True)
+class Failover:
+    """How traffic IPs are held. `configuration` is keepalived's, "" when this machine holds none; `returning` is the
+    same but for what belongs to this machine, which comes back without delay. Times are in seconds.
+
+    `front_end` are the addresses that must answer a ping, at every `interval`, within `timeout`; `silence` is how long
+    the engine may be mute.
+    """
+
+    configuration: str = ""
+    returning: str = ""
+    addresses: tuple[TrafficIp, ...] = ()
+    front_end: tuple[str, ...] = ()
+    interval: float = 0.5
+    timeout: float = 5.0
+    silence: float = 5.0
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything the engine needs, and everything that is to be said about it.
 
@@ -144,6 +174,7 @@ class Plan:
     checks: tuple[Check, ...] = ()
     native_monitors: Mapping[str, str] = field(default_factory=dict)
     """The monitor that the engine itself runs, by pool."""
+    failover: Failover = Failover()
     conditions: tuple[Condition, ...] = ()
 
     @property

@@ -171,17 +171,21 @@ def local_path(path: str) -> str:
     return quote(path, safe="/?&=%:@!$'()*+,;~-._")
 
 
-async def read_form(request: Request) -> dict[str, str] | None:
-    """The fields of a posted form; None when the body is none, or too large."""
+async def read_form(
+    request: Request, *, limit: int = FORM_LIMIT, most_fields: int = 50
+) -> dict[str, str] | None:
+    """The fields of a posted form; None when the body is none, or too large. Fields are in UTF-8."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM_TYPE:
         return None
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
-            if len(body) > FORM_LIMIT:
+            if len(body) > limit:
                 return None
-        fields = parse_qsl(body.decode("ascii", "replace"), keep_blank_values=True, max_num_fields=50)
+        fields = parse_qsl(
+            body.decode("ascii", "replace"), keep_blank_values=True, max_num_fields=most_fields
+        )
     except (ClientDisconnect, ValueError):
         return None
     return dict(fields)

@@ -6,9 +6,11 @@ Pure. Invariant: no secret is in it, but fingerprints where one changed.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from pointsman.backup.shelf import Kept
+from pointsman.control.backup_schedule import Scheduler
 from pointsman.control.backups import Restored
 from pointsman.control.restoring import Restoring, Wish
 from pointsman.document.wire import encode_changes, encode_problem
@@ -36,6 +38,11 @@ def kept_body(kept: Kept) -> Json:
         "scheduled": manifest.scheduled,
         "fault": kept.fault,
     }
+
+
+def schedule_body(scheduler: Scheduler) -> Json:
+    """The schedule, when the next backup is due (Unix seconds, 0: never), and why the last one failed."""
+    return {**asdict(scheduler.schedule), "next": scheduler.next, "failure": scheduler.failure}
 
 
 def restoring_body(restoring: Restoring) -> Json:

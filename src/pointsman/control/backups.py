@@ -16,6 +16,7 @@ from pointsman.backup.archive import Archive, ArchiveRefused, Content, Manifest,
 from pointsman.backup.manifest import DESCRIPTION_LIMIT
 from pointsman.backup.secret import LONGEST_PASSPHRASE, SHORTEST_PASSPHRASE
 from pointsman.backup.shelf import MOST, Kept, NameRefused, Shelf, file_name
+from pointsman.control.backup_schedule import Scheduler
 from pointsman.control.configuration import Configuration
 from pointsman.control.error import CannotStore, Conflict, ControlError
 from pointsman.control.licensing import Licensing
@@ -52,7 +53,6 @@ class Maker:
     """The instance that makes backups."""
 
     name: str
-    version: str
     uuid: str
 
 
@@ -94,6 +94,7 @@ class Backups:
         self._shelf = Shelf(home)
         # One at a time: an archive is in memory whole, some of them several times over.
         self._turn = asyncio.Lock()
+        self.schedule = Scheduler(home, self, maker.uuid, on_event, clock)
 
     def open(self) -> None:
         """Makes the directory and removes what a death left; called once. Raises `OSError`."""
@@ -133,8 +134,6 @@ class Backups:
         """
         _check(name, description, passphrase)
         manifest = Manifest(
-            version=self._maker.version,
-            level=LEVEL,
             time=int(self._clock()),
             description=description,
             traffic_manager=self._maker.name,

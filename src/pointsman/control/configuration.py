@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from pointsman.control.error import CannotStore, Conflict, Forbidden, InUse, NotFound
+from pointsman.control.error import CannotStore, Conflict, Forbidden, Frozen, InUse, NotFound
 from pointsman.control.merge import canonical, checked, merge
 from pointsman.control.undo import changes_back
 from pointsman.schema.problem import ObjectId, Problem
@@ -73,6 +73,8 @@ class Configuration:
         self._on_change = on_change
         self._edit = asyncio.Lock()
         self._own: _Own | None = None
+        self.frozen: Callable[[], str] = lambda: ""
+        """Why nobody may change the configuration at present; "" when everybody may who has the right to."""
         self._built: dict[ObjectId, Built] = {}
         self.unreadable: Mapping[ObjectId, tuple[Problem, ...]] = {}
         self.snapshot = self._publish()
@@ -223,9 +225,11 @@ class Configuration:
 
     async def _edited(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """What `attempt` gives, which reads the store and commits what follows from that; made anew when a transaction
-        of another member came between.
+        of another member came between. Raises `Frozen`.
         """
         async with self._edit:
+            if why := self.frozen():
+                raise Frozen(why)
             for _ in range(ATTEMPTS):
                 try:
                     return await attempt()
@@ -292,7 +296,7 @@ class Configuration:
                 objects.setdefault(ObjectId(kind.path, ""), build(kind, "", {}))
         self._built = built
         self.unreadable = MappingProxyType(unreadable)
-        return Snapshot(MappingProxyType(objects), self._store.revision)
+        return Snapshot(MappingProxyType(objects), self._store.revision, self._store.claims)
 
 
 def _describe(changes: Sequence[Change], reason: str) -> str:

@@ -14,7 +14,9 @@ from pointsman.compiler.facts import Facts
 from pointsman.compiler.plan import Plan
 from pointsman.control.apply import Applied, ApplyLoop
 from pointsman.control.backups import Backups
+from pointsman.control.clustering import Clustering
 from pointsman.control.configuration import Configuration, Edited
+from pointsman.control.conflicts import conflict_conditions
 from pointsman.control.import_report import sentence
 from pointsman.control.importer import Importer
 from pointsman.control.licensing import Licensing
@@ -62,8 +64,11 @@ class Control:
         renaming: Renaming,
         facts: Callable[[Snapshot], Facts],
         on_event: Callable[[Event], None],
+        clustering: Clustering | None = None,
     ) -> None:
         self.identity = identity
+        self.clustering = clustering
+        """None where an instance cannot be in a cluster."""
         self.importer = importer
         self.certificate = certificate
         self.backups = backups
@@ -188,9 +193,11 @@ class Control:
             for c in (
                 *self._loop.conditions(),
                 *unreadable,
+                *conflict_conditions(self._store.conflicts),
                 *self.importer.conditions(),
                 *self.licensing.conditions(),
                 *self.certificate.conditions(),
+                *(self.clustering.conditions() if self.clustering is not None else ()),
             )
             if identity is None or c.subject == identity
         )
@@ -198,7 +205,7 @@ class Control:
     def preview(self, changes: Sequence[Change]) -> Plan:
         """The plan that the configuration would have with `changes`; raises `Invalid`. Nothing is stored."""
         objects, _ = with_changes(self.snapshot.objects, changes)
-        snapshot = Snapshot(objects, self.revision)
+        snapshot = Snapshot(objects, self.revision, self.snapshot.claims)
         return self._loop.preview(snapshot, self._facts(snapshot))
 
     async def status(self) -> Status:

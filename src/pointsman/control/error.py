@@ -38,6 +38,10 @@ class CannotStore(ControlError):
     """The change did not reach the disk, and nothing of it is in force."""
 
 
+class Frozen(ControlError):
+    """The configuration cannot be changed at present, because the members of the cluster run different versions."""
+
+
 class Conflict(ControlError):
     """Somebody else changed the object since the caller read it."""
 

@@ -61,10 +61,13 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def renamed(
-    identity: ObjectId, settings: Mapping[str, Any], mapping: Mapping[str, str]
+    identity: ObjectId,
+    settings: Mapping[str, Any],
+    mapping: Mapping[str, str],
+    registry: Mapping[str, ResourceType] = BY_PATH,
 ) -> tuple[Mapping[str, Any], tuple[Problem, ...]]:
     """The settings of an object with traffic managers called as they are here, and what had to be left out."""
-    kind = BY_PATH.get(identity.type)
+    kind = registry.get(identity.type)
     if kind is None or kind.kind is Kind.FILE:
         return settings, ()
     changed = {section: dict(keys) for section, keys in settings.items()}

@@ -253,7 +253,9 @@ def _service(
     elif not plane.serving:
         reason = "the traffic engine is not running"
     elif plane.listening is not None and name not in plane.listening:
-        reason = plane.refused or "it is not in force yet"
+        # Whether other machines serve it is theirs to tell.
+        elsewhere = any(condition.code == "traffic_ip_group_elsewhere" for condition in found)
+        reason = plane.refused or ("" if elsewhere else "it is not in force yet")
     elif server.basic.pool != "discard":
         reason = _pool_reason(server.basic.pool, alive, failure)
     return ServiceView(

@@ -33,7 +33,7 @@ def open_backups(
     """The backups of this instance."""
     backups = Backups(
         home,
-        Maker(identity.name, identity.version, identity.uuid),
+        Maker(identity.name, identity.uuid),
         store=store,
         configuration=configuration,
         licensing=licensing,

@@ -22,11 +22,11 @@ from pointsman.identity.certificate import InstanceCertificate
 from pointsman.private_file import write_private
 from pointsman.schema.traffic_manager import TrafficManager
 from pointsman.web.answer import App
-from pointsman.web.server import ANY, CannotListen, Server
+from pointsman.web.server import ANY, CannotListen, Handover, Server
 
 UI_PORT = 9090
 LAUNCHER_PERIOD = 0.3
-_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 # compared with, not bound
+ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 # compared with, not bound
 _log = logging.getLogger("pointsman")
 
 
@@ -50,7 +50,7 @@ class Places:
 
     def url(self, port: int, anywhere: str = "127.0.0.1") -> str:
         """The https address of a port; a wildcard is shown as `anywhere`."""
-        host = anywhere if self.host in _ANYWHERE else self.host
+        host = anywhere if self.host in ANYWHERE else self.host
         return f"https://{f'[{host}]' if ':' in host else host}:{port}"
 
 
@@ -61,11 +61,12 @@ def listen(
     options: RunOptions,
     own: TrafficManager | None,
     bind_only: str = "",
+    handover: Handover | None = None,
 ) -> Places:
     """Binds the management ports: those of the flags, else of this member's object `own`. Raises `CannotListen`.
 
     `bind_only` is the one address, besides loopback, that management traffic is restricted to; "" leaves that to the
-    flags.
+    flags. `handover` takes the connections of members at the cluster port.
     """
     rest_port, cluster_port = (own.rest_api.port, own.cluster_comms.port) if own else (9070, 9080)
     host, hosts = _hosts(options.listen or "127.0.0.1", bind_only)
@@ -74,11 +75,13 @@ def listen(
 
     def bind(app: App, name: str, flag_name: str, where: Sequence[str], flag: int | None, stored: int) -> int:
         plain = app is apps.api
+        members = handover if app is apps.cluster else None
+        wanted = stored if flag is None else flag
         if flag == 0 and name in last:
             with contextlib.suppress(CannotListen):
-                return server.listen(app, where, last[name], plain_on_loopback=plain)
+                return server.listen(app, where, last[name], plain_on_loopback=plain, handover=members)
         try:
-            return server.listen(app, where, stored if flag is None else flag, plain_on_loopback=plain)
+            return server.listen(app, where, wanted, plain_on_loopback=plain, handover=members)
         except CannotListen as error:
             raise CannotListen(f"{error} (--{flag_name}, --listen)") from None
 
@@ -97,7 +100,7 @@ def listen(
 def _hosts(listen_address: str, bind_only: str) -> tuple[str, Sequence[str]]:
     """The address to show, and those to bind."""
     if not bind_only:
-        return listen_address, (ANY,) if listen_address in _ANYWHERE else (listen_address,)
+        return listen_address, (ANY,) if listen_address in ANYWHERE else (listen_address,)
     if has_address(bind_only):
         return bind_only, tuple(dict.fromkeys((bind_only, "127.0.0.1")))
     # It stays restricted and within reach of the configure script, which can name another address.

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from pointsman.cli.banner import banner, demo_words
 from pointsman.cli.run import RunOptions
+from pointsman.cluster.installation import CredentialDamaged
 from pointsman.compiler.compile import compile_plan
 from pointsman.compiler.facts import EngineFacts, Facts
 from pointsman.compiler.plan import Plan
@@ -37,6 +38,7 @@ from pointsman.control.statistics import Statistics
 from pointsman.control.watch import Watch
 from pointsman.daemon.account import engine_account
 from pointsman.daemon.backups import open_backups
+from pointsman.daemon.cluster import Clustered, follow_name
 from pointsman.daemon.documents import STATUS_DOCUMENTS, Documents, DocumentsRefused
 from pointsman.daemon.edition import edition_of
 from pointsman.daemon.identify import identify
@@ -46,6 +48,7 @@ from pointsman.daemon.places import Apps, Places, ReadyFile, listen
 from pointsman.daemon.provisioned import announce, tell_failure
 from pointsman.daemon.restart import Restart
 from pointsman.daemon.session_secret import session_secret
+from pointsman.daemon.traffic_ips import Failover
 from pointsman.engine.haproxy.binary import NoBinary, engine_facts, find_binary
 from pointsman.engine.haproxy.engine import HaproxyEngine
 from pointsman.identity.called import IdentityDamaged
@@ -68,6 +71,7 @@ from pointsman.telemetry.machine import Machine
 from pointsman.telemetry.tracker import HealthTracker
 from pointsman.web.api.app import make_app as make_api
 from pointsman.web.cluster import make_cluster_app
+from pointsman.web.join import with_joins
 from pointsman.web.local.app import make_app as make_local
 from pointsman.web.local.request import BODY_LIMIT as LOCAL_BODY_LIMIT
 from pointsman.web.server import CannotListen, Server
@@ -144,7 +148,7 @@ class _Daemon:
         (home / "log").mkdir(mode=0o700, exist_ok=True)
         try:
             self._order = read_order(home)
-            binary = find_binary()
+            self._binary = binary = find_binary()
             # First of all: it asks the kernel in a child, for which there must not be threads.
             self._account = engine_account(home, binary, self._order)
             self._engine_facts: EngineFacts = await engine_facts(binary)
@@ -157,6 +161,7 @@ class _Daemon:
         try:
             ordered = self._order.name if self._order else ""
             self._identity = await identify(home, self._store, flag=self._options.name, ordered=ordered)
+            self._identity = follow_name(home, self._store, self._identity)
             self._edition = edition_of(home, self._identity.name, self._order)
             given = _first_line(self._options.password_file)
             self._users, self._first = await Users.open(home, on_event=self._on_event, given=given)
@@ -165,6 +170,7 @@ class _Daemon:
             )
         except (
             IdentityDamaged,
+            CredentialDamaged,
             Refused,
             UsersFileError,
             PasswordRefused,
@@ -243,6 +249,17 @@ class _Daemon:
         self._own_certificate = OwnCertificate(
             self._home, self._identity.name, self._certificate, self._on_event
         )
+        self._clustered = Clustered(
+            self._home,
+            self._identity,
+            self._store,
+            self._users,
+            self._certificate,
+            self._configuration,
+            self._licensing,
+            self._loop,
+            self._on_event,
+        )
         self._control = Control(
             identity=self._identity,
             store=self._store,
@@ -264,7 +281,20 @@ class _Daemon:
             renaming=Renaming(self._home, self._identity.name, self._store, self._on_event),
             facts=self._known_facts,
             on_event=self._on_event,
+            clustering=self._clustered.clustering,
         )
+        self._failover = Failover(
+            self._home,
+            self._identity.name,
+            self._engine,
+            self._binary.name,
+            lambda: self._live.health,
+            lambda: self._configuration.snapshot,
+            self._on_event,
+            self._loop.poke,
+        )
+        self._live.traffic_ips = self._failover.traffic_ips
+        self._clustered.serve(self._control, self._events, self._history)
         self._live.serving = lambda: self._engine.serving
         self._live.figures = Statistics(
             self._counters,
@@ -297,6 +327,7 @@ class _Daemon:
 
     def _on_plan(self, plan: Plan) -> None:
         self._watch.on_plan(plan)
+        self._failover.traffic_ips.on_plan(plan)
 
     # Facts
 
@@ -310,7 +341,7 @@ class _Daemon:
 
     def _facts_with(self, names: frozenset[str]) -> Facts:
         plan = self._loop.plan or Plan(())
-        return Facts(
+        facts = Facts(
             engine=self._engine_facts,
             traffic_manager=self._identity.name,
             engine_directory=str(self._home / "engine"),
@@ -321,10 +352,13 @@ class _Daemon:
             worker_group=self._account.worker.group,
             ipv6=self._ipv6,
             can_ping=self._can_ping,
+            interfaces=self._failover.network.interfaces(),
+            cannot_raise=self._failover.cannot_raise,
             serving=plan.serving,
             own_ports=plan.own_ports,
             session_secret=session_secret(self._store.keys),
         )
+        return self._clustered.facts(facts)
 
     async def _keep_names_fresh(self) -> None:
         while True:
@@ -347,14 +381,22 @@ class _Daemon:
                     group.create_task(self._engine.run()),
                     group.create_task(self._watch.run()),
                     group.create_task(self._keep_names_fresh()),
+                    group.create_task(self._failover.run()),
                 ]
+                await self._clustered.begin(places)
+                tasks.append(group.create_task(self._clustered.cluster.run()))
                 await self._licensing.begin()
                 snapshot = self._configuration.snapshot
                 await self._watch.remind(compile_plan(snapshot, await self._facts(snapshot)))
                 await self._loop.apply(("start",))
                 tasks += [
                     group.create_task(part.run())
-                    for part in (self._loop, self._licensing, self._own_certificate)
+                    for part in (
+                        self._loop,
+                        self._licensing,
+                        self._own_certificate,
+                        self._control.backups.schedule,
+                    )
                 ]
                 try:
                     await self._documents.conclude()
@@ -389,15 +431,18 @@ class _Daemon:
                 history=self._history,
                 health=self._health,
             ),
-            page=make_page(self._control, self._users, health=self._health),
+            page=with_joins(
+                make_page(self._control, self._users, health=self._health), self._clustered.cluster
+            ),
             cluster=make_cluster_app(self._health),
         )
         own = self._configuration.snapshot.get("traffic_managers", self._identity.name, TrafficManager)
         bind_only = self._order.bind if self._order else ""
-        places = listen(server, apps, self._home, self._options, own, bind_only)
+        places = listen(server, apps, self._home, self._options, own, bind_only, self._clustered.handover)
         self._importer.restart = Restart(
             self._home, self._identity.name, self._options, lambda: self._configuration.snapshot
         )
+        self._clustered.restart = self._importer.restart.ask
         self._control.renaming.restart = self._importer.restart.ask
         server.listen_unix(
             make_local(self._control, self._users),

@@ -114,11 +114,24 @@ class PasswordFile:
 
         Raises `OSError` when the file cannot be written.
         """
-        hashed = await asyncio.to_thread(_HASHER.hash, _prepared(password))
+        hashed = await self.hash(password)
         async with self._writing:
             if instead_of is not None and self._hashes.get(user) != instead_of:
                 return
             await self._store({**self._hashes, user: hashed})
+
+    async def hash(self, password: str) -> str:
+        """The hash of a password, with a salt of its own."""
+        return await asyncio.to_thread(_HASHER.hash, _prepared(password))
+
+    async def adopt(self, hashes: Mapping[str, str]) -> frozenset[str]:
+        """Makes the users exactly these; the names of those whose password is another now. Raises `OSError`."""
+        async with self._writing:
+            changed = {name for name, hashed in hashes.items() if self._hashes.get(name) != hashed}
+            gone = set(self._hashes) - set(hashes)
+            if changed or gone:
+                await self._store(dict(hashes))
+            return frozenset(changed | gone)
 
     async def _store(self, hashes: Mapping[str, str]) -> None:
         content = {"users": {name: {"password": value} for name, value in sorted(hashes.items())}}

@@ -14,7 +14,7 @@ import hmac
 import secrets
 import struct
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -97,6 +97,8 @@ class Users:
         self._changes = 0
         self.sessions = Sessions(clock=clock)
         """The browsers that are logged in; a user's end when the password changes."""
+        self.share: Callable[[str, str], Awaitable[None]] | None = None
+        """Stores a user's new hash for all members of the cluster, before it counts here; raises `OSError`."""
 
     @classmethod
     async def open(
@@ -188,7 +190,7 @@ class Users:
 
     @property
     def hashes(self) -> Mapping[str, str]:
-        """The hash of each user's password, for a backup."""
+        """The hash of each user's password, for backups and for the other members of the cluster."""
         return self._passwords.hashes
 
     async def restore(self, hashes: Mapping[str, str]) -> tuple[str, ...]:
@@ -203,13 +205,33 @@ class Users:
             await self._passwords.replace(others)
         except ValueError as error:
             raise PasswordRefused(f"{error}; restore without users") from None
-        for user in others:
+        for user, hashed in others.items():
             self._forget(user)
+            await self._shared(user, hashed)
         return tuple(sorted(others))
 
+    async def adopt(self, hashes: Mapping[str, str]) -> None:
+        """Makes the users those of the cluster: passwords that were changed elsewhere count from now on.
+
+        Raises `OSError`.
+        """
+        for user in await self._passwords.adopt(hashes):
+            self._forget(user)
+            self._audit(Severity.INFO, "password changed in the cluster", user)
+
     async def _change(self, user: str, password: str) -> None:
-        await self._passwords.set(user, password)
+        if self.share is not None:
+            hashed = await self._passwords.hash(password)
+            await self._shared(user, hashed)
+            await self._passwords.adopt({**self._passwords.hashes, user: hashed})
+        else:
+            await self._passwords.set(user, password)
         self._forget(user)
+        self._audit(Severity.INFO, "password changed", user)
+
+    async def _shared(self, user: str, hashed: str) -> None:
+        if self.share is not None:
+            await self.share(user, hashed)
 
     def _forget(self, user: str) -> None:
         """Ends what the former password of a user still opens."""
@@ -220,7 +242,6 @@ class Users:
                 (self._home / "admin-password").unlink()
                 sync(self._home)
         self.sessions.end_user(user)
-        self._audit(Severity.INFO, "password changed", user)
 
     def _remember(self, digest: bytes, user: str) -> None:
         now = self._clock()

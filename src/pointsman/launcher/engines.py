@@ -2,7 +2,8 @@
 already.
 
 Invariant: an engine counts as ours only when its master socket answers from a process that runs the program we would
-start; it learns nothing of our environment but what programs and libraries look for everywhere.
+start, or, where it has no such socket, when it is the very process that a launcher wrote down; it learns nothing of our
+environment but what programs and libraries look for everywhere.
 """
 
 from __future__ import annotations
@@ -85,3 +86,11 @@ def adopt_engine(programs: Collection[str], master_socket: str, former: Mapping[
     if answer and runs(pid, programs):
         return recorded or Running.adopt(pid)
     return None
+
+
+def adopt_recorded(programs: Collection[str], former: Mapping[str, Any]) -> Running | None:
+    """The engine without a master socket that `former`, a record of the last launcher, names; None without it."""
+    programs = {os.path.realpath(program) for program in programs}
+    if not former or not runs(former["pid"], programs):
+        return None
+    return Running.adopt(former["pid"], former["start"])

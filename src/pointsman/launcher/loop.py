@@ -17,14 +17,16 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
-from pointsman.launcher.engines import adopt_engine, bare_environment
+from pointsman.launcher.engines import adopt_engine, adopt_recorded, bare_environment
 from pointsman.launcher.process import Running, claim, holders, reap_orphans
 from pointsman.launcher.record import Record
-from pointsman.launcher.service import Service
+from pointsman.launcher.service import CONTROL, Service
 from pointsman.launcher.status import STATUS_DO_NOT_RESTART, STATUS_HOPELESS
 
 STOP_SECONDS = 8.0
 POLL_SECONDS = 0.4
+LEAD_SECONDS = 0.2
+"""How long before the others an engine is told to end that brings them their traffic."""
 LOG_BYTES = 8 << 20
 
 
@@ -35,7 +37,7 @@ class Launcher:
         self._hold = home / "hold"
         self._run = home / "run"
         self._record = Record(self._run)
-        self._control = Service("control", tuple(control))
+        self._control = Service(CONTROL, tuple(control))
         self._engines: dict[str, Service] = {}
         self._keeps_trying = False
         """Whether every end of the control plane is followed by a start: it was ready once, or was held."""
@@ -99,7 +101,7 @@ class Launcher:
 
     def _start(self, service: Service) -> None:
         try:
-            child = self._start_engine(service) if service.master_socket else self._start_control()
+            child = self._start_control() if service is self._control else self._start_engine(service)
         except (OSError, subprocess.SubprocessError) as error:
             service.plan_start(0)
             self._note("exited", service, f"cannot be started: {error}")
@@ -134,6 +136,11 @@ class Launcher:
     def _start_engine(self, service: Service) -> subprocess.Popen[bytes]:
         service.heed()
         change = None
+        for path, content in service.files.items():
+            if content is None:
+                Path(path).unlink(missing_ok=True)
+            else:
+                Path(path).write_text(content)
         if service.user is not None:
             # Imported only where it is needed: it takes the C library, and a launcher should take little.
             from pointsman.launcher.privilege import become, clear
@@ -176,6 +183,13 @@ class Launcher:
     def _adopt_engine(self, service: Service) -> None:
         former = self._former.get(service.name, {})
         programs = {service.argv[0], *former.get("argv", ())[:1]}
+        if not service.master_socket:
+            running = adopt_recorded(programs, former)
+            if running is not None:
+                service.take(running, adopted=True)
+                self._record.write(self._services())
+                self._note("adopted", service, f"pid {running.pid}")
+            return
         # One that was started by another entry answers where that said.
         for socket in dict.fromkeys(
             (former.get("master_socket") or service.master_socket, service.master_socket)
@@ -273,6 +287,11 @@ class Launcher:
 
     def _stop(self, services: list[Service]) -> None:
         """Ends processes in order: no new work, 8 s to finish, then TERM and KILL; a second signal kills."""
+        leading = [service for service in services if service.leads and service.running is not None]
+        for service in leading:
+            service.leave(STOP_SECONDS)
+        if leading and len(leading) < len(services) and self._stops <= 1:
+            self._lead(leading)
         until = time.monotonic() + STOP_SECONDS
 
         def remain() -> bool:
@@ -293,6 +312,13 @@ class Launcher:
             for service in services:
                 service.send(signal.SIGKILL)
             self._wait(services, 0.1)
+
+    def _lead(self, leading: list[Service]) -> None:
+        """Gives those that go first a moment to turn traffic away."""
+        until = time.monotonic() + LEAD_SECONDS
+        while time.monotonic() < until and any(service.running for service in leading) and self._stops <= 1:
+            self._note_ends(leading)
+            self._wait(leading, until - time.monotonic())
 
     def _note(self, what: str, service: Service, detail: str) -> None:
         self._record.note(f"{service.kind}-{what}", service.name, detail)

@@ -33,7 +33,10 @@ class Record:
         return children if isinstance(children, dict) else {}
 
     def write(self, services: Iterable[Service]) -> None:
-        """Writes down who runs, for the launcher that comes after a `kill -9` of this one."""
+        """Writes down who runs, for the launcher that comes after a `kill -9` of this one.
+
+        Each pid is also in a file of its own, for programs that read no JSON.
+        """
         children = {
             service.name: {
                 "pid": pid,
@@ -45,6 +48,9 @@ class Record:
             if service.running is not None and (pid := service.running.pid)
         }
         content = {"pid": os.getpid(), "start": start_ticks(os.getpid()), "children": children}
+        for name, child in children.items():
+            with contextlib.suppress(OSError):
+                (self._run / f"{name}.pid").write_text(f"{child['pid']}\n")
         new = self._run / "launcher.json.new"
         with contextlib.suppress(OSError):
             new.write_text(json.dumps(content))

@@ -14,6 +14,9 @@ from typing import Any
 from pointsman.launcher.engines import is_idle, is_listening
 from pointsman.launcher.process import Running
 
+CONTROL = "control"
+"""The name of the control plane among what runs."""
+
 # Seconds that a process must have lived to start again at once, and the delays before its starts otherwise. The
 # sockets of an engine's worker that is still dying are free a few ms later.
 CONTROL_PACE = (10.0, (0.0, 0.2, 0.5, 1.0, 2.0))
@@ -22,10 +25,13 @@ ENGINE_PACE = (1.0, (0.0, 0.02, 0.05, 0.1, 0.2, 0.5))
 
 @dataclass
 class Service:
-    """One thing to keep running. `master_socket` is "" for the control plane, `start_at` monotonic time.
+    """One thing to keep running. `start_at` is monotonic time; `master_socket` is "" for the control plane and for
+    engines that have none, which end on TERM.
 
     `leave_by` is set once it was told to end: the monotonic time at which it is killed. `entry` is an engine's in
-    engines.json, which counts from its next start on; the other fields are those of what runs.
+    engines.json, which counts from its next start on; the other fields are those of what runs. `files` are to be there
+    before a start with that content, or not to be there (None); `leads` says that it is told to end before the others
+    are, because it brings them their traffic.
     """
 
     name: str
@@ -35,6 +41,8 @@ class Service:
     user: int | None = None
     group: int = 0
     capabilities: tuple[str, ...] = ()
+    files: Mapping[str, str | None] = field(default_factory=dict)
+    leads: bool = False
     entry: Mapping[str, Any] = field(default_factory=dict)
     running: Running | None = None
     adopted: bool = False
@@ -45,13 +53,15 @@ class Service:
     @property
     def kind(self) -> str:
         """What the journal calls it: "engine" or "control"."""
-        return "engine" if self.master_socket else "control"
+        return "control" if self.name == CONTROL else "engine"
 
     def heed(self) -> None:
         """Takes over what the entry says, for the next start."""
         if self.entry:
             self.argv, self.log = tuple(self.entry["argv"]), str(self.entry["log"])
-            self.master_socket = str(self.entry["master_socket"])
+            self.master_socket = str(self.entry.get("master_socket", ""))
+            self.files = dict(self.entry.get("files", {}))
+            self.leads = bool(self.entry.get("leads", False))
             self.user = int(self.entry["user"]) if "user" in self.entry else None
             self.group = int(self.entry.get("group", 0))
             self.capabilities = tuple(self.entry.get("capabilities", ()))
@@ -62,7 +72,7 @@ class Service:
 
     def plan_start(self, lived: float) -> None:
         """Sets when to start next, after a process that lived `lived` seconds."""
-        steady, delays = ENGINE_PACE if self.master_socket else CONTROL_PACE
+        steady, delays = CONTROL_PACE if self.name == CONTROL else ENGINE_PACE
         self.failures = 1 if lived >= steady else self.failures + 1
         self.start_at = time.monotonic() + delays[min(self.failures, len(delays)) - 1]
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from pointsman.schema.bandwidth import BANDWIDTH
 from pointsman.schema.certificate_authority import CERTIFICATE_AUTHORITY
+from pointsman.schema.cluster import CLUSTER_TYPES
 from pointsman.schema.custom import CUSTOM
 from pointsman.schema.extra_file import EXTRA_FILE
 from pointsman.schema.global_settings import GLOBAL_SETTINGS
@@ -20,6 +21,7 @@ from pointsman.schema.pool import POOL
 from pointsman.schema.resource import ResourceType
 from pointsman.schema.rule import RULE
 from pointsman.schema.server_key import SERVER_KEY
+from pointsman.schema.traffic_ip_group import TRAFFIC_IP_GROUP
 from pointsman.schema.traffic_manager import TRAFFIC_MANAGER
 from pointsman.schema.virtual_server import VIRTUAL_SERVER
 
@@ -35,13 +37,14 @@ RESOURCE_TYPES: tuple[ResourceType, ...] = (
     RULE,
     CERTIFICATE_AUTHORITY,
     SERVER_KEY,
+    TRAFFIC_IP_GROUP,
     TRAFFIC_MANAGER,
     VIRTUAL_SERVER,
 )
 
 BY_PATH: Mapping[str, ResourceType] = MappingProxyType({kind.path: kind for kind in RESOURCE_TYPES})
 
-INTERNAL_TYPES: tuple[ResourceType, ...] = ()
+INTERNAL_TYPES: tuple[ResourceType, ...] = CLUSTER_TYPES
 """What the members of a cluster keep about themselves (paths below "cluster/"): stored and replicated like
 configuration, and shown by no surface as such.
 """

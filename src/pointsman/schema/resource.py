@@ -126,7 +126,8 @@ class ResourceType:
     objects come into being by other means (a traffic manager joins the cluster); `reserved` are names that no
     object may have, because they mean something else where an object is named; `kept_by_import` says that documents
     which are the whole configuration delete no objects of this type: those came another way and belong to the instance;
-    `renamed` are keys that lower levels of the schema knew by other names.
+    `renamed` are keys that lower levels of the schema knew by other names; `claims` are the keys ("basic.port") by
+    which an object claims what only one can have: the older claim is good.
     """
 
     path: str
@@ -140,6 +141,7 @@ class ResourceType:
     reserved: frozenset[str] = frozenset()
     kept_by_import: bool = False
     renamed: tuple[RenamedKey, ...] = ()
+    claims: frozenset[str] = frozenset()
 
     def renaming(self, section: str, name: str) -> RenamedKey | None:
         """The renaming of a key that a lower level knew by this section and name; its `after` is today's name."""

@@ -19,10 +19,15 @@ R = TypeVar("R", bound=AnyResource)
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Objects by identity, and the number of the store's transaction they come from."""
+    """Objects by identity, and the number of the store's transaction they come from.
+
+    `claims` tell since when objects claim what only one can have (`ResourceType.claims`), as numbers that rise with
+    time and are the same on all members of a cluster.
+    """
 
     objects: Mapping[ObjectId, AnyResource] = field(default_factory=dict)
     revision: int = 0
+    claims: Mapping[ObjectId, int] = field(default_factory=dict)
 
     def all(self, type_path: str, model: type[R]) -> Iterator[tuple[str, R]]:
         """Name and object of each object of a type, in name order (so that output is deterministic)."""

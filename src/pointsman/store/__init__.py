@@ -1,6 +1,7 @@
 """The configuration store: registers, log, transactions, secrets, history. See docs/design/store.md."""
 
 from pointsman.store.change import Author, Change, Delete, Put, Rename
+from pointsman.store.conflict import Conflict, Superseded
 from pointsman.store.error import (
     EditRefused,
     KeyRefused,
@@ -29,6 +30,7 @@ __all__ = [
     "Batch",
     "Change",
     "ChangeRecord",
+    "Conflict",
     "Delete",
     "EditRefused",
     "KeyRefused",
@@ -49,6 +51,7 @@ __all__ = [
     "StoreError",
     "StoreInUse",
     "StoreTooNew",
+    "Superseded",
     "Transaction",
     "UnknownField",
     "UnknownObject",

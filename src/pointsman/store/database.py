@@ -384,6 +384,33 @@ class Database:
             row = self.sql.execute(query, (origin, sequence + 1)).fetchone()
         return row[0] if row else None
 
+    def head_at(self, stamp: Stamp) -> Head | None:
+        """The transaction of a stamp; None where the log has it no more. (The stamps of an origin rise.)"""
+        query = f"SELECT {_HEAD} FROM log WHERE origin = ? AND seq = ?"  # noqa: S608 # constant columns
+        with self._reading():
+            bounds = "SELECT min(seq), max(seq) FROM log WHERE origin = ?"
+            low, high = self.sql.execute(bounds, (stamp.origin,)).fetchone()
+            while low is not None and low <= high:
+                middle = (low + high) // 2
+                head = _head(self.sql.execute(query, (stamp.origin, middle)).fetchone())
+                if head.hlc == stamp.hlc:
+                    return head
+                low, high = (middle + 1, high) if head.hlc < stamp.hlc else (low, middle - 1)
+        return None
+
+    def writes_of(self, head: Head) -> Mapping[Cell, str | None]:
+        """What a transaction of the log writes."""
+        with self._reading():
+            (ops,) = self.sql.execute("SELECT ops FROM log WHERE revision = ?", (head.revision,)).fetchone()
+        return self._entry(head, ops).writes
+
+    def lost(self, limit: int) -> list[tuple[Cell, Stamp]]:
+        """The newest writes that lost to others whose writers did not know of them."""
+        query = "SELECT object, property, hlc, origin FROM lost ORDER BY hlc DESC, origin, object, property LIMIT ?"
+        with self._reading():
+            rows = self.sql.execute(query, (limit,)).fetchall()
+        return [(Cell(key, name), Stamp(hlc, origin)) for key, name, hlc, origin in rows]
+
     def chain_of(self, origin: str, sequence: int) -> bytes | None:
         """The chain hash of a transaction, None where the log has it no more."""
         with self._reading():

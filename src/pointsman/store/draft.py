@@ -77,11 +77,14 @@ class _Names:
 
     def name_of(self, type_path: str, uid: str) -> str | None:
         key = f"{type_path}/{uid}"
-        return next((n[key] for n in (self._named, self._view.names, self._to_be) if key in n), None)
+        if key in self._named:
+            return self._named[key]
+        known = self._view.name_of(type_path, uid)
+        return self._to_be.get(key) if known is None else known
 
     def deleted(self, identity: ObjectId) -> str | None:
         """The key of the last deleted object of that name."""
-        return self._dead[identity] if identity in self._dead else self._view.dead.get(identity)
+        return self._dead[identity] if identity in self._dead else self._view.deleted(identity)
 
     def known(self, key: str) -> bool:
         return key in self._named or key in self._view.names
@@ -183,6 +186,7 @@ class _Writer:
         self._now: dict[str, dict[str, Any]] = {}
         self._used: dict[str, frozenset[ObjectId]] = {}
         self._blobs: dict[str, bytes] = {}
+        self._gone: set[str] = set()
 
     def run(self, changes: Sequence[Change], keys: Sequence[str]) -> Draft:
         for self._names.position, (change, key) in enumerate(zip(changes, keys, strict=True)):
@@ -192,6 +196,8 @@ class _Writer:
                 case Delete(identity):
                     self._values(key).pop(EXISTENCE, None)
                     self._names.remove(identity, key)
+                    if key in self._view.kept:  # deleted anew, now with knowledge of what refers to it
+                        self._gone.add(key)
                 case Rename(identity, name):
                     self._rename(identity, key, name)
         writes: dict[Cell, Any] = {}
@@ -203,6 +209,9 @@ class _Writer:
                 value, old = now.get(name), before.get(name)
                 if value is not old and canonical(value) != canonical(old):
                     writes[Cell(key, name)] = value
+        for key in self._gone:
+            if EXISTENCE not in self._now[key]:
+                writes[Cell(key, EXISTENCE)] = None
         named = {value for cell, value in writes.items() if cell.property == CONTENT}
         return Draft(writes, {digest: blob for digest, blob in self._blobs.items() if digest in named})
 
@@ -222,7 +231,9 @@ class _Writer:
         shape = self._shapes[identity.type]
         if EXISTENCE not in values:
             values[EXISTENCE] = self._before[key].get(EXISTENCE, self._stamp)
-        values[NAME] = identity.name
+        # The name that an object shows because its own went to an older one does not become its own by an edit.
+        if self._view.shown.get(key) != identity.name or NAME not in values:
+            values[NAME] = identity.name
         self._names.add(identity, key)
         self._write(key, shape.write(identity, values, settings, self._names))
         self._used[key] = shape.uses(settings)
@@ -237,6 +248,7 @@ class _Writer:
         users += [user for user, used in self._used.items() if identity in used]
         said = {user: self._read(user) for user in users if EXISTENCE in self._values(user)}
         self._values(key)[NAME] = name
+        self._values(key).setdefault(EXISTENCE, self._stamp)  # who renames what is only kept wants to have it
         self._names.rename(identity, name, key)
         for user, settings in said.items():
             # References by uid read the new name already; those that held the bare name get the uid now.

@@ -16,6 +16,7 @@ from pointsman.schema.level import LEVEL
 from pointsman.schema.resource import ResourceType
 from pointsman.store.change import Author, Change
 from pointsman.store.clock import Clock
+from pointsman.store.conflict import Conflict, Losses, Superseded, conflicts_of
 from pointsman.store.database import START, Database, End, Head, link
 from pointsman.store.directory import Directory, new_origin
 from pointsman.store.draft import Draft, draft
@@ -50,6 +51,7 @@ class State:
     view: View
     ends: Mapping[str, End]
     origin: str
+    conflicts: tuple[Conflict, ...] = ()
 
     @property
     def vector(self) -> dict[str, int]:
@@ -97,7 +99,7 @@ class Journal:
         self._stored_origin = facts["origin"]
         origin = new_origin() if self._shared else facts["origin"]
         view = self.reader.view(database.everything(), revision, database.blob)
-        self.state = State(view, database.ends(), origin)
+        self.state = self._state(view, database.ends(), origin)
 
     @classmethod
     def open(cls, path: Path, registry: Mapping[str, ResourceType], clock: Callable[[], float]) -> Journal:
@@ -213,7 +215,7 @@ class Journal:
         self.reader = reader
         self._shared = True
         self._stamps = Clock(max(hlc, self._stamps.last))
-        self.state = State(stage.view, stage.ends, new_origin())
+        self.state = self._state(stage.view, stage.ends, new_origin())
         self._directory.forget_others(keys)
         return Outcome(self.state, tuple(stage.transactions), remote=True, reloaded=True)
 
@@ -237,7 +239,7 @@ class Journal:
             self._directory.forget_others(self.keys)
             raise
         self.reader = reader
-        self.state = replace(self.state, view=view)
+        self.state = self._state(view, self.state.ends, self.state.origin)
         return Outcome(self.state, reloaded=True)
 
     def reseal(self, author: Author, reason: str) -> Outcome:
@@ -274,6 +276,13 @@ class Journal:
         now = float(self._clock())
         return now - self._ahead if self._ahead > SKEW_SECONDS else now
 
+    def superseded(self, database: Database, limit: int) -> tuple[Superseded, ...]:
+        """The newest writes that lost without their writers' knowledge; asked through a connection of the caller's."""
+        return Losses(database, self.reader, self._shapes, self.state.view).newest(limit)
+
+    def _state(self, view: View, ends: Mapping[str, End], origin: str) -> State:
+        return State(view, ends, origin, conflicts_of(view, self._database))
+
     def _stage(self) -> Stage:
         return Stage(self._database, self.reader, self._shapes, self.state.view, self.state.ends)
 
@@ -282,7 +291,7 @@ class Journal:
         texts: dict[Cell, str | None] = {}
         for known, value in plan.writes.items():
             shape = self._shapes[known.object.rpartition("/")[0]]
-            cell = Cell(known.object, shape.at_level(known.property, self._level))
+            cell = Cell(known.object, shape.renamings.at_level(known.property, self._level))
             if value is None:
                 texts[cell] = None
             elif shape.secret(cell.property):
@@ -384,7 +393,7 @@ class Journal:
         self._shared = self._shared or "shared" in facts
         self._stored_origin = facts.get("origin", self._stored_origin)
         self._stamps = stamps
-        self.state = State(stage.view, stage.ends, self.state.origin)
+        self.state = self._state(stage.view, stage.ends, self.state.origin)
         return Outcome(self.state, tuple(stage.transactions))
 
 

@@ -8,14 +8,23 @@ as any such arrangement can.
 from __future__ import annotations
 
 import math
+import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 
+_MOST_DIGITS = 10_000
+_RANK = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+
 
 def order_of(rank: str) -> Decimal:
-    """The sort key of a rank. (Comparing decimals is exact; only arithmetic would round.)"""
+    """The sort key of a rank. (Comparing decimals is exact; only arithmetic would round.)
+
+    Raises `ValueError` for what is none.
+    """
+    if len(rank) > _MOST_DIGITS or not _RANK.fullmatch(rank):
+        raise ValueError(f"{rank[:40]} is no rank")
     return Decimal(rank)
 
 

@@ -34,13 +34,20 @@ class Reader:
 
         A value whose key is not here is left out, and named in `Source.sealed`.
         """
-        values = {}
-        sealed = []
-        for known, name in self._shapes[key.rpartition("/")[0]].places(stored.registers).items():
+        values: dict[str, Any] = {}
+        sealed: list[str] = []
+        refers: dict[str, int] = {}
+        claim = 0
+        shape = self._shapes[key.rpartition("/")[0]]
+        for known, name in shape.renamings.places(stored.registers).items():
             register = stored.registers[name]
+            if shape.claims(known):
+                claim = max(claim, register.stamp.hlc)
             if register.value is not None:
                 try:
                     values[known] = self.keys.open(Cell(key, name), register.stamp, register.value)
+                    for target in shape.targets(known, values[known]):
+                        refers[target] = max(refers.get(target, 0), register.stamp.hlc)
                 except KeyMissing:
                     sealed.append(known)
                 except (Undecipherable, ValueError) as error:
@@ -49,7 +56,7 @@ class Reader:
                     ) from None
         existence = stored.registers.get(EXISTENCE)
         deleted_at = existence.stamp.hlc if existence is not None and existence.value is None else 0
-        return Source(values, deleted_at, stored.revision, tuple(sealed))
+        return Source(values, deleted_at, stored.revision, tuple(sealed), refers, claim)
 
     def view(
         self, objects: Iterable[tuple[str, Stored]], revision: int, blob: Callable[[str], bytes]

@@ -24,6 +24,7 @@ object; an off mark stands before the "@".
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import hashlib
 import json
@@ -38,7 +39,7 @@ from pointsman.schema.resource import Key, Kind, ResourceType, ValueKind
 from pointsman.schema.value import Reference
 from pointsman.store.error import UnknownField
 from pointsman.store.rank import arrange, order_of
-from pointsman.store.register import Register
+from pointsman.store.renamings import Renamings
 
 EXISTENCE = ""
 NAME = "name"
@@ -91,16 +92,17 @@ class Field:
 
 
 class _Element(NamedTuple):
-    """A register of a list or table: `stored` as it lies there, `value` as it reads."""
+    """A register of a list or table; `value` as it reads."""
 
     order: Decimal
     property: str
     rank: str
-    stored: Any
     value: Any
 
 
 _ABSENT: Any = object()
+_MALFORMED = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+"""What reading a register raises whose value is not of the form that its field has."""
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
 
 
@@ -115,47 +117,43 @@ class Shape:
     def __init__(self, kind: ResourceType) -> None:
         self.kind = kind
         self._fields = {field.name: field for field in _fields(kind)}
-        self._renamed = tuple(_renamings(kind))
+        self.renamings = Renamings(kind)
         self._references = tuple(
             key for field in self._fields.values() for key in field.keys.values() if _refers(key)
         )
 
-    def today(self, property: str) -> str:
-        """What a property is called that a lower level of the schema may have named."""
-        head, slash, rest = property.partition("/")
-        for before, after, _ in self._renamed:
-            if head == before:
-                head = after
-        return f"{head}{slash}{rest}"
-
-    def at_level(self, property: str, level: int) -> str:
-        """What a property was called at a level of the schema."""
-        head, slash, rest = property.partition("/")
-        for before, after, since in reversed(self._renamed):
-            if head == after and since > level:
-                head = before
-        return f"{head}{slash}{rest}"
-
-    def places(self, registers: Mapping[str, Register]) -> dict[str, str]:
-        """For each property, as it is called today, the one of these registers that counts."""
-        if not self._renamed:
-            return {name: name for name in registers}
-        found: dict[str, str] = {}
-        for name in sorted(registers):
-            known = self.today(name)
-            other = found.get(known)
-            # Of two with one stamp today's name counts: `places` must not depend on any order.
-            if other is None or (registers[name].stamp, name == known) > (
-                registers[other].stamp,
-                other == known,
-            ):
-                found[known] = name
-        return found
-
     def secret(self, property: str) -> bool:
         """Whether a register must be encrypted."""
-        field = self._fields.get(self.today(property).partition("/")[0])
+        field = self._fields.get(self.renamings.today(property).partition("/")[0])
         return field is not None and field.secret
+
+    def claims(self, property: str) -> bool:
+        """Whether a register belongs to what only one object can have; its existence does, for it brings the rest."""
+        return bool(self.kind.claims) and property.partition("/")[0] in {EXISTENCE, *self.kind.claims}
+
+    def targets(self, property: str, value: Any) -> Iterable[str]:
+        """The keys of the objects that a register refers to."""
+        field = self._fields.get(property.partition("/")[0])
+        if field is None or not field.refers:
+            return ()
+        found: list[str] = []
+
+        def note(reference: Reference, stored: str) -> str:
+            if not stored.startswith("="):
+                found.append(f"{reference.type}/{stored.partition('@')[2]}")
+            return stored
+
+        with contextlib.suppress(*_MALFORMED):
+            match field.form:
+                case Form.SECTION:
+                    for name, part in value.items():
+                        if name in field.keys:
+                            _walk(field.keys[name], part, note)
+                case Form.WHOLE:
+                    _walk(field.key, value, note)
+                case _ if property != field.name:
+                    _walk(field.key, [value[1]], note)
+        return found
 
     def uses(self, settings: Mapping[str, Any]) -> frozenset[ObjectId]:
         """The identities that settings refer to."""
@@ -180,34 +178,39 @@ class Shape:
     def read(self, values: Values, names: Names, blob: Callable[[str], bytes]) -> dict[str, Any]:
         """The sparse settings that registers hold.
 
-        Properties that this version does not know are passed over: a later version wrote them.
+        Properties and forms of values that this version does not know are passed over: a later version wrote them.
         """
         if self.kind.kind is Kind.FILE:
-            return {"content": blob(values[CONTENT]) if CONTENT in values else b""}
+            content = values.get(CONTENT)
+            return {"content": blob(content) if isinstance(content, str) else b""}
         settings: dict[str, Any] = {}
         for field, held in self._grouped(values):
-            match field.form:
-                case Form.SECTION:
-                    section = held[field.name]
-                    settings[field.section] = {
-                        name: _decoded(field.keys[name], value, names)
-                        for name, value in section.items()
-                        if name in field.keys
-                    }
-                case Form.WHOLE:
-                    value = held[field.name]
-                    if field.refers:
-                        value = _decoded(field.key, value, names)
-                    settings.setdefault(field.section, {})[field.key.name] = value
-                case _:
-                    elements = _elements(field, held, names)
-                    if field.form is not Form.SEQUENCE:
-                        # Two members may have written one element in two ways; the first stands.
-                        elements = list({_label(field, e.value): e for e in reversed(elements)}.values())[
-                            ::-1
-                        ]
-                    settings.setdefault(field.section, {})[field.key.name] = [e.value for e in elements]
+            with contextlib.suppress(*_MALFORMED):
+                section, value = self._read(field, held, names)
+                if field.form is Form.SECTION:
+                    settings[section] = value
+                else:
+                    settings.setdefault(section, {})[field.key.name] = value
         return settings
+
+    @staticmethod
+    def _read(field: Field, held: Values, names: Names) -> tuple[str, Any]:
+        match field.form:
+            case Form.SECTION:
+                return field.section, {
+                    name: _decoded(field.keys[name], value, names)
+                    for name, value in held[field.name].items()
+                    if name in field.keys
+                }
+            case Form.WHOLE:
+                value = held[field.name]
+                return field.section, _decoded(field.key, value, names) if field.refers else value
+            case _:
+                elements = _elements(field, held, names)
+                if field.form is not Form.SEQUENCE:
+                    # Two members may have written one element in two ways; the first stands.
+                    elements = list({_label(field, e.value): e for e in reversed(elements)}.values())[::-1]
+                return field.section, [e.value for e in elements]
 
     def write(
         self, identity: ObjectId, values: Values, settings: Mapping[str, Any], names: Names
@@ -259,14 +262,6 @@ class Shape:
 def digest_of(content: bytes) -> str:
     """The name of a blob: its SHA-256 in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
-
-
-def _renamings(kind: ResourceType) -> Iterable[tuple[str, str, int]]:
-    """Renamed properties: before, after and since which level, in the order of levels."""
-    for key in sorted(kind.renamed, key=lambda key: key.level):
-        if kind.key(*key.before) is not None or {key.before[0], key.after[0]} & kind.together:
-            raise ValueError(f"{kind.path}: {'.'.join(key.before)} cannot be a name of before")
-        yield ".".join(key.before), ".".join(key.after), key.level
 
 
 def _fields(kind: ResourceType) -> Iterable[Field]:
@@ -328,12 +323,14 @@ def _stored(field: Field, value: Any, names: Names) -> Any:
 
 
 def _elements(field: Field, held: Values, names: Names) -> list[_Element]:
-    """The elements of a list or table in their order."""
-    found = [
-        _Element(order_of(value[0]), name, value[0], value[1], _decoded_element(field, value[1], names))
-        for name, value in held.items()
-        if name != field.name
-    ]
+    """The elements of a list or table in their order, but for those of a form that nobody knows."""
+    found = []
+    for name, value in held.items():
+        if name != field.name:
+            with contextlib.suppress(*_MALFORMED):
+                decoded = _decoded_element(field, value[1], names)
+                _label(field, decoded)
+                found.append(_Element(order_of(value[0]), name, value[0], decoded))
     return sorted(found, key=lambda element: (element.order, element.property))
 
 
@@ -363,7 +360,8 @@ def _write_elements(
         elif canonical(old.value) != canonical(value):
             writes[old.property] = [rank, _encoded_element(field, value, names)]
         elif rank != old.rank:
-            writes[old.property] = [rank, old.stored]
+            # A reference to what is deleted becomes bare text: written anew, it would bring the object back.
+            writes[old.property] = [rank, _encoded_element(field, value, names)]
     return writes
 
 

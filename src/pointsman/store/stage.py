@@ -15,7 +15,7 @@ from pointsman.store.history import ChangeRecord, State, Transaction, compare, t
 from pointsman.store.register import Cell, Entry, Register, Stamp, merge
 from pointsman.store.replay import Reader
 from pointsman.store.shape import EXISTENCE
-from pointsman.store.view import Shapes, Source, View, advance, identity_of
+from pointsman.store.view import Shapes, Source, View, advance
 
 Lost = frozenset[tuple[Cell, Stamp]]
 
@@ -172,7 +172,7 @@ def transaction(head: Head, changes: tuple[ChangeRecord, ...]) -> Transaction:
 
 
 def _state(view: View, key: str) -> State | None:
-    if key not in view.names:
+    if not view.in_force(key):
         return None
-    identity = identity_of(key, view.names[key])
-    return (identity, view.objects[identity]) if view.find(identity) == key.rpartition("/")[2] else None
+    identity = view.identity(key)
+    return identity, view.objects[identity]

@@ -20,6 +20,7 @@ from pointsman.schema.problem import ObjectId
 from pointsman.schema.resource import ResourceType
 from pointsman.store.change import Author, Change
 from pointsman.store.clock import last_stamp_at
+from pointsman.store.conflict import Conflict, Superseded
 from pointsman.store.database import Database
 from pointsman.store.error import RevisionTrimmed, UnknownRevision
 from pointsman.store.history import Transaction, from_text
@@ -201,6 +202,21 @@ class Store:
     def keys(self) -> Mapping[int, bytes]:
         """The data keys by generation; the greatest seals. They open every secret: give them only to members."""
         return self._journal.keys.secrets
+
+    @property
+    def conflicts(self) -> tuple[Conflict, ...]:
+        """What edits that were made apart left for a person to decide."""
+        return self._state.conflicts
+
+    @property
+    def claims(self) -> Mapping[ObjectId, int]:
+        """Since when each object claims what only one can have (the keys in `ResourceType.claims`), as stamps."""
+        view = self._state.view
+        return {view.identity(key): stamp for key, stamp in view.claims.items() if view.in_force(key)}
+
+    async def superseded(self, limit: int = 100) -> tuple[Superseded, ...]:
+        """The newest writes that lost to others, neither of whose writers knew of the other; the newest first."""
+        return await self._ask(lambda: self._journal.superseded(self._database, limit))
 
     def set_reference(self, offset_seconds: float) -> None:
         """Tells how far our clock is ahead of the median of the others'; beyond 60 s we stamp with theirs."""

@@ -1,4 +1,4 @@
-"""What answers on the cluster port while this traffic manager is not in a cluster.
+"""What answers on the cluster port to whoever is no member of the cluster.
 
 Invariant: nothing is told but health, and nothing can be changed.
 """
@@ -17,7 +17,7 @@ def make_cluster_app(health: Callable[[], str]) -> App:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         answer = health_answer(scope, health)
         if answer is None:
-            answer = error_answer(403, "cluster.none", "this traffic manager is not in a cluster")
+            answer = error_answer(403, "cluster.members_only", "only members of the cluster are served here")
         await send_answer(send, answer)
 
     return app

@@ -21,7 +21,7 @@ import socket
 import ssl
 import struct
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -51,11 +51,27 @@ class CannotListen(Exception):
 
 
 @dataclass(frozen=True)
+class Handover:
+    """Where connections of one listener go that speak something else than HTTP.
+
+    `protocol` is what they call it by ALPN. `context` gives the listener's TLS context for the next connection, None
+    for the one of all listeners; `serve` serves such a connection until it ends; `refused` is told the address of a
+    client whose certificate TLS did not accept, and the cause.
+    """
+
+    protocol: str
+    context: Callable[[], ssl.SSLContext | None]
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+    refused: Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
 class _Listener:
     socket: socket.socket
     app: App
     plain_on_loopback: bool
     body_limit: int
+    handover: Handover | None = None
 
 
 class Server:
@@ -84,6 +100,7 @@ class Server:
         *,
         plain_on_loopback: bool = False,
         body_limit: int = BODY_BYTES,
+        handover: Handover | None = None,
     ) -> int:
         """Binds `app` to a port on each host (`ANY` for all) and returns the port; 0 takes a free one.
 
@@ -100,7 +117,7 @@ class Server:
             where = f"{host or 'every address'}, port {port}"
             remedy = _REMEDIES.get(error.errno or 0, "choose another address or port")
             raise CannotListen(f"cannot listen on {where}: {error.strerror or error}; {remedy}") from error
-        self._listeners += [_Listener(made, app, plain_on_loopback, body_limit) for made in bound]
+        self._listeners += [_Listener(made, app, plain_on_loopback, body_limit, handover) for made in bound]
         return port
 
     def listen_unix(self, app: App, path: Path, *, body_limit: int = BODY_BYTES) -> None:
@@ -229,7 +246,10 @@ class Server:
                 if not peer.tls and not (listener.plain_on_loopback and _is_loopback(peer.host)):
                     app = refuse_plain
             handed_over = True
-            reader, writer = await self._open(accepted, peer.tls)
+            reader, writer = await self._open(accepted, self._context(listener) if peer.tls else None)
+            if listener.handover is not None and _spoken(writer) == listener.handover.protocol:
+                await listener.handover.serve(reader, writer)
+                return
             limits = replace(self._limits, body_bytes=listener.body_limit)
             connection = Connection(reader, writer, app=app, peer=peer, limits=limits)
             self._serving[cast("asyncio.Task[None]", asyncio.current_task())] = connection
@@ -237,6 +257,10 @@ class Server:
             writer.close()
             async with asyncio.timeout(self._limits.linger_seconds):
                 await writer.wait_closed()
+        except ssl.SSLCertVerificationError as error:
+            if listener.handover is not None:
+                cause = f"its certificate is not accepted ({error.verify_message})"
+                listener.handover.refused(peer.host, cause)
         except OSError as error:
             _log.debug("connection from %s ended: %s", peer.host, error)
         except Exception:
@@ -263,8 +287,12 @@ class Server:
         finally:
             loop.remove_reader(accepted)
 
+    def _context(self, listener: _Listener) -> ssl.SSLContext:
+        own = listener.handover.context() if listener.handover is not None else None
+        return own or self._tls()
+
     async def _open(
-        self, accepted: socket.socket, tls: bool
+        self, accepted: socket.socket, tls: ssl.SSLContext | None
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader()
@@ -272,9 +300,9 @@ class Server:
         transport, _ = await loop.connect_accepted_socket(
             lambda: protocol,
             accepted,
-            ssl=self._tls() if tls else None,
-            ssl_handshake_timeout=self._limits.handshake_seconds if tls else None,
-            ssl_shutdown_timeout=self._limits.linger_seconds if tls else None,
+            ssl=tls,
+            ssl_handshake_timeout=self._limits.handshake_seconds if tls is not None else None,
+            ssl_shutdown_timeout=self._limits.linger_seconds if tls is not None else None,
         )
         return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
@@ -288,6 +316,12 @@ async def refuse_plain(scope: Scope, receive: Receive, send: Send) -> None:
 def _wake(waiting: asyncio.Future[None]) -> None:
     if not waiting.done():
         waiting.set_result(None)
+
+
+def _spoken(writer: asyncio.StreamWriter) -> str | None:
+    """What was agreed by ALPN."""
+    wrapped: ssl.SSLObject | None = writer.get_extra_info("ssl_object")
+    return wrapped.selected_alpn_protocol() if wrapped is not None else None
 
 
 def _peer(listening: socket.socket, accepted: socket.socket, address: Any) -> Peer | None:

@@ -16,6 +16,7 @@ from tests.certificates import self_signed
 from tests.compiling import FACTS, snapshot
 
 from pointsman.compiler.compile import compile_plan
+from pointsman.compiler.facts import Interface
 from pointsman.compiler.plan import Plan
 from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
 from pointsman.schema.resource import Key, Kind, ResourceType, ValueKind
@@ -91,13 +92,29 @@ def base() -> dict[str, Any]:
         "virtual_servers/x": {"basic": {"enabled": True, "port": 81, "pool": "spare"}},
         "virtual_servers/y": {"basic": {"enabled": True, "port": 82, "pool": "cookies"}},
         "global_settings": {},
-        "traffic_managers/tm.example": {},
+        "traffic_managers/tm.example": {
+            "basic": {"trafficip": [{"name": "eth0", "networks": ["192.0.2.0/24"]}]}
+        },
+        "traffic_ip_groups/g": {
+            "basic": {
+                "ipaddresses": ["192.0.2.101", "2001:db8::101"],
+                "machines": ["tm.example"],
+                "ip_mapping": [{"ip": "192.0.2.101", "traffic_manager": "tm.example"}],
+            }
+        },
         "rules/r": {"content": b""},
         "extra_files/f": {"content": b""},
     }
 
 
-HERE = replace(FACTS, addresses={"node.example": ("192.0.2.2",)})
+HERE = replace(
+    FACTS,
+    addresses={"node.example": ("192.0.2.2",)},
+    interfaces=(
+        Interface("eth0", ("192.0.2.11/24", "2001:db8::11/64")),
+        Interface(f"x {MARK}", ("192.0.2.12/24", "2001:db8::12/64")),
+    ),
+)
 
 
 @cache  # nearly all lines are those of the other plans
@@ -145,6 +162,9 @@ def assert_harmless(plan: Plan) -> None:
         found = words(line)
         assert MARK not in found, line
         assert not found or re.fullmatch(r"[a-z0-9._-]*|certs/[a-z0-9.-]+\.pem", found[0]), line
+    for line in plan.failover.configuration.splitlines():
+        assert MARK not in line.split(), line
+        assert re.fullmatch(r'[A-Za-z0-9 ._:/"{}-]*', line), line
     paths = [*plan.certificates, *plan.certificate_lists, *plan.maps, *plan.files]
     assert all(re.fullmatch(r"[a-z]+/[a-z0-9.-]+", path) and ".." not in path for path in paths), paths
     servers = [server for section in plan.sections for server in section.servers]
@@ -222,7 +242,16 @@ def test_no_name_of_a_cookie_becomes_a_word(text: str) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize(
-    "kind", ["virtual_servers", "pools", "monitors", "persistence", "ssl/server_keys", "ssl/cas"]
+    "kind",
+    [
+        "virtual_servers",
+        "pools",
+        "monitors",
+        "persistence",
+        "ssl/server_keys",
+        "ssl/cas",
+        "traffic_ip_groups",
+    ],
 )
 def test_no_name_becomes_a_line_or_a_word(kind: str, text: str) -> None:
     objects = deepcopy(base())

@@ -155,3 +155,21 @@ async def test_nothing_invalid_is_committed_on_top_of_what_came(members: tuple[M
     await two.hear(one)
     with pytest.raises(Invalid):
         await two.configuration.put(ANN, WEB, {"basic": {"port": 0, "pool": "app"}})
+
+
+async def test_a_claim_dates_from_the_last_change_of_what_is_claimed(members: tuple[Member, Member]) -> None:
+    one, two = members
+    rival = ObjectId("virtual_servers", "a-rival")
+    await one.configuration.put(ANN, APP, NODES)
+    await one.configuration.put(ANN, WEB, SERVER)
+    first = one.configuration.snapshot.claims[WEB]
+    await one.configuration.put(ANN, rival, SERVER)
+    await one.configuration.put(ANN, WEB, {"basic": {"note": "n"}})
+    claims = one.configuration.snapshot.claims
+    assert claims[WEB] == first < claims[rival]
+    assert APP not in claims
+    await one.configuration.put(ANN, WEB, {"basic": {"listen_on_any": False, "listen_on_hosts": ["a"]}})
+    await one.configuration.put(ANN, WEB, {"basic": {"listen_on_any": True, "listen_on_hosts": []}})
+    assert one.configuration.snapshot.claims[WEB] > claims[rival]
+    await two.hear(one)
+    assert two.configuration.snapshot.claims == one.configuration.snapshot.claims

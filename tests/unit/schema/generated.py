@@ -26,6 +26,9 @@ NODES = st.one_of(
     st.tuples(st.ip_addresses(v=6), PORTS).map(lambda pair: f"[{pair[0]}]:{pair[1]}"),
 )
 PATTERNS = st.sampled_from(["", ".+", "^2..$", r"\d+\.\d+", "(ok|fine)", r"(^|\n)220 [^\n]+\n"])
+TRAFFIC_IPS = st.one_of(
+    st.ip_addresses(network="192.0.2.0/24").map(str), st.ip_addresses(network="2001:db8::/32").map(str)
+)
 END_POINTS = st.one_of(st.just(""), HOSTS, NODES)
 
 # Keys whose values must have a form that their kind does not tell. A range of ports has its lower end fixed.
@@ -41,6 +44,8 @@ FORMS: Mapping[str, st.SearchStrategy[Any]] = {
     "virtual_servers rtsp.streaming_port_range_low": st.just(0),
     "virtual_servers sip.streaming_port_range_low": st.just(0),
     "monitors basic.machine": END_POINTS,
+    "traffic_ip_groups basic.ip": TRAFFIC_IPS,
+    "traffic_ip_groups basic.ipaddresses": st.lists(TRAFFIC_IPS, max_size=4),
     "monitors http.body_regex": PATTERNS,
     "monitors http.status_regex": PATTERNS,
     "monitors rtsp.body_regex": PATTERNS,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -26,10 +27,20 @@ class TestClock:
         return self.now
 
 
+class RunningClock(TestClock):
+    """One that is a millisecond later each time, so that what is done later is later on every member."""
+
+    __test__ = False
+
+    def __call__(self) -> float:
+        self.now += 0.001
+        return self.now
+
+
 @asynccontextmanager
-async def opened(directory: Path) -> AsyncIterator[Store]:
+async def opened(directory: Path, clock: Callable[[], float] = time.time) -> AsyncIterator[Store]:
     """The store in `directory`, closed at the end."""
-    store = await Store.open(directory, REGISTRY)
+    store = await Store.open(directory, REGISTRY, clock=clock)
     try:
         yield store
     finally:

@@ -250,31 +250,32 @@ async def test_history_tells_todays_names(pair: Pair) -> None:
 
 def test_names_by_level() -> None:
     shape = Shape(NEW)
+    names = shape.renamings
     for written in ("basic.port", "health.port", "health.number"):
-        assert shape.today(written) == "health.number"
-    assert [shape.at_level("health.number", level) for level in (1, 2, 3, 9)] == [
+        assert names.today(written) == "health.number"
+    assert [names.at_level("health.number", level) for level in (1, 2, 3, 9)] == [
         "basic.port",
         "health.port",
         "health.number",
         "health.number",
     ]
-    assert shape.at_level("health.table/n1", 1) == "basic.nodes/n1"
-    assert shape.today("basic.nodes/a/b") == "health.table/a/b"
-    assert shape.today("basic.note") == shape.at_level("basic.note", 1) == "basic.note"
+    assert names.at_level("health.table/n1", 1) == "basic.nodes/n1"
+    assert names.today("basic.nodes/a/b") == "health.table/a/b"
+    assert names.today("basic.note") == names.at_level("basic.note", 1) == "basic.note"
     assert shape.secret("basic.password")
     assert shape.secret("health.secret")
 
 
 def test_of_one_stamp_todays_name_counts() -> None:
-    shape = Shape(NEW)
+    names = Shape(NEW).renamings
     stamp = Stamp(5, "a")
     registers = {
         name: Register("1", stamp) for name in ("basic.port", "health.port", "health.number", "name")
     }
-    assert shape.places(registers) == {"health.number": "health.number", "name": "name"}
+    assert names.places(registers) == {"health.number": "health.number", "name": "name"}
     del registers["health.number"]
     registers["basic.port"] = Register(None, Stamp(6, "a"))
-    assert shape.places(registers)["health.number"] == "basic.port"
+    assert names.places(registers)["health.number"] == "basic.port"
 
 
 def test_a_name_of_before_is_no_name_of_today() -> None:

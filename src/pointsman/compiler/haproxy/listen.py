@@ -1,7 +1,7 @@
 """Where virtual servers listen, and which of them gets an address that two want.
 
 Invariant: no two listeners of a plan overlap, because HAProxy with `noreuseport` refuses to start with such a pair; a
-virtual server that listens already keeps its address.
+virtual server that has an address keeps it.
 
 Fact (HAProxy 2.8.25): `bind :::80 v4v6` shows IPv4 clients as ::ffff:192.0.2.1 in headers and logs, so "any address" is
 two listeners, one for each family.
@@ -10,9 +10,11 @@ two listeners, one for each family.
 from __future__ import annotations
 
 import ipaddress
+import math
 from collections.abc import Mapping
 
 from pointsman.compiler.facts import Facts
+from pointsman.compiler.haproxy.traffic_ip_group import Place, bound_addresses
 from pointsman.compiler.node import addresses_of
 from pointsman.compiler.plan import Listener
 from pointsman.compiler.remark import Remarks
@@ -23,8 +25,13 @@ ANY_IPV4 = "0.0.0.0"  # noqa: S104  # the administrator's choice, and the defaul
 ANY_IPV6 = "::"
 
 
-def listeners(name: str, server: VirtualServer, facts: Facts, remarks: Remarks) -> tuple[Listener, ...]:
-    """The addresses a virtual server is to listen on; none (with a condition) when it has none."""
+def listeners(
+    name: str, server: VirtualServer, groups: Mapping[str, Place], facts: Facts, remarks: Remarks
+) -> tuple[Listener, ...]:
+    """The addresses a virtual server is to listen on; none (with a condition) when it has none.
+
+    `groups` are what the traffic IP groups that it names offer here.
+    """
     subject = ObjectId("virtual_servers", name)
     basic = server.basic
     if basic.listen_on_any:
@@ -42,21 +49,21 @@ def listeners(name: str, server: VirtualServer, facts: Facts, remarks: Remarks) 
                 "Correct the name, or make the name service know it",
                 *("basic", "listen_on_hosts"),
             )
-    for group in sorted(basic.listen_on_traffic_ips):
-        remarks.warn(
-            subject,
-            "traffic_ip_group_missing",
-            f'there is no traffic IP group "{group}", so nothing listens there. Create it, or remove the name',
-            *("basic", "listen_on_traffic_ips"),
-        )
-    if not found:
+    raised = bound_addresses(subject, basic.listen_on_traffic_ips, groups, remarks)
+    elsewhere = any(place.why and not place.fault for place in groups.values())
+    if not found and not raised and elsewhere:
+        return ()  # the machines of the group serve it
+    if not found and not raised:
         remarks.reject(
             subject,
             "no_address",
             "there is no address to listen on; switch basic.listen_on_any on, or name hosts that resolve",
             *("basic", "listen_on_hosts"),
         )
-    return tuple(Listener(address, basic.port, subject) for address in found)
+    return tuple(
+        Listener(address, basic.port, subject, transparent=address in raised)
+        for address in dict.fromkeys((*found, *raised))
+    )
 
 
 def grant(
@@ -101,18 +108,23 @@ def _owner(listener: Listener) -> str:
 def settle(
     wanted: Mapping[str, tuple[Listener, ...]],
     taken: tuple[Listener, ...],
-    serving: frozenset[str],
+    claims: Mapping[ObjectId, int],
     remarks: Remarks,
 ) -> dict[str, tuple[Listener, ...]]:
     """The virtual servers that get all their addresses, of those in `wanted`.
 
-    `taken` are listeners of the product itself. First come those that listen already (`serving`), then by name.
+    `taken` are listeners of the product itself. First come those that have claimed their addresses for longer, then by
+    name: so all members of a cluster agree, and who has an address keeps it until he himself asks for another.
     """
+
+    def rank(name: str) -> tuple[float, str]:
+        return claims.get(ObjectId("virtual_servers", name), math.inf), name
+
     occupied = _Occupied()
     for listener in taken:
         occupied.add(listener)
     settled: dict[str, tuple[Listener, ...]] = {}
-    for name in sorted(wanted, key=lambda name: (name not in serving, name)):
+    for name in sorted(wanted, key=rank):
         rivals = [rival for listener in wanted[name] if (rival := occupied.rival(listener)) is not None]
         if rivals:
             remarks.reject(
@@ -151,11 +163,13 @@ class _Occupied:
 
 
 def bind_words(listener: Listener) -> tuple[str, ...]:
-    """The address of a `bind` line."""
+    """The address of a `bind` line; `transparent` binds one that this machine does not hold at the moment."""
+    further = ("transparent",) if listener.transparent else ()
     match listener.address:
         case "0.0.0.0":  # noqa: S104 # compared with: the administrator asked for it
             return (f"*:{listener.port}",)
         case "::":
             return (f":::{listener.port}", "v6only")
         case address:
-            return (f"[{address}]:{listener.port}" if ":" in address else f"{address}:{listener.port}",)
+            host = f"[{address}]" if ":" in address else address
+            return (f"{host}:{listener.port}", *further)

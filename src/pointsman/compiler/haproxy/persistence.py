@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,8 +35,10 @@ from pointsman.schema.snapshot import Snapshot
 
 _COOKIE = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 """The name of a cookie as it can stand in a line without quotes; names may hold more (RFC 6265), and never do."""
-_ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9-]*(=[ !#-+\--:<-~]*)?")
-"""An attribute of a cookie: no control character, quote, comma or semicolon in it."""
+_ATTRIBUTE = re.compile(
+    r"(?i:Domain|Expires|Max-Age|Path|Priority|SameSite)=[ !#-:<-\[\]-~]+|(?i:HttpOnly|Partitioned|Secure)"
+)
+"""An attribute of a cookie: one that browsers know, without control character, quote, backslash or semicolon."""
 _GONE = "The server of this session is not available."
 _NAMES_A_LINE = 50
 """HAProxy reads 64 words of a line."""
@@ -207,8 +209,8 @@ def _is_served(class_name: str, entry: Persistence, remarks: Remarks) -> bool:
             remarks.warn(
                 subject,
                 "persistence_directive",
-                f'"{attribute}" is no attribute of a cookie and is left out; write Name or Name=value, separated by '
-                "semicolons",
+                f'"{attribute}" is no attribute of a cookie and is left out; write Secure, HttpOnly, Partitioned, or '
+                "Domain, Expires, Max-Age, Path, Priority or SameSite with = and a value, separated by semicolons",
                 *("basic", "transparent_directives"),
             )
     return True
@@ -273,12 +275,15 @@ def _numbers(nodes: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def tables(used: Sequence[Stickiness]) -> tuple[tuple[ConfigSection, ...], dict[str, Proxy]]:
-    """The sections that hold the sessions of these pools, and what their names stand for."""
+def tables(
+    sticky: Mapping[str, Stickiness], used: Iterable[str]
+) -> tuple[tuple[ConfigSection, ...], dict[str, Proxy]]:
+    """The sections that hold the sessions of the pools in use, and what their names stand for."""
     sections: list[ConfigSection] = []
     proxies: dict[str, Proxy] = {}
-    for stick in used:
-        if stick.kind == "transparent":
+    for pool_name in used:
+        stick = sticky.get(pool_name)
+        if stick is None or stick.kind == "transparent":
             continue
         origin = Origin(stick.owner)
         kind = "ipv6" if stick.kind == "ip" else "binary len 20"

@@ -21,6 +21,7 @@ from pointsman.compiler.haproxy.pool import Choice
 from pointsman.compiler.haproxy.route import route_lines
 from pointsman.compiler.haproxy.timeout import seconds
 from pointsman.compiler.haproxy.tls import LoadedKey, Termination, terminate, used_keys
+from pointsman.compiler.haproxy.traffic_ip_group import Place, places
 from pointsman.compiler.memory import Memory
 from pointsman.compiler.plan import ConfigSection, Line, Listener, Origin
 from pointsman.compiler.remark import Remarks
@@ -94,18 +95,20 @@ def admit(
     it has `taken`.
     """
     settings = snapshot.get("global_settings", "", GlobalSettings) or GlobalSettings()
+    groups = places(snapshot, facts.traffic_manager)
     found: dict[str, tuple[VirtualServer, _Wanted]] = {}
     for server_name, server in snapshot.all("virtual_servers", VirtualServer):
         if not server.basic.enabled or ObjectId("virtual_servers", server_name) in facts.refused:
             continue
         own_keys = {key: keys[key] for key in used_keys(server) if key in keys}
-        inputs = (server, settings, own_keys, facts.addresses, facts.ipv6)
-        make = partial(_wanted, server_name, server, settings, own_keys, facts)
+        named = {group: groups[group] for group in server.basic.listen_on_traffic_ips if group in groups}
+        inputs = (server, settings, own_keys, named, facts.addresses, facts.ipv6)
+        make = partial(_wanted, server_name, server, settings, own_keys, named, facts)
         if (wanted := memory.recall("virtual server", server_name, inputs, make, remarks)) is not None:
             found[server_name] = (server, wanted)
-    places = {server_name: wanted.listeners for server_name, (_, wanted) in found.items()}
-    granted, without = grant(own, places, facts)
-    settled = settle(places, (*taken, *granted), facts.serving, remarks)
+    wishes = {server_name: wanted.listeners for server_name, (_, wanted) in found.items()}
+    granted, without = grant(own, wishes, facts)
+    settled = settle(wishes, (*taken, *granted), snapshot.claims, remarks)
     services = tuple(
         Service(server_name, server, wanted.mode, wanted.listeners, wanted.termination)
         for server_name, (server, wanted) in found.items()
@@ -119,6 +122,7 @@ def _wanted(
     server: VirtualServer,
     settings: GlobalSettings,
     keys: Mapping[str, LoadedKey],
+    groups: Mapping[str, Place],
     facts: Facts,
     remarks: Remarks,
 ) -> _Wanted | None:
@@ -130,8 +134,8 @@ def _wanted(
         termination = terminate(server_name, server, settings, keys, remarks)
         if termination is None:
             return None
-    places = listeners(server_name, server, facts, remarks)
-    return _Wanted(mode, termination, places) if places else None
+    found = listeners(server_name, server, groups, facts, remarks)
+    return _Wanted(mode, termination, found) if found else None
 
 
 def _mode(server_name: str, server: VirtualServer, remarks: Remarks) -> Mode | None:

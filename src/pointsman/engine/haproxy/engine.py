@@ -29,7 +29,7 @@ from pointsman.engine.haproxy.judgement import dead_servers, tell
 from pointsman.engine.haproxy.ledger import Entry, read_entry, write_entry
 from pointsman.engine.haproxy.probe import refused_binds
 from pointsman.engine.haproxy.runtime import NotAtRunTime, delete_lingering, describe, perform
-from pointsman.engine.haproxy.socket import EngineUnreachable, ask_for_reload
+from pointsman.engine.haproxy.socket import EngineUnreachable, answers, ask_for_reload
 from pointsman.engine.haproxy.supervisor import Supervisor
 from pointsman.engine.haproxy.worker import Worker, await_generation, meet_first
 from pointsman.engine.outcome import Outcome, Verdicts
@@ -84,6 +84,11 @@ class HaproxyEngine:
     def serving(self) -> bool:
         """Whether an engine of ours carries traffic now."""
         return self._worker is not None and not self._worker.ended()
+
+    async def answers(self, seconds: float) -> bool:
+        """Whether the engine that carries traffic answers a question within that time."""
+        places = [place for place in self._supervisor.workers if place.exists()]
+        return bool(places) and await answers(places[0], seconds)
 
     async def start(self) -> None:
         """Adopts a worker that runs or is being started. What it serves is proven at the first `apply`."""

@@ -93,6 +93,20 @@ class Conversation:
             self._writer.close()
 
 
+async def answers(path: Path, seconds: float) -> bool:
+    """Whether a worker answers on a connection of its own within that time, whatever it says."""
+    try:
+        async with asyncio.timeout(seconds):
+            reader, writer = await asyncio.open_unix_connection(path)
+            try:
+                writer.write(b"show version\n")
+                return bool(await reader.read(1))
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False
+
+
 async def ask_master(path: Path, command: str, *, seconds: float = 30.0) -> str:
     """The answer of the master to one command. Raises EngineUnreachable."""
     try:

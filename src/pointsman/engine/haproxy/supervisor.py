@@ -1,20 +1,16 @@
 """The engine's side of the launcher: what it is asked to run, and how it is told.
 
-Invariant: engines.json is replaced whole and only when it changes.
+Invariant: the engine is asked for under one name, so that there is one of it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-import os
-import signal
 import time
 from pathlib import Path
 
 from pointsman.engine.haproxy.account import CAPABILITIES, RUN, Account
-from pointsman.private_file import write_private
+from pointsman.engine.launcher import Launcher
 
 ENGINE = "haproxy"
 _END_SECONDS = 10.0
@@ -31,8 +27,7 @@ class Supervisor:
 
     def __init__(self, home: Path, binary: Path, account: Account | None) -> None:
         run = home / "run"
-        self._engines = run / "engines.json"
-        self._launcher = run / "launcher.json"
+        self._launcher = Launcher(home)
         self.log = home / "log" / "haproxy.log"
         configuration = home / "engine" / "current" / "haproxy.cfg"
         self._master = home / RUN / "master.sock"
@@ -60,48 +55,42 @@ class Supervisor:
 
     def is_asked(self) -> bool:
         """Whether the launcher has been asked to run the engine, as now or by an earlier version."""
-        return any(entry.get("name") == ENGINE for entry in self._read())
+        return any(entry.get("name") == ENGINE for entry in self._launcher.entries())
 
     def is_asked_for_another_account(self) -> bool:
         """Whether the engine that the launcher was asked for runs as a user who cannot read what we write now."""
         accounts = [
-            (e["user"], e.get("group")) for e in self._read() if e.get("name") == ENGINE and "user" in e
+            (e["user"], e.get("group"))
+            for e in self._launcher.entries()
+            if e.get("name") == ENGINE and "user" in e
         ]
         return any(account != (self._entry.get("user"), self._entry.get("group")) for account in accounts)
 
     def master(self) -> Path:
         """Where the master of the engine that runs answers: as the launcher wrote down, which started or adopted it."""
-        try:
-            return Path(json.loads(self._launcher.read_text())["children"][ENGINE]["master_socket"])
-        except (OSError, ValueError, KeyError, TypeError):
-            former = self._former_master
-            return former if former.exists() and not self._master.exists() else self._master
+        answers = self._launcher.child(ENGINE).get("master_socket")
+        if answers:
+            return Path(answers)
+        former = self._former_master
+        return former if former.exists() and not self._master.exists() else self._master
 
     def renew(self) -> None:
         """Has the engine started as we would now, when it is started the next time. Raises OSError."""
-        if self._entry not in self._read():
+        if self._entry not in self._launcher.entries():
             self.ask()
 
     def ask(self) -> None:
         """Asks the launcher to run the engine, at once if it waits before another try. Raises OSError."""
         self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        others = [entry for entry in self._read() if entry.get("name") != ENGINE]
-        self._write([*others, self._entry])
+        self._launcher.put(self._entry)
 
     def withdraw(self) -> None:
         """Asks the launcher to stop the engine. Raises OSError."""
-        self._write([entry for entry in self._read() if entry.get("name") != ENGINE])
+        self._launcher.drop(ENGINE)
 
     def pid(self) -> int:
-        """The launcher's pid, 0 when none runs; by its start time never another process of that number."""
-        try:
-            content = json.loads(self._launcher.read_text())
-            pid = int(content["pid"])
-            # Field 22, in clock ticks since boot; the name before it (field 2) may hold anything.
-            start = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19]
-        except (OSError, ValueError, KeyError, TypeError, IndexError):
-            return 0
-        return pid if int(start) == content.get("start") else 0
+        """The launcher's pid, 0 when none runs."""
+        return self._launcher.pid()
 
     async def end(self) -> None:
         """Asks the launcher to stop the engine and waits until it has, at most ten seconds. Raises OSError."""
@@ -112,10 +101,7 @@ class Supervisor:
 
     def _runs(self) -> bool:
         """Whether the launcher has an engine running, which may be one that it is ending."""
-        try:
-            return ENGINE in json.loads(self._launcher.read_text())["children"]
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
+        return bool(self._launcher.child(ENGINE))
 
     def log_since(self, start: int) -> str:
         """What the engine wrote to its log from a position on, the first MiB of it."""
@@ -125,17 +111,3 @@ class Supervisor:
                 return log.read(1 << 20).decode(errors="replace")
         except OSError:
             return ""
-
-    def _read(self) -> list[dict[str, object]]:
-        try:
-            return list(json.loads(self._engines.read_text())["engines"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return []
-
-    def _write(self, entries: list[dict[str, object]]) -> None:
-        if entries != self._read():
-            write_private(self._engines, json.dumps({"engines": entries}, indent=1).encode(), durable=False)
-        pid = self.pid()
-        if pid:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGUSR1)

@@ -59,4 +59,8 @@ VIRTUAL_SERVER = ResourceType(
     plural="Virtual Servers",
     kind=Kind.COLLECTION,
     model=VirtualServer,
+    claims=frozenset(
+        f"basic.{key}"
+        for key in ("enabled", "port", "listen_on_any", "listen_on_hosts", "listen_on_traffic_ips")
+    ),
 )

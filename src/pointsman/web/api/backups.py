@@ -3,15 +3,16 @@
 Invariant: whoever may not export the configuration cannot download one; a passphrase comes in a header or a body, never
 in a URL; a name never leads out of the directory.
 
-GET `full/<name>?describe`, `?verify` and `?compare[=<other>]` are ours; `PUT ?restore` takes, besides the product's
-empty properties, `restore` with `only`, `mapping`, `with_needed`, `with_users`, `dry_run` and `passphrase`.
+`schedule` and GET `full/<name>?describe`, `?verify` and `?compare[=<other>]` are ours; `PUT ?restore` takes, besides
+the product's empty properties, `restore` with `only`, `mapping`, `with_needed`, `with_users`, `dry_run`, `passphrase`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from pointsman.control.backup_report import kept_body, read_wish, restored_body, restoring_body
+from pointsman.control.backup_report import kept_body, read_wish, restored_body, restoring_body, schedule_body
+from pointsman.control.backup_schedule import read_schedule
 from pointsman.control.backups import BackupRefused, NoBackup
 from pointsman.control.control import Control
 from pointsman.control.error import CannotStore, Conflict, ControlError
@@ -64,7 +65,9 @@ class BackupHandler:
             case ():
                 if method not in SAFE:
                     return read_only(method, path)
-                return list_children(path, [("full", True)])
+                return list_children(path, [("full", True), ("schedule", False)])
+            case ("schedule",):
+                return await self._schedule(request)
             case ("full",):
                 if method not in SAFE:
                     return read_only(method, path)
@@ -73,6 +76,17 @@ class BackupHandler:
             case ("full", name):
                 return await self._one(request, name)
         return not_found(method, path)
+
+    async def _schedule(self, request: Request) -> Answer:
+        scheduler = self._backups.schedule
+        if request.method == "PUT":
+            wish = _section(await _properties(request), "schedule")
+            for shown in ("next", "failure"):
+                wish.pop(shown, None)
+            scheduler.set(request.caller, read_schedule(wish, scheduler.schedule))
+        elif request.method not in SAFE:
+            return read_only(request.method, request.segments)
+        return json_answer(200, {"properties": {"schedule": schedule_body(scheduler)}})
 
     async def _one(self, request: Request, name: str) -> Answer:
         if request.method in SAFE:

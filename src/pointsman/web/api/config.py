@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pointsman.control.control import Control
-from pointsman.control.error import CannotStore, Conflict, Forbidden, InUse, NotFound
+from pointsman.control.error import CannotStore, Conflict, Forbidden, Frozen, InUse, NotFound
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.resource import FileResource, Kind, Resource, ResourceType
 from pointsman.schema.snapshot import AnyResource
@@ -89,6 +89,8 @@ class ConfigHandler:
             return error_answer(403, "resource.forbidden", str(error), {})
         except Conflict as error:
             return error_answer(409, "resource.conflict", str(error), {})
+        except Frozen as error:
+            return error_answer(409, "cluster.frozen", str(error), {})
         except CannotStore as error:
             return _not_stored(error)
         found = self._control.snapshot.objects.get(identity)
@@ -106,6 +108,8 @@ class ConfigHandler:
             return error_answer(403, "resource.forbidden", str(error), {})
         except InUse as error:
             return error_answer(409, "resource.in_use", str(error), {})
+        except Frozen as error:
+            return error_answer(409, "cluster.frozen", str(error), {})
         except Invalid as error:
             return _refused_delete(identity, error.problems)
         except CannotStore as error:

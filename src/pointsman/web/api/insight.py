@@ -14,8 +14,11 @@ from pointsman.control.importer import Importer
 from pointsman.control.status import PoolView, Status
 from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.health import NodeState
+from pointsman.schema.registry import INTERNAL_TYPES
 from pointsman.store.history import Transaction
 from pointsman.telemetry.event_log import LoggedEvent
+
+_INTERNAL = frozenset(kind.path for kind in INTERNAL_TYPES)
 
 MOST = 1000
 """Records that one answer holds at most."""
@@ -159,6 +162,7 @@ def transaction_body(transaction: Transaction) -> dict[str, Any]:
                 "after": change.after,
             }
             for change in transaction.changes
+            if change.identity.type not in _INTERNAL
         ],
     }
 

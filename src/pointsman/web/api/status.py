@@ -1,9 +1,9 @@
 """The status tree: what this traffic manager is, how it fares, its counters, and our additions to it.
 
-`certificate`, `conditions`, `config_document`, `config_import`, `licence`, `name`, `applies`, `history` and `events`
-are ours; the rest is the product's; `backups` are in `web.api.backups`. Invariant: nothing here changes anything but
-`PUT history/<revision>?restore`, which makes the configuration what it was then, `PUT certificate`, `PUT name` and
-backups.
+`certificate`, `cluster`, `conditions`, `config_document`, `config_import`, `licence`, `name`, `applies`, `history` and
+`events` are ours; the rest is the product's; `backups` are in `web.api.backups`. Invariant: nothing here changes
+anything but `PUT history/<revision>?restore`, which makes the configuration what it was then, `PUT certificate`, `PUT
+name`, `PUT cluster/...` and backups. What is asked of another member is answered by it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pointsman.control.control import Control
-from pointsman.control.error import ControlError
+from pointsman.control.error import ControlError, Frozen
 from pointsman.control.exports import export_configuration, read_wish
 from pointsman.control.import_record import NoBase
 from pointsman.schema.counter import StatisticType
@@ -27,6 +27,7 @@ from pointsman.web.answer import JSON, Answer, error_answer, json_answer
 from pointsman.web.api.authorisation import refuse_export
 from pointsman.web.api.backups import BackupHandler
 from pointsman.web.api.certificate import replace_certificate, show_certificate
+from pointsman.web.api.cluster import change_cluster, forward, members_of, show_cluster
 from pointsman.web.api.insight import (
     BadArgument,
     applied_body,
@@ -53,6 +54,7 @@ _BRANCHES = (
     ("applies", False),
     ("backups", True),
     ("certificate", False),
+    ("cluster", False),
     ("conditions", False),
     ("config_document", False),
     ("config_import", False),
@@ -99,6 +101,11 @@ class StatusHandler:
             (self._control.identity.name, "certificate"),
         ):
             return await replace_certificate(self._control, request)
+        if method == "PUT" and (clustering := self._control.clustering) is not None:
+            match path[len(base) :]:
+                case (member, "cluster", what) if member in (LOCAL, self._control.identity.name):
+                    if (changed := await change_cluster(clustering, request, what)) is not None:
+                        return changed
         if method == "PUT" and path[len(base) :] in (
             (LOCAL, "name"),
             (self._control.identity.name, "name"),
@@ -110,8 +117,17 @@ class StatusHandler:
             )
         match path[len(base) :]:
             case ():
-                members = dict.fromkeys((LOCAL, self._control.identity.name))
+                others = members_of(self._control.clustering)
+                members = dict.fromkeys((LOCAL, self._control.identity.name, *others))
                 return list_children(path, ((name, True) for name in members))
+            case (member, *below) if (
+                member not in (LOCAL, self._control.identity.name)
+                and member in members_of(self._control.clustering)
+                and (clustering := self._control.clustering) is not None
+            ):
+                if below[:1] == ["config_document"] and (refusal := refuse_export(request.caller)):
+                    return refusal
+                return await forward(clustering, member, request, below)
             case (member, *_) if member not in (LOCAL, self._control.identity.name):
                 return not_found(method, path)
             case (_,):
@@ -122,6 +138,8 @@ class StatusHandler:
                 return json_answer(200, {"state": state_body(await self._control.status(), self._throughput)})
             case (_, "certificate"):
                 return show_certificate(self._control)
+            case (_, "cluster") if self._control.clustering is not None:
+                return show_cluster(self._control.clustering)
             case (_, "name"):
                 return show_name(self._control)
             case (_, "licence"):
@@ -154,6 +172,8 @@ class StatusHandler:
             restored = await self._control.restore(request.caller, int(revision))
         except Invalid as error:
             return error_answer(400, "resource.validation_error", "; ".join(map(str, error.problems)), {})
+        except Frozen as error:
+            return error_answer(409, "cluster.frozen", str(error), {})
         except ControlError as error:
             return error_answer(507, "storage.failed", str(error), {})
         return json_answer(200, {"revision": restored})

@@ -46,6 +46,7 @@ from pointsman.schema.value import LINE_LIMIT
 from pointsman.store import Author
 from pointsman.web.local.backups import backup_routes
 from pointsman.web.local.certificates import certificate_routes
+from pointsman.web.local.clusters import cluster_routes
 from pointsman.web.local.engine import engine_difference
 from pointsman.web.local.imports import import_routes
 from pointsman.web.local.licences import licence_routes
@@ -73,6 +74,7 @@ def make_app(control: Control, users: Users) -> ASGIApp:
         *import_routes(control),
         *licence_routes(control),
         *certificate_routes(control),
+        *cluster_routes(control.clustering),
         *name_routes(control),
         *password_routes(users),
     ]

@@ -5,7 +5,8 @@ Invariant: an archive crosses the socket only when it was asked for by name, as 
 GET /backups; POST /backups/create {"name", "description", "secrets", "passphrase"}, /backups/show {"name"},
 /backups/verify {"name", "passphrase"}, /backups/compare {"name", "other", "passphrase"}, /backups/restore {"name",
 "wish", "passphrase", "dry_run", "reason", "wait"}, /backups/delete {"name"}, /backups/export {"name", "secrets",
-"passphrase", "new_passphrase"}, /backups/import {"name", "data"}; all but the name may be absent.
+"passphrase", "new_passphrase"}, /backups/import {"name", "data"}; all but the name may be absent. GET and POST
+/backups/schedule {"schedule"}.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from pointsman.control.backup_report import kept_body, read_wish, restored_body, restoring_body
+from pointsman.control.backup_report import kept_body, read_wish, restored_body, restoring_body, schedule_body
+from pointsman.control.backup_schedule import read_schedule
 from pointsman.control.control import Control
 from pointsman.control.error import ControlError
 from pointsman.document.wire import encode_changes, encode_condition, encode_problem
@@ -43,6 +45,8 @@ def backup_routes(control: Control) -> list[Route]:
     acts = ("create", "show", "verify", "compare", "restore", "delete", "export", "import")
     return [
         Route("/backups", backups.list),
+        Route("/backups/schedule", backups.schedule),
+        Route("/backups/schedule", backups.set_schedule, methods=["POST"]),
         *(Route(f"/backups/{act}", backups.handler(act), methods=["POST"]) for act in acts),
     ]
 
@@ -55,6 +59,28 @@ class _Backups:
     async def list(self, request: Request) -> Response:
         """All of them."""
         return JSONResponse({"backups": [kept_body(kept) for kept in await self._backups.list()]})
+
+    async def schedule(self, request: Request) -> Response:
+        """When backups are made by themselves."""
+        return JSONResponse({"schedule": schedule_body(self._backups.schedule)})
+
+    async def set_schedule(self, request: Request) -> Response:
+        """Makes it another."""
+        try:
+            match json.loads(await read_body(request)):
+                case {"schedule": dict(wish)}:
+                    pass
+                case _:
+                    raise invalid("the request is not a schedule; use the command")
+            scheduler = self._backups.schedule
+            scheduler.set(actor_of(request, "cli"), read_schedule(wish, scheduler.schedule))
+        except Invalid as error:
+            return refused(error.problems)
+        except (ValueError, RecursionError):
+            return refused(invalid("the request is not JSON; use the command").problems)
+        except ControlError as error:
+            return refused((Problem(None, (), "backup.refused", str(error)),))
+        return await self.schedule(request)
 
     def handler(self, act: str) -> Callable[[Request], Awaitable[Response]]:
         """What answers a request for an act."""

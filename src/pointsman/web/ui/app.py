@@ -1,7 +1,9 @@
-"""The web pages on 9090: login, one page with services, pools and nodes as they are, those about licences and names.
+"""The web pages on 9090: login, one page with services, pools and nodes as they are now, and those about licences,
+names and backups.
 
-Invariant: nothing but the pages about licences and names changes anything; what is shown comes from `Control.status`,
-at most a second old. An instance whose licence is not chosen yet asks for that before it shows anything else.
+Invariant: nothing but the pages about licences, names and backups changes anything; what is shown comes from
+`Control.status`, at most a second old. An instance whose licence is not chosen yet asks for that before it shows
+anything else.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from pointsman.console.template import Pages
 from pointsman.control.control import Control
 from pointsman.control.status import Status
 from pointsman.identity.user import Users
+from pointsman.web.ui.backups import BACKUPS, BackupPages
+from pointsman.web.ui.clusters import TRAFFIC_MANAGERS, TrafficManagers
 from pointsman.web.ui.licences import LICENSES, UNLICENSED, Licences
 from pointsman.web.ui.naming import Naming
 from pointsman.web.ui.overview import Overview, overview
@@ -60,7 +64,9 @@ def make_app(control: Control, users: Users, *, health: Callable[[], str]) -> AS
         Route("/login", login.log_in, methods=["POST"]),
         Route("/logout", login.log_out, methods=["POST"]),
         *Licences(control, pages).routes,
+        *BackupPages(control, pages).routes,
         *Naming(control, pages).routes,
+        *(() if control.clustering is None else TrafficManagers(control, control.clustering, pages).routes),
         Route("/healthz", healthz),
         Route("/static/{digest}/{name}", pages.static),
     ]
@@ -90,6 +96,8 @@ class _Screen:
             "csrf": session.csrf,
             "live": LIVE,
             "licenses": LICENSES,
+            "backups": BACKUPS,
+            "traffic_managers": TRAFFIC_MANAGERS,
             "certificate": self._control.certificate.view,
         }
         return self._pages.render("overview.html", values)

@@ -6,12 +6,9 @@ whose refusal is shown as text beside what was typed.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from urllib.parse import quote
 
-from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
@@ -27,6 +24,7 @@ from pointsman.schema.license_key import LICENSE_KEY
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.validate import Invalid
 from pointsman.store import Author
+from pointsman.web.ui.upload import TooLarge, read_upload
 
 UNLICENSED = "/unlicensed"
 LICENSES = "/system/licenses"
@@ -35,10 +33,6 @@ _BODY_LIMIT = 4 * SIZE_LIMIT
 _MARKS = {"in use": "ok", "valid, another is in use": "off", "expired": "warn", "not valid yet": "warn"}
 _NOT_YOURS = "Only the administrator may change licences. Log in as admin."
 _STALE = "The form is not from this session. Please send it again."
-
-
-class _TooLarge(Exception):
-    """The form holds more than a key can have."""
 
 
 class Licences:
@@ -107,7 +101,7 @@ class Licences:
     async def _add(self, request: Request, template: str, following: str) -> Response:
         try:
             form = await _read_upload(request)
-        except _TooLarge:
+        except TooLarge:
             text = f"A licence key has at most {SIZE_LIMIT} bytes; this is another file."
             return self._page(request, template, text, 413)
         if form is None:
@@ -164,38 +158,14 @@ def _sentence(text: str) -> str:
 async def _read_upload(request: Request) -> tuple[str, str, bytes] | None:
     """Token, typed text and key of a posted form; the file counts before what was typed. None when it is no form.
 
-    Raises `_TooLarge`.
+    Raises `TooLarge`.
     """
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+    found = await read_upload(request, _BODY_LIMIT)
+    if found is None:
         return None
-
-    async def bounded() -> AsyncGenerator[bytes, None]:
-        size = 0
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > _BODY_LIMIT:
-                raise _TooLarge
-            yield chunk
-
-    form = FormData()
-    try:
-        parser = MultiPartParser(
-            request.headers,
-            bounded(),
-            max_files=1,
-            max_fields=5,
-            max_part_size=_BODY_LIMIT,
-        )
-        form = await parser.parse()
-        typed, file = form.get("key", ""), form.get("file")
-        content = await file.read() if isinstance(file, UploadFile) else b""
-    except (MultiPartException, ClientDisconnect, KeyError, UnicodeDecodeError):
-        return None
-    finally:
-        await form.close()
-    if not isinstance(typed, str):
-        return None
-    return str(form.get("csrf", "")), typed[:SIZE_LIMIT], content or typed.encode("utf-8", "replace")
+    fields, _, content = found
+    typed = fields.get("key", "")
+    return fields.get("csrf", ""), typed[:SIZE_LIMIT], content or typed.encode("utf-8", "replace")
 
 
 def _not_a_form() -> Response:

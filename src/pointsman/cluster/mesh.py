@@ -1,0 +1,377 @@
+"""The connections to the other members: which are kept, how they are made again, and who is let in.
+
+Invariant: who is not a member (any more) has no connection, from the moment that is known here; of two members one
+connection is enough, whoever made it, so a network that lets connections through in one direction only is enough too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from pointsman.cluster.frame import Kind, Message
+from pointsman.cluster.link import Handler, Hello, Link, LinkEnded, Unanswered
+from pointsman.cluster.neighbour import FULL_MESH, neighbours
+from pointsman.cluster.presence import PresenceBoard
+from pointsman.cluster.replication import Replicator
+from pointsman.cluster.roster import Member, Roster
+from pointsman.identity.authority import MemberName, NotAcceptable, member_of
+
+PULSE_SECONDS = 1.0
+PULSE_SECONDS_WIDE = 5.0
+"""Between two pulses when members are so many that not everybody is connected to everybody."""
+DIAL_SECONDS = 3.0
+FIRST_WAIT = 0.2
+LONGEST_WAIT = 1.0
+LATER_SECONDS = 1.0
+"""How long the member with the higher id leaves it to the other one to make the connection."""
+_PRUNE_SECONDS = 5.0
+_ROTATE_SECONDS = 300.0
+_NEWS_SECONDS = 2.0
+_UNKNOWN = "this cluster does not know it"
+_log = logging.getLogger("pointsman.cluster")
+
+
+class Mesh(Handler):
+    """All links of one member."""
+
+    def __init__(
+        self,
+        *,
+        own: str,
+        replicator: Replicator,
+        board: PresenceBoard,
+        roster: Callable[[], Roster],
+        hello: Callable[[], Hello],
+        state: Callable[[], Mapping[str, Any]],
+        client: Callable[[], ssl.SSLContext],
+        answer: Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]],
+        awaited: Callable[[str], str],
+        on_refused: Callable[[str, str], None],
+        on_removed: Callable[[Mapping[str, Any]], None],
+        on_presence: Callable[[str, bool], None],
+    ) -> None:
+        """`own` is this member's id.
+
+        `state` is what it says of itself each second, `client` the context to connect with, `answer` answers what
+        another member asks, `awaited` gives the public key of an id that was admitted just now and is not in the roster
+        yet, else "".
+        `on_refused` is told address and cause of a connection that was not let in, `on_removed` that a member said
+        this one was removed, `on_presence` that a member came or went.
+        """
+        self._own = own
+        self._replicator = replicator
+        self._board = board
+        self._roster = roster
+        self._hello = hello
+        self._state = state
+        self._client = client
+        self._answer = answer
+        self._awaited = awaited
+        self._on_refused = on_refused
+        self._on_removed = on_removed
+        self._on_presence = on_presence
+        self._links: dict[str, list[Link]] = {}
+        self._keepers: dict[str, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._told: dict[Link, dict[str, int]] = {}
+        self._changed = asyncio.Event()
+        self._salt = random.SystemRandom().random()
+
+    # Members and their links
+
+    @property
+    def wide(self) -> bool:
+        """Whether there are too many members to connect each to each."""
+        return len(self._roster().members) > FULL_MESH
+
+    def links(self) -> tuple[Link, ...]:
+        """A link to each member that there is one to."""
+        return tuple(links[0] for links in self._links.values() if links)
+
+    def link(self, member: str) -> Link | None:
+        """A link to a member."""
+        links = self._links.get(member)
+        return links[0] if links else None
+
+    def refresh(self) -> None:
+        """Follows the roster: drops who was removed, dials who is new."""
+        roster = self._roster()
+        for member, links in tuple(self._links.items()):
+            found = roster.all.get(member)
+            if (found is None and not self._awaited(member)) or (found is not None and found.removed):
+                for link in tuple(links):
+                    if found is None:
+                        link.bye("unknown")
+                    else:
+                        link.bye("removed", **_removal(found))
+        wanted = neighbours(self._own, (member.id for member in roster.members), self._salt)
+        for member in set(self._keepers) - wanted:
+            self._keepers.pop(member).cancel()
+        if self._group is not None:
+            for member in wanted - set(self._keepers):
+                self._keepers[member] = self._group.create_task(self._keep(member))
+        self._board.forget(member.id for member in roster.members)
+        self._announce()
+
+    async def run(self) -> None:
+        """Keeps the links, and says each second how this member fares, until it is cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                self.refresh()
+                group.create_task(self._pulse())
+                group.create_task(self._rotate())
+        finally:
+            self._group = None
+            self._keepers.clear()
+            for links in tuple(self._links.values()):
+                for link in tuple(links):
+                    link.end("this member stops")
+
+    # Coming in
+
+    def refusal(self, name: MemberName) -> str:
+        """Why the holder of a certificate, which TLS found sound, is not let in; "" when it is."""
+        if name.cluster != self._hello().cluster:
+            return "it belongs to another cluster"
+        if name.member == self._own:
+            return "it says that it is this member itself"
+        found = self._roster().all.get(name.member)
+        if found is not None and found.removed:
+            return "removed"
+        known = self._awaited(name.member) if found is None else found.public_key
+        if not known:
+            return _UNKNOWN
+        return "" if known == name.public_key else "its key is not that of the member whose id it shows"
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serves a connection that somebody made to this member, until it ends."""
+        address = str((writer.get_extra_info("peername") or ("",))[0])
+        try:
+            name = member_of(_certificate(writer))
+        except NotAcceptable as error:
+            self._on_refused(address, str(error))
+            writer.close()
+            return
+        link = Link(reader, writer, peer=name.member, dialed=False)
+        if self.refusal(name) == _UNKNOWN:
+            await self._news_of(name.member)
+        if why := self.refusal(name):
+            found = self._roster().all.get(name.member)
+            if why == "removed" and found is not None:
+                self._on_refused(address, f"{found.name or name.member} was removed from the cluster")
+                link.bye("removed", **_removal(found))
+            else:
+                self._on_refused(address, why)
+                link.bye("unknown")
+            return
+        await link.run(self._hello(), self)
+
+    async def _news_of(self, member: str) -> None:
+        """Waits a moment for one that joined at another member just now to be heard of here."""
+        deadline = asyncio.get_running_loop().time() + _NEWS_SECONDS
+        while member not in self._roster().all and asyncio.get_running_loop().time() < deadline:
+            await self._wait_change(_NEWS_SECONDS)
+
+    # Going out
+
+    async def dial(self, member: Member) -> Link:
+        """A new connection to a member, to be run. Raises `LinkEnded` with the cause."""
+        try:
+            async with asyncio.timeout(DIAL_SECONDS):
+                reader, writer = await asyncio.open_connection(
+                    member.address, member.control_port, ssl=self._client(), limit=1 << 20
+                )
+        except TimeoutError:
+            raise LinkEnded("no connection within the time") from None
+        except ssl.SSLCertVerificationError as error:
+            raise LinkEnded(f"its certificate is not one of this cluster ({error.verify_message})") from None
+        except OSError as error:
+            raise LinkEnded(error.strerror or str(error)) from None
+        try:
+            name = member_of(_certificate(writer))
+            if name != MemberName(self._hello().cluster, member.id, member.public_key):
+                raise NotAcceptable("another member answers at its address")
+        except NotAcceptable as error:
+            writer.transport.abort()
+            raise LinkEnded(str(error)) from None
+        return Link(reader, writer, peer=member.id, dialed=True)
+
+    async def _keep(self, member_id: str) -> None:
+        """Sees to it that there is a link to a member."""
+        while True:
+            try:
+                await self._keep_trying(member_id)
+            except Exception:
+                # A fault of ours with one member must not cost the connections to the others.
+                _log.exception("keeping a connection to another member met a fault of the program")
+                await asyncio.sleep(LONGEST_WAIT)
+
+    async def _keep_trying(self, member_id: str) -> None:
+        wait, first = FIRST_WAIT, True
+        while True:
+            if self._links.get(member_id):
+                await self._wait_change(_PRUNE_SECONDS)
+                self._prune(member_id)
+                wait = FIRST_WAIT
+                continue
+            if not first and self._own > member_id:
+                await self._wait_change(LATER_SECONDS * (0.5 + random.random() / 2))  # noqa: S311 # spreads, protects nothing
+                if self._links.get(member_id):
+                    continue
+            first = False
+            member = self._roster().all.get(member_id)
+            if member is None or not member.address or not member.control_port:
+                await self._wait_change(LONGEST_WAIT)
+                continue
+            try:
+                link = await self.dial(member)
+            except LinkEnded as error:
+                _log.debug("no connection to %s: %s", member.name, error)
+            else:
+                await link.run(self._hello(), self)
+                self._note_end(link)
+            await asyncio.sleep(wait * (0.5 + random.random() / 2))  # noqa: S311 # as above
+            wait = min(2 * wait, LONGEST_WAIT)
+
+    def _note_end(self, link: Link) -> None:
+        if link.refusal is not None and link.refusal.get("reason") == "removed":
+            self._on_removed(link.refusal)
+
+    def _prune(self, member: str) -> None:
+        """Ends a connection that is one too many: of two, the one that the member with the lower id made stays."""
+        links = self._links.get(member, [])
+        if len(links) > 1 and self._own > member:
+            for link in links:
+                if link.dialed and any(not other.dialed for other in links):
+                    link.bye("twice")
+                    return
+
+    async def _wait_change(self, seconds: float) -> None:
+        changed = self._changed
+        try:
+            async with asyncio.timeout(seconds):
+                await changed.wait()
+        except TimeoutError:
+            pass
+
+    def _announce(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    # What links tell
+
+    def opened(self, link: Link, group: asyncio.TaskGroup) -> None:
+        """See `Handler`."""
+        self._links.setdefault(link.peer, []).append(link)
+        self._told[link] = {}
+        self._replicator.open(link, group)
+        link.pulse(self._pulse_body(link))
+        self._announce()
+
+    def closed(self, link: Link, why: str) -> None:
+        """See `Handler`."""
+        self._replicator.close(link)
+        self._told.pop(link, None)
+        links = self._links.get(link.peer, [])
+        if link in links:
+            links.remove(link)
+        if not links:
+            self._links.pop(link.peer, None)
+            if self._board.lose(link.peer):
+                _log.debug("the connection to %s is over: %s", link.peer, why)
+                self._on_presence(link.peer, False)
+        self._announce()
+
+    def told(self, link: Link, message: Message) -> Any:
+        """See `Handler`."""
+        if message.kind != Kind.PULSE:
+            return self._replicator.told(link, message)
+        body = message.body
+        alive = self._board.of(link.peer).alive
+        self._board.hear(link.peer, body)
+        if not alive and self._board.of(link.peer).alive:
+            self._on_presence(link.peer, True)
+        others = body.get("others")
+        if isinstance(others, dict):
+            others.pop(self._own, None)
+            self._board.overhear(others)
+        digest = body.get("digest")
+        if isinstance(digest, str):
+            self._replicator.on_digest(link, digest)
+        return None
+
+    async def asked(self, link: Link, question: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See `Handler`."""
+        return await self._answer(link.peer, question)
+
+    async def ask(self, member: Member, question: Mapping[str, Any], seconds: float) -> Mapping[str, Any]:
+        """What a member answers; a connection is made for it where there is none. Raises `Unanswered`."""
+        if (link := self.link(member.id)) is not None:
+            return await link.ask(question, seconds)
+        if not self.wide:
+            raise Unanswered("it cannot be reached")
+        try:
+            link = await self.dial(member)
+        except LinkEnded as error:
+            raise Unanswered(str(error)) from None
+        answer: Mapping[str, Any] | Unanswered
+        async with asyncio.TaskGroup() as group:
+            group.create_task(link.run(self._hello(), self))
+            try:
+                answer = await link.ask(question, seconds)
+            except Unanswered as error:
+                answer = error
+            link.bye("answered")
+        if isinstance(answer, Unanswered):
+            raise answer
+        return answer
+
+    # Each second
+
+    async def _pulse(self) -> None:
+        while True:
+            for links in tuple(self._links.values()):
+                for link in tuple(links):
+                    link.pulse(self._pulse_body(link))
+            period = PULSE_SECONDS_WIDE if self.wide else PULSE_SECONDS
+            await asyncio.sleep(period * (0.9 + random.random() / 5))  # noqa: S311 # as above
+
+    def _pulse_body(self, link: Link) -> dict[str, Any]:
+        body = {
+            "beat": round(time.time() * 1000),
+            "state": self._state(),
+            "digest": self._hello().digest,
+        }
+        if self.wide and link in self._told:
+            told = self._told[link]
+            others = self._board.newer_than(told)
+            others.pop(link.peer, None)
+            told.update({member: other["beat"] for member, other in others.items()})
+            body["others"] = others
+        return body
+
+    async def _rotate(self) -> None:
+        """Chooses other random neighbours from time to time, so that no group stays by itself."""
+        while True:
+            await asyncio.sleep(_ROTATE_SECONDS)
+            self._salt = random.SystemRandom().random()
+            self.refresh()
+
+
+def _certificate(writer: asyncio.StreamWriter) -> bytes:
+    wrapped: ssl.SSLObject | None = writer.get_extra_info("ssl_object")
+    shown = wrapped.getpeercert(binary_form=True) if wrapped is not None else None
+    if not shown:
+        raise NotAcceptable("it showed no certificate")
+    return shown
+
+
+def _removal(member: Member) -> dict[str, Any]:
+    return {"by": member.removed_by, "at": member.removed_at}

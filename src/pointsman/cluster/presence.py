@@ -1,0 +1,144 @@
+"""Who is alive, as far as this member hears, what the others say of themselves, and whose clock is wrong.
+
+Invariant: nothing here is stored or replicated, and nothing that is compiled follows from it; it is for people, for
+statistics and for alarms.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+SKEW_ALARM = 2.0
+"""Seconds that a clock may be off the median of all members' before it is told."""
+_SKEW_CALM = 1.5
+_SAMPLES = 5
+FORGOTTEN = 4.0
+"""Seconds after which a member of which nothing was heard counts as dead."""
+
+
+@dataclass(frozen=True)
+class Presence:
+    """A member as it was last heard.
+
+    `heard` is Unix time, 0 for never; `since` is since when it is as it is. `skew` is how many seconds its clock is
+    ahead of this member's, None when that is not known. `state` is what it says of itself.
+    """
+
+    alive: bool
+    heard: float
+    since: float
+    skew: float | None
+    state: Mapping[str, Any]
+
+
+NEVER = Presence(False, 0.0, 0.0, None, MappingProxyType({}))
+
+
+@dataclass
+class _Heard:
+    beat: int = 0
+    heard: float = 0.0
+    since: float = 0.0
+    alive: bool = False
+    state: Mapping[str, Any] = field(default_factory=dict)
+    skews: deque[float] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
+
+    @property
+    def skew(self) -> float | None:
+        return statistics.median(self.skews) if self.skews else None
+
+
+class PresenceBoard:
+    """What was heard of every member; times are those of `clock` (Unix seconds)."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._heard: dict[str, _Heard] = {}
+        self._alarmed: set[str] = set()
+
+    def of(self, member: str) -> Presence:
+        """What is known of a member."""
+        found = self._heard.get(member)
+        if found is None:
+            return NEVER
+        return Presence(found.alive, found.heard, found.since, found.skew, found.state)
+
+    def hear(self, member: str, body: Mapping[str, Any]) -> None:
+        """Takes in what a member said of itself: `beat` (milliseconds of its clock), `state`."""
+        self._note(member, body)
+        found = self._heard.get(member)
+        beat = body.get("beat")
+        if found is not None and isinstance(beat, int):
+            found.skews.append(beat / 1000 - self._clock())
+
+    def overhear(self, others: Mapping[str, Any]) -> None:
+        """Takes in what one member passes on of others that are not connected to this one."""
+        for member, body in others.items():
+            if isinstance(body, dict):
+                self._note(member, body)
+
+    def lose(self, member: str) -> bool:
+        """Takes note that a member cannot be heard any more; whether that is new."""
+        found = self._heard.get(member)
+        if found is None or not found.alive:
+            return False
+        found.alive, found.since = False, self._clock()
+        return True
+
+    def silent(self) -> tuple[str, ...]:
+        """Members that count as alive and were not heard of for too long."""
+        now = self._clock()
+        return tuple(m for m, f in self._heard.items() if f.alive and not 0 <= now - f.heard < FORGOTTEN)
+
+    def forget(self, known: Iterable[str]) -> None:
+        """Drops who is no member any more."""
+        keep = set(known)
+        self._heard = {member: found for member, found in self._heard.items() if member in keep}
+        self._alarmed &= keep
+
+    def newer_than(self, sent: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+        """What there is to pass on to a member that was told of beats up to `sent`."""
+        return {
+            member: {"beat": found.beat, "state": dict(found.state)}
+            for member, found in self._heard.items()
+            if found.alive and found.beat > sent.get(member, 0)
+        }
+
+    def ahead(self) -> float | None:
+        """How many seconds this member's clock is ahead of the median of the others'; None when none is heard."""
+        skews = [found.skew for found in self._heard.values() if found.alive and found.skew is not None]
+        return -statistics.median(skews) if skews else None
+
+    def skewed(self, own: str) -> Mapping[str, float]:
+        """Members whose clock is wrong, with how many seconds it is ahead of the median of all of them."""
+        skews = {m: f.skew for m, f in self._heard.items() if f.alive and f.skew is not None}
+        if not skews:
+            self._alarmed.clear()
+            return {}
+        skews[own] = 0.0
+        median = statistics.median_low(skews.values()) if len(skews) > 2 else 0.0
+        wrong = {
+            member: skew - median
+            for member, skew in skews.items()
+            if abs(skew - median) > (_SKEW_CALM if member in self._alarmed else SKEW_ALARM)
+        }
+        self._alarmed = set(wrong)
+        return wrong
+
+    def _note(self, member: str, body: Mapping[str, Any]) -> None:
+        beat, state = body.get("beat"), body.get("state")
+        if not isinstance(beat, int) or not isinstance(state, dict):
+            return
+        found = self._heard.setdefault(member, _Heard())
+        if beat == found.beat:
+            return
+        now = self._clock()
+        if not found.alive:
+            found.alive, found.since = True, now
+        found.beat, found.heard, found.state = beat, now, state

@@ -1,0 +1,139 @@
+"""keepalived's configuration file.
+
+Invariant: it is made of values that were made or checked by us, so that it needs no quoting.
+
+Facts (keepalived 2.2.7). An instance needs an address of the family it speaks, and members compare the addresses they
+advertise: so each advertises one of loopback that only its number decides, and the traffic IPs, of either family, are
+`virtual_ipaddress_excluded`. A change of addresses then alters no advertisement. `track_process` fails in a network
+namespace. An instance without peers would speak by multicast: one that stands alone has loopback as its peer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pointsman.schema.global_settings.cluster import FaultTolerance
+
+FILE = "keepalived.conf"
+SERVING = "serving"
+CHECK = "check.sh"
+"""Names of files below the directory of keepalived."""
+
+FAULT = "-255\n"
+WELL = "0\n"
+"""What the file `SERVING` holds."""
+
+_HIGHEST = 250
+_STEP = 40
+MOST_DELAY = 1000
+"""What keepalived takes at most as a delay, in seconds."""
+_LOOPBACK = {4: "127.0.0.1", 6: "::1"}
+
+
+@dataclass(frozen=True)
+class Address:
+    """A traffic IP and the interface that raises it."""
+
+    text: str
+    interface: str
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One VRRP instance: its number, and that this machine is the one of `rank` (0: preferred) among `of`."""
+
+    name: str
+    number: int
+    rank: int
+    of: int
+    interface: str
+    source: str
+    peers: tuple[str, ...]
+    addresses: tuple[Address, ...]
+
+    @property
+    def priority(self) -> int:
+        """Higher is preferred. Wide steps keep two that miss the holder from both taking over at the same time."""
+        return _HIGHEST - self.rank * max(1, min(_STEP, (_HIGHEST - 1) // max(1, self.of)))
+
+
+def marker(number: int, version: int) -> str:
+    """The address of loopback that an instance advertises."""
+    return f"127.112.0.{number}/32" if version == 4 else f"fd70:6f69:6e74:736d::{number:x}/128"
+
+
+def configuration(
+    instances: Iterable[Instance], settings: FaultTolerance, directory: str, *, returning: bool
+) -> str:
+    """The whole file. `returning`: what belongs to this machine comes back at once, whatever the settings say."""
+    lines = [
+        "global_defs {",
+        "    router_id pointsman",
+        "    script_user root",
+        "    enable_script_security",
+        "    vrrp_version 3",
+        "    vrrp_skip_check_adv_addr",
+        "    vrrp_garp_master_delay 1",
+        f"    vrrp_garp_master_repeat {max(1, min(settings.arp_count, 100))}",
+        "    vrrp_garp_master_refresh 60",
+        "    vrrp_garp_master_refresh_repeat 1",
+        "}",
+        "",
+        "track_file serving {",
+        f'    file "{directory}/{SERVING}"',
+        "    weight 1",
+        "}",
+        "",
+        "vrrp_script engine {",
+        f'    script "/bin/sh {directory}/{CHECK}"',
+        "    interval 1",
+        "    timeout 2",
+        "    fall 2",
+        "    rise 1",
+        "}",
+    ]
+    for instance in instances:
+        lines += ["", *_instance(instance, settings, returning)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _instance(instance: Instance, settings: FaultTolerance, returning: bool) -> list[str]:
+    version = 6 if ":" in instance.source else 4
+    peers = instance.peers or (_LOOPBACK[version],)
+    lines = [
+        f"vrrp_instance {instance.name} {{",
+        "    state BACKUP",
+        f"    interface {instance.interface}",
+        f"    virtual_router_id {instance.number}",
+        f"    priority {instance.priority}",
+        "    advert_int 0.1",
+        "    check_unicast_src",
+        f"    unicast_src_ip {instance.source}",
+        "    unicast_peer {",
+        *(f"        {peer}" for peer in peers),
+        "    }",
+    ]
+    if not returning and not settings.auto_failback:
+        lines.append("    nopreempt")
+    elif not returning and settings.autofailback_delay:
+        lines.append(f"    preempt_delay {min(settings.autofailback_delay, MOST_DELAY)}")
+    others = sorted({address.interface for address in instance.addresses} - {instance.interface})
+    if others:
+        lines += ["    track_interface {", *(f"        {name}" for name in others), "    }"]
+    lines += [
+        "    track_file {",
+        "        serving",
+        "    }",
+        "    track_script {",
+        "        engine",
+        "    }",
+        "    virtual_ipaddress {",
+        f"        {marker(instance.number, version)} dev lo no_track",
+        "    }",
+        "    virtual_ipaddress_excluded {",
+    ]
+    for address in instance.addresses:
+        length = 128 if ":" in address.text else 32
+        lines.append(f"        {address.text}/{length} dev {address.interface} no_track")
+    return [*lines, "    }", "}"]

@@ -1,0 +1,330 @@
+"""The use of traffic IPs: whether this machine may hold any, which it holds, and what is told of that.
+
+Invariant: keepalived is told that traffic is served only while it is: the engine runs and answers, a configuration is
+in force, the front-end network works. Whoever holds an address was decided by the members' keepalived, never here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from pointsman.compiler.plan import Failover, Plan, TrafficIp
+from pointsman.monitors.front_end import FrontEnd
+from pointsman.schema.condition import Condition, Standing
+from pointsman.schema.event import Event, Severity
+from pointsman.schema.health import NodeHealth, NodeState
+from pointsman.schema.problem import ObjectId
+
+TICK = 0.2
+ENGINE_GRACE = 1.0
+"""How long the engine may be gone before the addresses go: it is started again within a tenth of that."""
+RETURN_SECONDS = 5.0
+"""How long what belongs here may take to come back when that is asked for."""
+_ANSWER_EVERY = 1.0
+_SECTION = "faulttolerance"
+_log = logging.getLogger(__name__)
+
+
+class Keepalived(Protocol):
+    """What holds the addresses."""
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs."""
+
+    async def apply(self, failover: Failover, *, returning: bool = False) -> str:
+        """Has it do what the plan says; what it says against it."""
+
+    def serve(self, well: bool) -> None:
+        """Tells it whether traffic is served here."""
+
+    def held(self, wanted: Iterable[str]) -> frozenset[str]:
+        """Which of these addresses this machine has."""
+
+    def tidy(self) -> None:
+        """Takes away what nobody looks after."""
+
+
+class Engine(Protocol):
+    """What carries the traffic."""
+
+    @property
+    def serving(self) -> bool:
+        """Whether it runs."""
+
+    async def answers(self, seconds: float) -> bool:
+        """Whether it answers within that time."""
+
+
+@dataclass(frozen=True)
+class HeldIp:
+    """A traffic IP as this machine sees it: `raised` here or not, since when (Unix time, 0 when unknown), and the
+    machines in the order in which they take it.
+    """
+
+    address: str
+    group: str
+    raised: bool
+    since: float
+    order: tuple[str, ...]
+
+
+class TrafficIps:
+    """The traffic IPs of one machine."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        keepalived: Keepalived | None,
+        engine: Engine,
+        front_end: FrontEnd,
+        health: Callable[[], Mapping[tuple[str, str], NodeHealth]],
+        on_event: Callable[[Event], None],
+    ) -> None:
+        """`name` is this machine; `health` that of nodes in use. Without `keepalived` nothing is raised."""
+        self._name = name
+        self._keepalived = keepalived
+        self._engine = engine
+        self._front_end = front_end
+        self._health = health
+        self._on_event = on_event
+        self._plan: Failover | None = None
+        self._applied: tuple[str, bool] | None = None
+        self._complaint = ""
+        self._news = asyncio.Event()
+        self._acting = asyncio.Lock()
+        self._returning_until = 0.0
+        self._held: dict[str, float] = {}
+        self._lowered: dict[str, float] = {}
+        self._looked = False
+        self._well = False
+        self._why = "it has just started"
+        self._served_at = 0.0
+        self._answered_at = time.monotonic()
+        self._front_end_worked = True
+        self._back_ends_worked = True
+        self.others_reach_nodes: Callable[[], bool] = lambda: False
+        """Whether another member says that it reaches nodes: then one that reaches none gives up its addresses."""
+        self.fail_back_elsewhere: Callable[[], Awaitable[None]] | None = None
+        """Asks the other members to take back what belongs to them."""
+
+    # What others ask
+
+    @property
+    def addresses(self) -> tuple[HeldIp, ...]:
+        """Every traffic IP that members can raise, by group and address."""
+        plan = self._plan or Failover()
+        return tuple(
+            HeldIp(
+                ip.address,
+                ip.group,
+                ip.address in self._held,
+                self._held.get(ip.address, self._lowered.get(ip.address, 0.0)),
+                ip.order,
+            )
+            for ip in sorted(plan.addresses, key=lambda ip: (ip.group, ip.address))
+        )
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """The traffic IPs that this machine has now, sorted."""
+        return tuple(sorted(self._held))
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """What keeps this machine from holding its traffic IPs; empty when nothing does, or when it has none."""
+        plan = self._plan
+        if plan is None or not plan.configuration:
+            return ()
+        found = [] if self._well else [f"traffic IPs are not raised here: {self._why}"]
+        if self._complaint:
+            found.append(f"keepalived refuses its configuration: {self._complaint}")
+        elif self._keepalived is not None and not self._keepalived.running:
+            found.append("keepalived is not running; log/keepalived.log says why")
+        return tuple(found)
+
+    def conditions(self) -> tuple[Condition, ...]:
+        """Remarks on the groups whose addresses this machine should be able to raise and cannot now."""
+        plan = self._plan or Failover()
+        groups = sorted({ip.group for ip in plan.addresses if ip.here})
+        return tuple(
+            Condition(ObjectId("traffic_ip_groups", group), Standing.WARNING, "not_raised", error)
+            for group in groups
+            for error in self.errors
+        )
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """Figures of the machine's networks and traffic IPs, by their names in the statistics."""
+        plan = self._plan or Failover()
+        return {
+            "gateway_ping_requests": self._front_end.requests,
+            "gateway_ping_responses": self._front_end.responses,
+            "number_inet46": len(plan.addresses),
+            "number_raised_inet46": len(self._held),
+        }
+
+    async def fail_back(self, *, everywhere: bool = True) -> tuple[str, ...]:
+        """Takes back now what belongs to this machine, and with `everywhere` has the others do so with theirs.
+
+        Gives the addresses that this machine holds afterwards.
+        """
+        if everywhere and self.fail_back_elsewhere is not None:
+            await self.fail_back_elsewhere()
+        plan = self._plan
+        if plan is not None and plan.returning and self._well:
+            own = {ip.address for ip in plan.addresses if ip.here and ip.order[0] == self._name}
+            self._returning_until = time.monotonic() + RETURN_SECONDS
+            self._news.set()
+            while time.monotonic() < self._returning_until and not own <= self._held.keys():  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+            self._returning_until = 0.0
+            self._news.set()
+        return self.held
+
+    # What is going on
+
+    def on_plan(self, plan: Plan) -> None:
+        """Takes the plan in force."""
+        self._plan = plan.failover
+        self._front_end.set(plan.failover.front_end, plan.failover.interval, plan.failover.timeout)
+        self._news.set()
+
+    def on_network(self) -> None:
+        """Looks at the machine's addresses, which have changed."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Follows all of that until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._front_end.run())
+            group.create_task(self._listen())
+            group.create_task(self._follow())
+
+    async def _listen(self) -> None:
+        while True:
+            if await self._engine.answers(_ANSWER_EVERY):
+                self._answered_at = time.monotonic()
+            await asyncio.sleep(_ANSWER_EVERY)
+
+    async def _follow(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK):
+                    await self._news.wait()
+            self._news.clear()
+            try:
+                await self._step()
+            except OSError as error:
+                _log.warning("traffic IPs cannot be looked after: %s", error)
+                await asyncio.sleep(1.0)
+
+    async def _step(self) -> None:
+        plan = self._plan
+        if plan is None or self._keepalived is None:
+            return
+        self._judge(plan)
+        self._keepalived.serve(self._well)
+        returning = time.monotonic() < self._returning_until
+        wanted = (plan.returning if returning else plan.configuration, returning)
+        if wanted != self._applied:
+            self._complaint = await self._keepalived.apply(plan, returning=returning)
+            self._applied = None if self._complaint else wanted
+            if self._complaint:
+                await asyncio.sleep(TICK)
+        self._keepalived.tidy()
+        self._notice(plan)
+
+    def _judge(self, plan: Failover) -> None:
+        """Finds out whether traffic is served here."""
+        now = time.monotonic()
+        if self._engine.serving:
+            self._served_at = now
+        self._tell_front_end(plan)
+        back_ends = self._tell_back_ends()
+        if now - self._served_at >= ENGINE_GRACE:
+            why = "the traffic engine does not run"
+        elif now - self._answered_at >= plan.silence:
+            why = f"the traffic engine has not answered for {plan.silence:.0f} seconds"
+        elif not self._front_end.working:
+            why = f"nothing answers on the front-end network ({', '.join(self._front_end.silent) or 'no reply'})"
+        elif not back_ends and self.others_reach_nodes():
+            why = "no node can be reached from here, and from another machine some can"
+        else:
+            why = ""
+        self._well, self._why = not why, why
+
+    def _tell_front_end(self, plan: Failover) -> None:
+        working = self._front_end.working
+        if working == self._front_end_worked:
+            return
+        self._front_end_worked = working
+        silent = ", ".join(self._front_end.silent)
+        if working:
+            self._tell("flipperfrontendsworking", Severity.INFO, "the front-end network works again")
+        elif plan.front_end == ("%gateway%",):
+            self._tell(
+                "pinggwfail", Severity.SERIOUS, f"the default gateway does not answer pings ({silent})"
+            )
+        else:
+            text = f"none of the addresses that should answer pings does ({silent})"
+            self._tell("pingfrontendfail", Severity.SERIOUS, text)
+
+    def _tell_back_ends(self) -> bool:
+        """Whether any node in use can be reached, or there is none."""
+        states = {node.state for node in self._health().values()}
+        working = NodeState.DEAD not in states or bool(
+            states & {NodeState.ALIVE, NodeState.DRAINING, NodeState.UNKNOWN}
+        )
+        if working != self._back_ends_worked:
+            self._back_ends_worked = working
+            if working:
+                self._tell("flipperbackendsworking", Severity.INFO, "nodes can be reached again")
+            else:
+                self._tell("pingbackendfail", Severity.SERIOUS, "none of the nodes in use can be reached")
+        return working
+
+    def _notice(self, plan: Failover) -> None:
+        """Tells which addresses came and went."""
+        assert self._keepalived is not None
+        known = {ip.address: ip for ip in plan.addresses}
+        held = self._keepalived.held(known)
+        now = time.time()
+        for address in sorted(held - self._held.keys()):
+            self._held[address] = now
+            if self._looked:
+                self._tell_raised(known[address])
+        for address in sorted(self._held.keys() - held):
+            del self._held[address]
+            self._lowered[address] = now
+            self._tell_dropped(address, known.get(address))
+        self._lowered = {address: since for address, since in self._lowered.items() if address in known}
+        self._looked = True
+
+    def _tell_raised(self, ip: TrafficIp) -> None:
+        own = ip.order[0] == self._name
+        tag = "flipperraiselocalworking" if own else "flipperraiseothersdead"
+        why = "which belongs to this machine" if own else f"which {ip.order[0]} does not hold"
+        text = f"this machine raised {ip.address}, {why}"
+        self._tell(tag, Severity.INFO if own else Severity.WARN, text, ip.group, ip.address)
+
+    def _tell_dropped(self, address: str, ip: TrafficIp | None) -> None:
+        group = ip.group if ip is not None else ""
+        if self._well:
+            text = f"this machine gave up {address}: it belongs to another machine, or to no group any more"
+            self._tell("dropipinfo", Severity.INFO, text, group, address)
+        else:
+            self._tell(
+                "dropipwarn", Severity.WARN, f"this machine gave up {address}: {self._why}", group, address
+            )
+
+    def _tell(self, tag: str, severity: Severity, text: str, group: str = "", detail: str = "") -> None:
+        subject = ObjectId("traffic_ip_groups", group) if group else None
+        self._on_event(Event(_SECTION, tag, severity, subject, text, detail))

@@ -1,0 +1,498 @@
+"""A cluster's hosts on one machine: network namespaces on a bridge, each running a real `pointsman run`.
+
+    with Lab(3, tmp_path) as lab:             # 10.77.0.11, .12, .13, and fd00:77::11, ... of the network 10.77.0.0/24
+        lab.start(1, 2, 3)                    # `pointsman run` on each; waits until all answer
+        lab.rest(1).put("pools", "app", {...})
+        with lab.load("10.77.0.101:80") as load:
+            lab.cut(1)                        # cable out; heal(1) puts it back
+        load.gap, load.failures
+
+The bridge lies in a namespace of its own, the switch, with the address .1: it is the client, the gateway and where the
+nodes run. Invariant: nothing is added to the machine's own network, and when a lab is closed its namespaces are gone
+with every process in them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import ctypes
+import http.client
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tools.instance import wait_for
+
+T = TypeVar("T")
+
+PASSWORD = "secret-for-tests"
+START_SECONDS = 60.0
+_CLONE_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
+_numbers = itertools.count()
+
+_NODE = """
+import asyncio, sys
+async def answer(reader, writer):
+    try:
+        while (line := await reader.readline()):
+            if line in (b"\\r\\n", b"\\n"):
+                body = sys.argv[2].encode()
+                writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body) + body)
+                await writer.drain()
+    except OSError:
+        pass
+    finally:
+        writer.close()
+async def main():
+    host, _, port = sys.argv[1].rpartition(":")
+    server = await asyncio.start_server(answer, host, int(port), backlog=1024)
+    await server.serve_forever()
+asyncio.run(main())
+"""
+
+
+def obstacle() -> str:
+    """Why there can be no lab on this machine; "" when there can."""
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    for program in ("ip", "keepalived"):
+        if shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") is None:
+            return f"the command {program} is not installed (packages iproute2, keepalived)"
+    name = f"pm{os.getpid() % 100_000}-try"
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True, check=False)
+    if made.returncode:
+        return f"the kernel does not allow network namespaces here: {made.stderr.strip()}"
+    subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+    return ""
+
+
+class Namespace:
+    """A network namespace, and a thread in it: what is called there makes its sockets there."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._thread = ThreadPoolExecutor(1, initializer=self._enter)
+
+    def _enter(self) -> None:
+        with Path(f"/run/netns/{self.name}").open("rb") as file:
+            if _libc.setns(file.fileno(), _CLONE_NEWNET) != 0:
+                raise OSError(ctypes.get_errno(), f"cannot enter the namespace {self.name}")
+
+    def call(self, function: Callable[[], T]) -> T:
+        """The result of a call within the namespace."""
+        return self._thread.submit(function).result()
+
+    def thread(self, function: Callable[[], None]) -> threading.Thread:
+        """A thread of its own within the namespace, started."""
+
+        def run() -> None:
+            self._enter()
+            function()
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        return thread
+
+    def run(self, *words: str, check: bool = True) -> str:
+        """What a command in the namespace prints."""
+        words = ("ip", "netns", "exec", self.name, *words)
+        return subprocess.run(words, capture_output=True, text=True, timeout=30, check=check).stdout
+
+    def popen(self, words: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+        """A program in the namespace, in a session of its own."""
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                ["ip", "netns", "exec", self.name, *words],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def pids(self) -> list[int]:
+        """The processes in the namespace."""
+        said = subprocess.run(
+            ["ip", "netns", "pids", self.name], capture_output=True, text=True, check=False
+        ).stdout
+        return [int(word) for word in said.split()]
+
+    def signal(self, number: int) -> None:
+        """Sends a signal to every process in the namespace."""
+        for pid in self.pids():
+            if pid != os.getpid():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+
+    def close(self) -> None:
+        """Ends the processes in it and deletes it."""
+        self._thread.shutdown()
+        self.signal(signal.SIGKILL)
+        subprocess.run(["ip", "netns", "del", self.name], capture_output=True, check=False)
+
+
+@dataclass
+class Rest:
+    """The REST API of one host, asked on its loopback."""
+
+    namespace: Namespace
+    port: int = 9070
+
+    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Status and JSON (or text) of an answer; the path is below /api/tm/8.3/ unless it begins with a slash."""
+        return self.namespace.call(lambda: self._ask(method, path, body))
+
+    def _ask(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        token = base64.b64encode(f"admin:{PASSWORD}".encode()).decode()
+        headers = {"Authorization": f"Basic {token}", "Content-Type": "application/json"}
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            target = path if path.startswith("/") else f"/api/tm/8.3/{path}"
+            connection.request(method, target, None if body is None else json.dumps(body), headers)
+            response = connection.getresponse()
+            text = response.read().decode()
+            try:
+                return response.status, json.loads(text)
+            except ValueError:
+                return response.status, text
+        finally:
+            connection.close()
+
+    def put(self, kind: str, name: str, properties: Any) -> Any:
+        """Creates or changes an object; fails the test when that is refused."""
+        path = f"config/active/{kind}/{name}".rstrip("/")
+        status, answer = self.ask("PUT", path, {"properties": properties})
+        assert status in (200, 201), (status, answer)
+        return answer
+
+    def get(self, path: str) -> Any:
+        """A resource; fails the test when there is none."""
+        status, answer = self.ask("GET", path)
+        assert status == 200, (status, answer)
+        return answer
+
+    def events(self, *tags: str) -> list[Any]:
+        """The events of these tags, newest first."""
+        found = self.get("status/local_tm/events?limit=1000")["events"]
+        return [event for event in found if not tags or event["tag"] in tags]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request of a load: when it began (Unix time), how long it took, "" or why it failed, and the answer."""
+
+    begun: float
+    seconds: float
+    error: str
+    answer: str
+
+
+@dataclass
+class Load:
+    """Requests at a steady rate, each on a connection of its own, from the client's side. A context manager."""
+
+    namespace: Namespace
+    target: str
+    rate: float = 100.0
+    patience: float = 1.0
+    requests: list[Request] = field(default_factory=list)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def __enter__(self) -> Load:
+        self._thread = self.namespace.thread(lambda: asyncio.run(self._run()))
+        wait_for("the load is answered", lambda: any(not request.error for request in self.requests), 15)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        assert self._thread is not None
+        self._thread.join()
+
+    async def _run(self) -> None:
+        begun = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            for number in itertools.count():
+                await asyncio.sleep(max(0.0, begun + number / self.rate - time.monotonic()))
+                if self._stop.is_set():
+                    return
+                group.create_task(self._one())
+
+    async def _one(self) -> None:
+        begun, since = time.time(), time.monotonic()
+        error, answer = "", ""
+        try:
+            async with asyncio.timeout(self.patience):
+                host, _, port = self.target.rpartition(":")
+                reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+                try:
+                    writer.write(b"GET / HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n")
+                    head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
+                finally:
+                    writer.close()
+            answer = body
+            if " 200 " not in head:
+                error = head.partition("\r\n")[0] or "the connection was closed"
+        except TimeoutError:
+            error = "no answer in time"
+        except OSError as failure:
+            error = failure.strerror or type(failure).__name__
+        self.requests.append(Request(begun, time.monotonic() - since, error, answer))
+
+    def mark(self) -> int:
+        """A place to look from: the number of requests answered so far."""
+        return len(self.requests)
+
+    def _good(self, since: float, until: float) -> list[float]:
+        requests = sorted(self.requests, key=lambda request: request.begun)
+        return [r.begun for r in requests if not r.error and since <= r.begun <= until]
+
+    def gap(self, since: float = 0.0, until: float = float("inf")) -> float:
+        """The longest time in which no request was begun that succeeded, in seconds."""
+        good = self._good(since, until)
+        return max((after - before for before, after in itertools.pairwise(good)), default=float("inf"))
+
+    def failures(self, since: float = 0.0, until: float = float("inf")) -> list[Request]:
+        """The requests that failed."""
+        return [request for request in self.requests if request.error and since <= request.begun <= until]
+
+
+class Lab:
+    """Hosts 1 to `count` and the switch. A context manager."""
+
+    def __init__(
+        self, count: int, directory: Path, network: str = "10.77.0", network6: str = "fd00:77::"
+    ) -> None:
+        self.name = f"pm{os.getpid() % 100_000}-{next(_numbers)}"
+        self.directory = directory
+        self.network, self.network6 = network, network6
+        self.ids = range(1, count + 1)
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self.switch: Namespace
+        self.hosts: dict[int, Namespace] = {}
+
+    # Places
+
+    def ip(self, number: int) -> str:
+        """A host's IPv4 address."""
+        return f"{self.network}.{10 + number}"
+
+    def ip6(self, number: int) -> str:
+        """A host's IPv6 address."""
+        return f"{self.network6}{10 + number}"
+
+    def host_name(self, number: int) -> str:
+        """The name of the traffic manager on a host."""
+        return f"m{number}.lab"
+
+    def home(self, number: int) -> Path:
+        """Where the traffic manager of a host keeps everything."""
+        return self.directory / f"m{number}"
+
+    # Life
+
+    def __enter__(self) -> Lab:
+        try:
+            self._make()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _make(self) -> None:
+        switch = f"{self.name}-sw"
+        names = {number: f"{self.name}-{number}" for number in self.ids}
+        _ip("", [f"netns add {name}" for name in (switch, *names.values())])
+        self.switch = Namespace(switch)
+        self.hosts = {number: Namespace(name) for number, name in names.items()}
+        plain = "type bridge forward_delay 0 mcast_snooping 0"
+        _ip(
+            switch,
+            [
+                "link set lo up",
+                f"link add br0 {plain}",
+                f"link add br1 {plain}",
+                f"addr add {self.network}.1/24 dev br0",
+                f"addr add {self.network6}1/64 dev br0 nodad",
+                "link set br0 up",
+                "link set br1 up",
+            ],
+        )
+        for number, name in names.items():
+            mac = ":".join(
+                f"{octet:02x}" for octet in (2, 0x77, *(int(p) for p in self.ip(number).split(".")))
+            )
+            _ip(
+                switch,
+                [
+                    f"link add p{number} type veth peer name eth0 netns {name}",
+                    f"link set p{number} master br0",
+                    f"link set p{number} up",
+                ],
+            )
+            _ip(name, ["link set lo up", f"link set eth0 address {mac}"])
+            self.connect(number, "eth0")
+
+    def connect(self, number: int, interface: str = "eth0") -> None:
+        """Gives a host's interface its addresses and its default route."""
+        _ip(
+            self.hosts[number].name,
+            [
+                f"addr add {self.ip(number)}/24 dev {interface}",
+                f"addr add {self.ip6(number)}/64 dev {interface} nodad",
+                f"link set {interface} up",
+                f"route add default via {self.network}.1",
+            ],
+        )
+
+    def close(self) -> None:
+        """Ends and deletes everything."""
+        for namespace in (*self.hosts.values(), *([self.switch] if hasattr(self, "switch") else [])):
+            namespace.close()
+        for process in self._processes.values():
+            process.kill()
+            process.wait()
+
+    # Traffic managers
+
+    def start(self, *numbers: int, extra: Sequence[str] = (), program: Path | None = None) -> None:
+        """Starts traffic managers (all without `numbers`) and waits until each says that it is ready."""
+        for number in numbers or self.ids:
+            self.launch(number, extra=extra, program=program)
+        for number in numbers or self.ids:
+            wait_for(f"m{number} is ready", partial(self._ready, number), START_SECONDS)
+
+    def launch(self, number: int, *, extra: Sequence[str] = (), program: Path | None = None) -> None:
+        """Starts a traffic manager and does not wait. `program` is another `pointsman` than the one under test."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        password = self.directory / "password"
+        password.write_text(PASSWORD + "\n")
+        words = [str(program or Path(sys.executable).parent / "pointsman"), "run"]
+        words += ["--home", str(self.home(number)), "--name", self.host_name(number), "--listen", "0.0.0.0"]
+        words += [
+            "--password-file",
+            str(password),
+            "--ready-file",
+            str(self.directory / f"m{number}.ready"),
+            *extra,
+        ]
+        self._processes[number] = self.hosts[number].popen(words, self.directory / f"m{number}.log")
+
+    def _ready(self, number: int) -> bool:
+        process = self._processes[number]
+        log = self.directory / f"m{number}.log"
+        assert process.poll() is None, log.read_text(errors="replace")[-4000:]
+        return (self.directory / f"m{number}.ready").exists()
+
+    def stop(self, number: int) -> int:
+        """Stops a traffic manager in order; its exit status."""
+        process = self._processes.pop(number)
+        # `ip netns exec` becomes the program, which becomes the launcher.
+        process.send_signal(signal.SIGTERM)
+        return process.wait(30)
+
+    def rest(self, number: int) -> Rest:
+        """The REST API of a host."""
+        return Rest(self.hosts[number])
+
+    def node(self, port: int = 8000, body: str = "node") -> str:
+        """Starts a node on the switch; its "address:port"."""
+        place = f"{self.network}.1:{port}"
+        self.switch.popen([sys.executable, "-c", _NODE, place, body], self.directory / "node.log")
+        wait_for("the node answers", lambda: bool(self.switch.call(lambda: _answers(place))))
+        return place
+
+    def load(self, target: str, **options: Any) -> Load:
+        """Requests at a steady rate from the switch to "address:port"."""
+        return Load(self.switch, target, **options)
+
+    def holders(self, address: str) -> tuple[int, ...]:
+        """The hosts that have an address now."""
+        found = []
+        for number in self.ids:
+            said = self.hosts[number].run("ip", "-o", "addr", "show", "to", address)
+            if said.strip():
+                found.append(number)
+        return tuple(found)
+
+    def await_holder(self, address: str, *numbers: int, seconds: float = 15.0) -> None:
+        """Waits until exactly these hosts have an address."""
+        wait_for(f"{address} is on {numbers}", lambda: self.holders(address) == numbers, seconds)
+
+    # Faults
+
+    def cut(self, number: int) -> None:
+        """Pulls a host's cable: its interface sees that."""
+        _ip(self.switch.name, [f"link set p{number} down"])
+
+    def heal(self, number: int) -> None:
+        """Puts the cable back."""
+        _ip(self.switch.name, [f"link set p{number} master br0", f"link set p{number} up"])
+
+    def split(self, *numbers: int) -> None:
+        """Parts these hosts from the others and the client; their interfaces see nothing of it."""
+        _ip(self.switch.name, [f"link set p{number} master br1" for number in numbers])
+
+    def join(self) -> None:
+        """Ends all partitions."""
+        _ip(self.switch.name, [f"link set p{number} master br0" for number in self.ids])
+
+    def kill(self, number: int, *, power: bool = True) -> None:
+        """Ends every process of a host at once, and with `power` takes it off the network as when a container dies."""
+        self.hosts[number].signal(signal.SIGKILL)
+        if power:
+            self.cut(number)
+            for held in _addresses(self.hosts[number]):
+                if held.split("/")[0] not in (self.ip(number), self.ip6(number)):
+                    _ip(self.hosts[number].name, [f"addr del {held} dev eth0"])
+        process = self._processes.pop(number, None)
+        if process is not None:
+            process.wait()
+
+    def pause(self, number: int) -> None:
+        """Stops every process of a host in its tracks."""
+        self.hosts[number].signal(signal.SIGSTOP)
+
+    def resume(self, number: int) -> None:
+        """Lets them go on."""
+        self.hosts[number].signal(signal.SIGCONT)
+
+
+def _ip(namespace: str, lines: Iterable[str]) -> None:
+    words = ["ip", *(["-n", namespace] if namespace else []), "-batch", "-"]
+    text = "".join(f"{line}\n" for line in lines)
+    subprocess.run(words, input=text, capture_output=True, text=True, check=True)
+
+
+def _addresses(namespace: Namespace) -> Iterator[str]:
+    for line in namespace.run("ip", "-o", "addr", "show", "dev", "eth0", "scope", "global").splitlines():
+        yield line.split()[3]
+
+
+def _answers(place: str) -> bool:
+    host, _, port = place.rpartition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=1)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,290 @@
+"""Members in one process, over real TLS connections: joining, replicating, leaving, being removed, being refused."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import ssl
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from tools.machine import AUTHOR, Machine, until
+
+from pointsman.cluster.link import Unanswered
+from pointsman.cluster.refusal import Cause, JoinRefused, NotPossible
+from pointsman.identity.credential import Credential
+from pointsman.schema.problem import ObjectId
+from pointsman.store import Put
+
+Make = Callable[..., "asyncio.Future[Machine]"]
+
+
+@contextlib.asynccontextmanager
+async def machines(directory: Path, *names: str) -> AsyncIterator[list[Machine]]:
+    made = [await Machine(directory / name, name).start() for name in names]
+    try:
+        yield made
+    finally:
+        for machine in made:
+            await machine.stop()
+
+
+async def joined(made: list[Machine]) -> None:
+    for machine in made[1:]:
+        await machine.join(made[0])
+    await until("all links", lambda: all(alive(machine) == len(made) - 1 for machine in made))
+
+
+def alive(machine: Machine) -> int:
+    return [member.state for member in machine.cluster.view().members].count("alive")
+
+
+async def test_edits_reach_every_member_both_ways(tmp_path: Path) -> None:
+    """R2, R23: a joiner has the cluster's configuration, and later changes of any member are replicated."""
+    async with machines(tmp_path, "a", "b", "c") as (a, b, c):
+        await a.put("before")
+        await joined([a, b, c])
+        assert b.has("before") and c.has("before")
+        for n, machine in enumerate((a, b, c)):
+            await machine.put(f"by-{n}")
+        await until("all pools", lambda: all(m.has(f"by-{n}") for m in (a, b, c) for n in range(3)))
+        await until("one digest", lambda: a.store.digest == b.store.digest == c.store.digest)
+        assert a.store.objects == b.store.objects == c.store.objects
+        assert [m.name for m in c.cluster.roster.members] == ["a", "b", "c"]
+        assert b.cluster.authority == a.cluster.authority
+        assert "memberjoined" in a.tags()
+
+
+async def test_member_catches_up_after_it_was_stopped(tmp_path: Path) -> None:
+    async with machines(tmp_path, "a", "b") as (a, b):
+        await joined([a, b])
+        await b.stop()
+        await until("b missed", lambda: alive(a) == 0)
+        assert "machinetimeout" in a.tags()
+        for n in range(50):
+            await a.put(f"p{n}")
+        await b.start()
+        await until("caught up", lambda: b.has("p49"))
+        await b.put("mine")
+        await until("pushed", lambda: a.has("mine"))
+
+
+async def test_refusals_are_told_apart_and_change_nothing(tmp_path: Path) -> None:
+    """R20, R22, R56, R61, R66: unreachable, fingerprint, password, cluster full, version, name."""
+    async with machines(tmp_path, "a", "b", "c") as (a, b, c):
+        before = b.store.objects
+
+        async def cause(**wish: object) -> Cause:
+            with pytest.raises(JoinRefused) as refused:
+                await b.join(a, **wish)
+            assert b.store.objects == before and not b.cluster.active
+            return refused.value.cause
+
+        assert await cause(fingerprint="00" * 20) is Cause.FINGERPRINT
+        assert await cause(fingerprint="nonsense") is Cause.FINGERPRINT
+        assert await cause(password="wrong") is Cause.PASSWORD
+        assert await cause(port=1) is Cause.UNREACHABLE
+        assert not a.cluster.active
+        a.limit = 1
+        assert await cause() is Cause.FULL
+        a.limit = 0
+        b.version = "0.9.0"
+        assert await cause() is Cause.VERSION
+        b.version, b.level = "1.0.0", 0
+        assert await cause() is Cause.VERSION
+        b.level, b.name = 1, "a"
+        assert await cause() is Cause.NAME
+        b.name = "b"
+        await b.store.commit([Put(ObjectId("virtual_servers", "own"), {"basic": {"port": 80}})], AUTHOR)
+        before = b.store.objects
+        assert await cause() is Cause.SERVICES
+        await b.join(a, replace_own=True)
+        with pytest.raises(JoinRefused) as refused:
+            await b.join(c)
+        assert refused.value.cause is Cause.MEMBER
+
+
+async def test_wrong_passwords_lead_to_waiting(tmp_path: Path) -> None:
+    async with machines(tmp_path, "a", "b") as (a, b):
+        causes = []
+        for _ in range(7):
+            with pytest.raises(JoinRefused) as refused:
+                await b.join(a, password="wrong")
+            causes.append(refused.value.cause)
+        assert causes[0] is Cause.PASSWORD and causes[-1] is Cause.WAIT
+        login = await a.users.verify("admin", "wrong", "127.0.0.1", "REST")
+        assert login.outcome.value == "wait"
+
+
+async def test_password_changed_at_one_member_counts_at_all(tmp_path: Path) -> None:
+    async with machines(tmp_path, "a", "b") as (a, b):
+        await a.users.set_password("admin", "of-the-cluster-1")
+        await b.join(a, password="of-the-cluster-1")
+        right = await b.users.verify("admin", "of-the-cluster-1", "127.0.0.1", "UI")
+        assert right.outcome.value == "right"
+        await b.users.set_password("admin", "of-the-cluster-2")
+
+        async def counts() -> bool:
+            login = await a.users.verify("admin", "of-the-cluster-2", "127.0.0.9", "UI")
+            return login.outcome.value == "right"
+
+        for _ in range(100):
+            if await counts():
+                break
+            await asyncio.sleep(0.05)
+        assert await counts()
+
+
+async def test_removed_member_is_refused_and_goes_on_alone(tmp_path: Path) -> None:
+    """R59: one that was removed finds it out, says so, serves on and does not disturb."""
+    async with machines(tmp_path, "a", "b", "c") as (a, b, c):
+        await a.put("kept")
+        await joined([a, b, c])
+        await b.stop()
+        await c.cluster.remove(AUTHOR, "b")
+        await until("a knows", lambda: [m.name for m in a.cluster.roster.members] == ["a", "c"])
+        assert ObjectId("traffic_managers", "b") not in a.store.objects
+        await b.start()
+        await until("b finds it out", lambda: b.cluster.removed is not None)
+        await until("b is alone", lambda: not b.cluster.active)
+        assert "memberremoved" in b.tags() and b.has("kept")
+        assert ObjectId("traffic_managers", "b") in b.store.objects
+        assert [c.code for c in b.cluster.conditions()] == ["cluster.removed"]
+        await b.put("disturbs")
+        await a.put("after")
+        await until("c has it", lambda: c.has("after"))
+        assert not a.has("disturbs") and not c.has("disturbs")
+        await b.cluster.leave(AUTHOR)
+        await b.join(a)
+        await until("b is back", lambda: alive(a) == 2)
+        assert b.has("after") and not b.has("disturbs")
+
+
+async def test_connected_member_is_dropped_at_once_when_it_is_removed(tmp_path: Path) -> None:
+    async with machines(tmp_path, "a", "b") as (a, b):
+        await joined([a, b])
+        await a.cluster.remove(AUTHOR, "b")
+        await until("b finds it out", lambda: b.cluster.removed is not None, 3)
+        await a.put("secret-plans")
+        assert not b.has("secret-plans")
+
+
+async def test_thief_with_a_removed_disk_is_refused(tmp_path: Path) -> None:
+    """The authority's key on that disk does not help either: a certificate for another member has the wrong key."""
+    async with machines(tmp_path, "a", "b", "c") as (a, b, c):
+        await joined([a, b, c])
+        stolen = tmp_path / "stolen"
+        await b.stop()
+        shutil.copytree(b.home, stolen)
+        await a.cluster.remove(AUTHOR, "b")
+        await until("c knows", lambda: len(c.cluster.roster.members) == 2)
+        credential = Credential.read(stolen / "identity" / "member.pem")
+        assert credential is not None
+        thief = Machine(stolen, "b")
+        await thief.start()
+        authority = thief.cluster._membership.authority()
+        forged = authority.sign(_request(credential), a.cluster._membership.id)
+        for shown in (credential, credential.renewed(forged)):
+            assert await _answer(shown, c, stolen) in (b"", b"removed", b"unknown")
+        assert "clusterrefused" in c.tags()
+        await thief.stop()
+        await b.start()
+
+
+async def test_leaving_and_coming_back(tmp_path: Path) -> None:
+    async with machines(tmp_path, "a", "b") as (a, b):
+        await joined([a, b])
+        await a.put("shared")
+        await until("b has it", lambda: b.has("shared"))
+        await b.cluster.leave(AUTHOR)
+        assert not b.cluster.active and b.has("shared") and b.cluster.removed is None
+        assert ObjectId("traffic_managers", "b") in b.store.objects
+        assert ObjectId("traffic_managers", "a") not in b.store.objects
+        assert not [i for i in b.store.objects if i.type.startswith("cluster/")]
+        await until("a knows", lambda: len(a.cluster.roster.members) == 1)
+        await a.put("later")
+        await b.join(a)
+        assert b.has("later")
+        with pytest.raises(NotPossible):
+            await a.cluster.remove(AUTHOR, "nobody")
+
+
+async def test_questions_are_answered_by_the_member_that_is_asked(tmp_path: Path) -> None:
+    async with machines(tmp_path, "a", "b") as (a, b):
+        await joined([a, b])
+        answer = await a.cluster.ask("b", {"about": "weather"})
+        assert answer == {"asker": "a", "question": {"about": "weather"}, "by": "b"}
+        with pytest.raises(Unanswered, match="nobody is not a member"):
+            await a.cluster.ask("nobody", {})
+        await b.stop()
+        await until("b missed", lambda: alive(a) == 0)
+        with pytest.raises(Unanswered, match="b: it cannot be reached"):
+            await a.cluster.ask("b", {})
+        await b.start()
+
+
+async def test_clock_that_is_hours_ahead_is_named(tmp_path: Path) -> None:
+    async with machines(tmp_path, "a", "b", "c") as made:
+        await joined(made)
+        a = made[0]
+        id_of_c = next(m.id for m in a.cluster.view().members if m.name == "c")
+        a.cluster._board.hear(id_of_c, {"beat": 1, "state": {}})
+        for beat in range(6):
+            ahead = round((asyncio.get_running_loop().time() + 2e9 + beat) * 1000)
+            a.cluster._board.hear(id_of_c, {"beat": ahead, "state": {}})
+        skewed = [member.name for member in a.cluster.view().members if member.skew]
+        assert skewed == ["c"]
+        assert "cluster.clock" in [condition.code for condition in a.cluster.conditions()]
+
+
+async def test_mixed_versions_freeze_and_thaw(tmp_path: Path) -> None:
+    """R57: while members run different versions people do not change the configuration; it ends by itself."""
+    async with machines(tmp_path, "a", "b") as (a, b):
+        b.version = "1.1.0"
+        await joined([a, b])
+        assert "1.0.0 on a" in a.cluster.frozen and "1.1.0 on b" in b.cluster.frozen
+        await a.cluster.override(AUTHOR, on=True)
+        assert not a.cluster.frozen
+        await until("b follows", lambda: not b.cluster.frozen)
+        await a.cluster.override(AUTHOR, on=False)
+        await a.stop()
+        a.version = "1.1.0"
+        await a.start()
+        await until("it ends", lambda: not a.cluster.frozen and not b.cluster.frozen)
+        await until("it is told", lambda: {"versionmismatch", "versionsequal"} <= set(b.tags()))
+
+
+async def test_join_cut_short_is_whole_or_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with machines(tmp_path, "a", "b") as (a, b):
+
+        async def crash(joining: object) -> None:
+            raise OSError(28, "the power went")
+
+        monkeypatch.setattr(b.cluster._membership, "complete_join", crash)
+        with pytest.raises(JoinRefused):
+            await b.join(a)
+        await b.stop()
+        await b.start()
+        assert b.cluster.active
+        await until("a knows b", lambda: alive(a) == 1)
+        assert ObjectId("traffic_managers", "b") in a.store.objects
+
+
+def _request(credential: Credential) -> bytes:
+    from pointsman.identity.authority import make_request
+
+    return make_request(credential.key)
+
+
+async def _answer(credential: Credential, machine: Machine, directory: Path) -> bytes:
+    """The reason with which a member ends a connection made with some credential; "" for none."""
+    context = credential.client_context(directory)
+    try:
+        reader, writer = await asyncio.open_connection(machine.address, machine.control_port, ssl=context)
+        data = await asyncio.wait_for(reader.read(65536), 5)
+        writer.close()
+    except (ssl.SSLError, OSError):
+        return b""
+    return data.partition(b'"reason":"')[2].partition(b'"')[0] if b"reason" in data else data

@@ -1,0 +1,147 @@
+"""What members decide without asking anybody: who is a neighbour, what versions compare like, who is skewed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pointsman.cluster.admission import JoinAnswer, JoinRequest, refusal, version_key
+from pointsman.cluster.neighbour import FULL_MESH, neighbours
+from pointsman.cluster.presence import PresenceBoard
+from pointsman.cluster.refusal import Cause, JoinRefused
+from pointsman.cluster.roster import Member, Roster, read_roster
+from pointsman.schema.cluster import AUTHORITY, MEMBERS
+from pointsman.schema.problem import ObjectId
+
+REQUEST = JoinRequest("admin", "secret", "csr", "key", "joiner", "1.0.0", 1, "equal")
+
+
+def roster(count: int, version: str = "1.0.0", level: int = 1) -> Roster:
+    members = {f"{n:04x}": Member(f"{n:04x}", f"pm{n}", version=version, level=level) for n in range(count)}
+    return Roster("c", members)
+
+
+def decide(request: JoinRequest, among: Roster, limit: int = 0, pending: int = 0) -> Cause | None:
+    refused = refusal(request, among, limit=limit, pending=pending, version="1.0.0", level=1)
+    return None if refused is None else refused.cause
+
+
+def test_up_to_the_limit_of_the_licence_instances_are_let_in() -> None:
+    """R66: a fifth join is refused, naming the limit; members count until they are removed."""
+    assert decide(REQUEST, roster(3), limit=4) is None
+    assert decide(REQUEST, roster(4), limit=4) is Cause.FULL
+    assert decide(REQUEST, roster(3), limit=4, pending=1) is Cause.FULL
+    assert decide(REQUEST, roster(6), limit=4) is Cause.FULL
+    assert "permits 4" in str(refusal(REQUEST, roster(4), limit=4, pending=0, version="1.0.0", level=1))
+    assert decide(REQUEST, roster(400)) is None
+
+
+def test_older_instance_is_refused_and_a_newer_one_is_let_in() -> None:
+    """R61: both versions are named."""
+    newer = roster(2, "1.10.0", 2)
+    refused = refusal(REQUEST, newer, limit=0, pending=0, version="1.10.0", level=2)
+    assert refused is not None and refused.cause is Cause.VERSION
+    assert "1.0.0" in str(refused) and "1.10.0" in str(refused)
+    assert decide(REQUEST, roster(2, "0.9.0", 0)) is None
+
+
+def test_name_of_a_member_is_taken() -> None:
+    assert decide(JoinRequest("admin", "s", "c", "k", "pm1", "1.0.0", 1, ""), roster(2)) is Cause.NAME
+
+
+@pytest.mark.parametrize(("less", "more"), [("1.9.0", "1.10.0"), ("1.0.0", "1.0.1"), ("0.9", "1.0.0")])
+def test_versions_are_compared_by_their_numbers(less: str, more: str) -> None:
+    assert version_key(less) < version_key(more)
+
+
+@given(st.binary(max_size=200))
+def test_garbage_is_no_request_and_no_answer(data: bytes) -> None:
+    for reader in (JoinRequest.read, JoinAnswer.read):
+        with pytest.raises(JoinRefused):
+            reader(data)
+
+
+def test_request_and_answer_survive_the_wire_and_hide_what_is_secret() -> None:
+    assert JoinRequest.read(REQUEST.encoded()) == REQUEST
+    assert "secret" not in repr(REQUEST)
+    answer = JoinAnswer("m", "cert", "ca", {1: "wrapped"}, b"state")
+    assert JoinAnswer.read(answer.encoded()) == answer
+    assert b"state" not in repr(answer).encode()
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(2, 200), st.floats(0, 1))
+def test_neighbours_are_everybody_or_few_and_connect_all(count: int, salt: float) -> None:
+    members = [f"{n:032x}" for n in range(count)]
+    chosen = {member: neighbours(member, members, salt) for member in members}
+    if count <= FULL_MESH:
+        assert all(len(found) == count - 1 for found in chosen.values())
+        return
+    assert all(len(found) <= 12 and member not in found for member, found in chosen.items())
+    reached, edge = {members[0]}, [members[0]]
+    while edge:
+        member = edge.pop()
+        for other in members:
+            if other not in reached and (other in chosen[member] or member in chosen[other]):
+                reached.add(other)
+                edge.append(other)
+    assert len(reached) == count
+
+
+def test_roster_reads_what_is_stored_and_nothing_else() -> None:
+    member = Member("id1", "pm1", address="10.0.0.1", version="1.0.0", level=1)
+    objects = {
+        ObjectId(AUTHORITY.path, ""): {"basic": {"cluster": "c1"}},
+        ObjectId(MEMBERS.path, "id1"): member.settings,
+        ObjectId(MEMBERS.path, "id2"): {"removal": {"state": "removed", "by": "admin", "time": 5}},
+        ObjectId("pools", "p"): {},
+    }
+    found = read_roster(objects)
+    assert found.cluster == "c1" and found.members == (member,)
+    assert found.all["id2"].removed_by == "admin" and found.all["id2"].removed_at == 5
+    assert read_roster({}) == Roster("", {})
+
+
+def test_mixed_versions_are_named() -> None:
+    members = {"1": Member("1", "a", version="1.0", level=1), "2": Member("2", "b", version="1.1", level=2)}
+    assert Roster("c", members).uneven == "the members run different versions (1.0 on a; 1.1 on b)"
+    assert roster(5).uneven == ""
+
+
+def board(skews: dict[str, float]) -> PresenceBoard:
+    made = PresenceBoard(clock=lambda: 1000.0)
+    for beat in range(5):
+        for member, skew in skews.items():
+            made.hear(member, {"beat": round((1000 + skew) * 1000) + beat, "state": {}})
+    return made
+
+
+def test_clock_that_differs_from_most_is_named_whichever_it_is() -> None:
+    assert list(board({"b": 7200.0, "c": 0.1}).skewed("a")) == ["b"]
+    assert list(board({"b": -7200.0, "c": -7200.2}).skewed("a")) == ["a"]
+    assert not board({"b": 0.5, "c": -1.0}).skewed("a")
+    assert board({"b": -7200.0, "c": -7200.2}).ahead() == pytest.approx(7200.1, abs=0.2)
+    assert board({}).ahead() is None
+
+
+def test_of_two_clocks_the_other_one_is_named() -> None:
+    assert list(board({"b": 60.0}).skewed("a")) == ["b"]
+
+
+def test_members_that_are_not_heard_count_as_dead_once() -> None:
+    now = 1000.0
+    made = PresenceBoard(clock=lambda: now)
+    made.hear("b", {"beat": 1_000_000, "state": {"x": 1}})
+    assert made.of("b").alive and made.of("b").state == {"x": 1} and not made.silent()
+    now += 10
+    assert made.silent() == ("b",)
+    assert made.lose("b") and not made.lose("b")
+    assert not made.of("b").alive and made.of("b").since == 1010.0
+
+
+def test_what_was_passed_on_is_not_passed_on_again() -> None:
+    made = board({"b": 0.0})
+    news = made.newer_than({})
+    assert list(news) == ["b"]
+    assert made.newer_than({"b": news["b"]["beat"]}) == {}
