@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pointsman.outbound.pinned import Fingerprints
+
 from pointsman.provision.configure.dialogue import EndOfInput, Wrong
-from pointsman.provision.configure.peer import Fingerprints
+from pointsman.provision.configure.peer import AdminServer
 
 SEEN = Fingerprints("AA:BB", "CC:DD")
+SECOND = AdminServer("10.0.0.8:9090", Fingerprints("EE:FF", "00:11"))
 
 
 class Person:
@@ -82,7 +85,7 @@ class Island:
             raise Wrong(f"{path}: there is no such file.")
         return self.licence_keys[path]
 
-    def fingerprints(self, host: str, port: int) -> Fingerprints:
+    def admin_servers(self, host: str, port: int) -> tuple[AdminServer, ...]:
         if f"{host}:{port}" not in self.peers:
             raise Wrong(f"ERROR: Cannot connect to remote host {host}:{port}.")
-        return SEEN
+        return (AdminServer(f"{host}:{port}", SEEN), SECOND)

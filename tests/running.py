@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pointsman.compiler.facts import EngineFacts, Facts
 from pointsman.control.apply import ApplyLoop
-from pointsman.control.backups import Backups, Maker
+from pointsman.control.backups import Answers, Backups, Maker
 from pointsman.control.configuration import Configuration
 from pointsman.control.control import Control, Identity
 from pointsman.control.first_start import furnish
@@ -68,6 +68,7 @@ async def running(
     clock: Callable[[], float] = time.time,
     engine: NoopEngine | None = None,
     users: Users | None = None,
+    answers: Answers | None = None,
 ) -> AsyncIterator[Running]:
     """A traffic manager in `home` with the objects that every instance has; it is there when the engine has dealt
     with them.
@@ -118,6 +119,7 @@ async def running(
             users=users
             or Users(home, PasswordFile(home / "identity" / "users.json", {}), on_event=events.append),
             on_event=events.append,
+            answers=answers,
             clock=clock,
         ),
         renaming=Renaming(home, IDENTITY.name, store, events.append, lambda: ("10.0.0.1", "10.0.0.2")),

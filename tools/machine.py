@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,8 +54,7 @@ class Machine:
 
     async def start(self) -> Machine:
         """Opens the store and listens."""
-        options = {} if self.clock is None else {"clock": self.clock}
-        self.store = await Store.open(self.home / "store", STORED, **options)
+        self.store = await Store.open(self.home / "store", STORED, clock=self.clock or time.time)
         self.users, _ = await Users.open(self.home, on_event=self.events.append, given=PASSWORD)
         if self.store.revision == 0:
             await self.store.commit([Put(ObjectId("traffic_managers", self.name), {})], AUTHOR, "new")

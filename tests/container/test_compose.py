@@ -1,4 +1,4 @@
-"""The example for docker-compose: two members that import the same documents, nodes, and a client."""
+"""The example for docker-compose: a cluster of two, one of which follows documents, nodes, and a client."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def compose(docker: Docker, image: str, tmp_path: Path) -> Callable[..., str]:
     return run
 
 
-def test_two_members_follow_the_same_documents(compose: Callable[..., str], tmp_path: Path) -> None:
-    """R1, R29: the typical set-up, two traffic managers and two nodes: both follow a change of the documents."""
+def test_two_members_follow_the_documents_of_one(compose: Callable[..., str], tmp_path: Path) -> None:
+    """R1, R20, R23, R29: the typical set-up, a cluster of two and two nodes: both follow a change of the documents."""
     try:
         compose("up", "-d")
 

@@ -34,8 +34,8 @@ def container(tmp_path: Path) -> Iterator[Container]:
     made.kill()
 
 
-def run(container: Container, *words: str, **answers: str) -> str:
-    """A command in the container that must succeed; `answers` are a replay's, with `__` for `!`."""
+def attempt(container: Container, *words: str, **answers: str) -> subprocess.CompletedProcess[str]:
+    """A command in the container; `answers` are a replay's, with `__` for `!`."""
     environment = {**os.environ, "PYTHONPATH": str(SOURCE), "ZEUSHOME": str(container.root)}
     if answers:
         file = container.root / "answers"
@@ -44,7 +44,7 @@ def run(container: Container, *words: str, **answers: str) -> str:
         file.write_text("".join(f"{key}={value}\n" for key, value in given.items()))
         words = (*words, "--noninteractive", "--noloop", f"--replay-from={file}")
     command = [sys.executable, "-m", "pointsman.provision.command", *words]
-    done = subprocess.run(
+    return subprocess.run(
         command,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -53,6 +53,11 @@ def run(container: Container, *words: str, **answers: str) -> str:
         timeout=100,
         check=False,
     )
+
+
+def run(container: Container, *words: str, **answers: str) -> str:
+    """What a command in the container says, which must succeed."""
+    done = attempt(container, *words, **answers)
     assert done.returncode == 0, done
     return done.stdout
 

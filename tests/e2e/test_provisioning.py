@@ -168,7 +168,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         ({"ZEUS_BASE_CONFIG": "/nowhere"}, 14, "ZEUS_BASE_CONFIG: the directory /nowhere cannot be read"),
         ({"ZEUS_BASE_CONFIG": "/proc"}, 14, "the directory /proc/config cannot be read"),
         ({"ZEUS_WATCHED_CONFIG": "/nowhere"}, 14, "ZEUS_WATCHED_CONFIG: the directory /nowhere"),
-        ({"ZEUS_CLUSTER_NAME": "peer"}, 15, "joining a cluster is not built yet"),
+        ({"ZEUS_CLUSTER_NAME": "peer"}, 15, "joining needs the password of the cluster's administrator"),
     ],
 )
 def test_what_cannot_work_ends_the_start(

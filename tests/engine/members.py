@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from tests.certificates import self_signed
 from tests.engine.rig import Objects, Rig, until
 
 from pointsman.compiler.facts import Member
 from pointsman.compiler.plan import ConfigSection, Line, Plan
+from pointsman.identity.authority import make_key, private_text, self_signed
 
 TABLE = ConfigSection(
     Line("backend shared from tcp"),
@@ -24,7 +24,8 @@ TABLE = ConfigSection(
 
 def certificate(name: str) -> bytes:
     """A new certificate, signed by itself, with its key."""
-    return "".join(self_signed(name)).encode()
+    key = make_key()
+    return self_signed(key, name).encode() + private_text(key)
 
 
 def public(pem: bytes) -> bytes:

@@ -64,6 +64,7 @@ async def test_r7_a_reload_is_no_trouble(rig: Rig, origins: Origins) -> None:
     async def keep_asking() -> None:
         while True:
             answers.append(await ask(health))
+            await asyncio.sleep(0.005)
 
     asking = [asyncio.create_task(keep_asking()) for _ in range(4)]
     for seconds in (11, 12, 13):

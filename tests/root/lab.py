@@ -14,7 +14,6 @@ with every process in them.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
 import ctypes
@@ -27,14 +26,14 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.root.load import Load
 from tools.instance import wait_for
 
 T = TypeVar("T")
@@ -191,86 +190,6 @@ class Rest:
         return [event for event in found if not tags or event["tag"] in tags]
 
 
-@dataclass(frozen=True)
-class Request:
-    """One request of a load: when it began (Unix time), how long it took, "" or why it failed, and the answer."""
-
-    begun: float
-    seconds: float
-    error: str
-    answer: str
-
-
-@dataclass
-class Load:
-    """Requests at a steady rate, each on a connection of its own, from the client's side. A context manager."""
-
-    namespace: Namespace
-    target: str
-    rate: float = 100.0
-    patience: float = 1.0
-    requests: list[Request] = field(default_factory=list)
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _thread: threading.Thread | None = None
-
-    def __enter__(self) -> Load:
-        self._thread = self.namespace.thread(lambda: asyncio.run(self._run()))
-        wait_for("the load is answered", lambda: any(not request.error for request in self.requests), 15)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        assert self._thread is not None
-        self._thread.join()
-
-    async def _run(self) -> None:
-        begun = time.monotonic()
-        async with asyncio.TaskGroup() as group:
-            for number in itertools.count():
-                await asyncio.sleep(max(0.0, begun + number / self.rate - time.monotonic()))
-                if self._stop.is_set():
-                    return
-                group.create_task(self._one())
-
-    async def _one(self) -> None:
-        begun, since = time.time(), time.monotonic()
-        error, answer = "", ""
-        try:
-            async with asyncio.timeout(self.patience):
-                host, _, port = self.target.rpartition(":")
-                reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-                try:
-                    writer.write(b"GET / HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n")
-                    head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
-                finally:
-                    writer.close()
-            answer = body
-            if " 200 " not in head:
-                error = head.partition("\r\n")[0] or "the connection was closed"
-        except TimeoutError:
-            error = "no answer in time"
-        except OSError as failure:
-            error = failure.strerror or type(failure).__name__
-        self.requests.append(Request(begun, time.monotonic() - since, error, answer))
-
-    def mark(self) -> int:
-        """A place to look from: the number of requests answered so far."""
-        return len(self.requests)
-
-    def _good(self, since: float, until: float) -> list[float]:
-        requests = sorted(self.requests, key=lambda request: request.begun)
-        return [r.begun for r in requests if not r.error and since <= r.begun <= until]
-
-    def gap(self, since: float = 0.0, until: float = float("inf")) -> float:
-        """The longest time in which no request was begun that succeeded, in seconds."""
-        good = self._good(since, until)
-        return max((after - before for before, after in itertools.pairwise(good)), default=float("inf"))
-
-    def failures(self, since: float = 0.0, until: float = float("inf")) -> list[Request]:
-        """The requests that failed."""
-        return [request for request in self.requests if request.error and since <= request.begun <= until]
-
-
 class Lab:
     """Hosts 1 to `count` and the switch. A context manager."""
 
@@ -281,6 +200,8 @@ class Lab:
         self.directory = directory
         self.network, self.network6 = network, network6
         self.ids = range(1, count + 1)
+        self.versions: dict[int, Path] = {}
+        """Hosts that run another version than the one under test, and where that is installed."""
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self.switch: Namespace
         self.hosts: dict[int, Namespace] = {}
@@ -372,19 +293,26 @@ class Lab:
 
     # Traffic managers
 
-    def start(self, *numbers: int, extra: Sequence[str] = (), program: Path | None = None) -> None:
+    def program(self, number: int) -> list[str]:
+        """The words that begin a `pointsman` command on a host."""
+        source = self.versions.get(number)
+        before = ["env", f"PYTHONPATH={source}"] if source else []
+        return [*before, sys.executable, "-m", "pointsman"]
+
+    def start(self, *numbers: int, extra: Sequence[str] = ()) -> None:
         """Starts traffic managers (all without `numbers`) and waits until each says that it is ready."""
         for number in numbers or self.ids:
-            self.launch(number, extra=extra, program=program)
+            self.launch(number, extra=extra)
         for number in numbers or self.ids:
             wait_for(f"m{number} is ready", partial(self._ready, number), START_SECONDS)
 
-    def launch(self, number: int, *, extra: Sequence[str] = (), program: Path | None = None) -> None:
-        """Starts a traffic manager and does not wait. `program` is another `pointsman` than the one under test."""
+    def launch(self, number: int, *, extra: Sequence[str] = ()) -> None:
+        """Starts a traffic manager and does not wait."""
         self.directory.mkdir(parents=True, exist_ok=True)
         password = self.directory / "password"
         password.write_text(PASSWORD + "\n")
-        words = [str(program or Path(sys.executable).parent / "pointsman"), "run"]
+        (self.directory / f"m{number}.ready").unlink(missing_ok=True)  # of one that was killed
+        words = [*self.program(number), "run"]
         words += ["--home", str(self.home(number)), "--name", self.host_name(number), "--listen", "0.0.0.0"]
         words += [
             "--password-file",

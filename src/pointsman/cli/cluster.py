@@ -7,6 +7,7 @@ fingerprint was given.
 from __future__ import annotations
 
 import datetime
+import json
 from pathlib import Path
 
 import click
@@ -151,6 +152,28 @@ def override(home: Path, on: bool) -> int:
     return Exit.OK
 
 
+@cluster.command()
+@home_option
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many at most."
+)
+@click.option("--json", "as_json", is_flag=True, help="As data for scripts.")
+def superseded(home: Path, limit: int, as_json: bool) -> int:
+    """Edits that lost to others which were made on another member at the same time."""
+    screen = Screen(as_json=as_json)
+    found = LocalInstance(home).superseded(limit)
+    if as_json:
+        screen.data({"superseded": found})
+        return Exit.OK
+    for lost in found:
+        screen.line(f"{lost['object']}: {'.'.join(lost['path']) or 'the object itself'}")
+        screen.line(f"  lost  {_edit(lost['lost'])}")
+        screen.line(f"  kept  {_edit(lost['kept'])}")
+    if not found:
+        screen.line("no edit was superseded")
+    return Exit.OK
+
+
 @cluster.command("fingerprint-table")
 @home_option
 @click.option(
@@ -210,6 +233,11 @@ def _show(screen: Screen, view: Json) -> None:
     if view["frozen"]:
         word = "; changes are permitted all the same" if view["override"] else ""
         screen.line(f"frozen: {view['frozen']}{word}")
+
+
+def _edit(edit: Json) -> str:
+    value = "not set" if edit["value"] is None else json.dumps(edit["value"], ensure_ascii=False)
+    return f"{value[:200]}, by {edit['author']['name'] or 'the product'} at {_time(edit['time'])}"
 
 
 def _time(seconds: float) -> str:

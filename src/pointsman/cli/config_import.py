@@ -40,7 +40,7 @@ Json = dict[str, Any]
 @click.option(
     "--no-replicate",
     is_flag=True,
-    help="Do not pass the change on to other members of the cluster. Without effect: there are none yet.",
+    help="Wait for no other member of the cluster. They get the change all the same.",
 )
 @click.option("--no-restart", is_flag=True, help="Do not restart when a changed setting needs it.")
 @click.option(
@@ -49,7 +49,7 @@ Json = dict[str, Any]
     default=60.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long to wait for the restart before reporting a failure.",
+    help="How long to wait for the other members, and for a restart, before reporting a failure.",
 )
 @click.option("--dry-run", is_flag=True, help="Change nothing; only say what would change.")
 @click.option("--diff", is_flag=True, help="Also show how the engine's configuration changes.")
@@ -81,6 +81,7 @@ def config_import(
         "restart": not no_restart,
         "dry_run": dry_run,
         "diff": diff,
+        "members": 0.0 if no_replicate else restart_timeout,
     }
     try:
         done = instance.run_import(order)
@@ -88,7 +89,7 @@ def config_import(
         show_rejected(screen, error)
         return Exit.INVALID
     outcome = _outcome(done)
-    if outcome in (Exit.OK, Exit.WARNINGS) and done.get("restart") == "asked":
+    if done.get("restart") == "asked":
         if _restarted(instance, done["started"], restart_timeout):
             done["restart"] = "done"
         else:
@@ -101,7 +102,7 @@ def config_import(
 
 
 def _outcome(done: Json) -> Exit:
-    if not done.get("timely", True):
+    if not done.get("timely", True) or done.get("late"):
         return Exit.UNREACHABLE
     if done["outcome"] == "failed":
         return Exit.REFUSED if done.get("refused") else Exit.INVALID
@@ -152,5 +153,7 @@ def _show(screen: Screen, done: Json, *, dry_run: bool) -> None:
             screen.complain(
                 "The control plane was asked to start again and does not answer in time; see its log."
             )
+    for sentence in done["late"]:
+        screen.complain(f"{sentence[:1].upper()}{sentence[1:]}.")
     for sentence in done["pending"] if done["restart"] == "pending" else ():
         screen.line(f"{sentence}.")

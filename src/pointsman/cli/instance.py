@@ -106,7 +106,8 @@ class LocalInstance:
 
     def run_import(self, order: Json) -> Json:
         """Imports documents that the instance reads itself, or says what that would do; see `web.local.imports`."""
-        return self._ask("POST", "/import", {**order, "wait": WAIT_SECONDS})
+        seconds = 4 * WAIT_SECONDS + float(order.get("members", 0.0))
+        return self._ask("POST", "/import", {**order, "wait": WAIT_SECONDS}, seconds)
 
     def import_state(self) -> Json:
         """The last import, what waits for a restart, and since when the control plane runs."""
@@ -127,6 +128,10 @@ class LocalInstance:
     def cluster(self) -> Json:
         """The members, see `cluster.view.ClusterView`."""
         return self._ask("GET", "/cluster", None)
+
+    def superseded(self, limit: int) -> list[Json]:
+        """The newest edits that lost to others of the same time, as REST shows them."""
+        return list(self._ask("GET", f"/cluster/superseded?limit={limit}", None)["superseded"])
 
     def cluster_table(self, host: str, port: int) -> Json:
         """The admin servers of another cluster with their fingerprints."""
@@ -152,15 +157,13 @@ class LocalInstance:
         """Does something with the backup of that name, see `web.local.backups`."""
         return self._ask("POST", f"/backups/{act}", {"name": name, **wish})
 
-    def _ask(self, method: str, path: str, body: Json | None) -> Json:
+    def _ask(self, method: str, path: str, body: Json | None, seconds: float = 4 * WAIT_SECONDS) -> Json:
         try:
             # httpcore leaves its socket open when it cannot connect.
             with socket.socket(socket.AF_UNIX) as probe:
                 probe.connect(str(self._socket))
             transport = httpx.HTTPTransport(uds=str(self._socket))
-            with httpx.Client(
-                transport=transport, base_url="http://local", timeout=3 * WAIT_SECONDS + 60
-            ) as client:
+            with httpx.Client(transport=transport, base_url="http://local", timeout=seconds) as client:
                 response = client.request(method, path, json=body)
                 data = response.json()
         except httpx.TimeoutException:

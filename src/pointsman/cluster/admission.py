@@ -26,7 +26,10 @@ _LENGTH = struct.Struct(">I")
 
 @dataclass(frozen=True)
 class JoinRequest:
-    """What a joining instance says: who vouches for it, its certificate request (PEM), what it is."""
+    """What a joining instance says: who vouches for it, its certificate request (PEM), what it is.
+
+    With `resolve` it wants to be refused where its name cannot be resolved by the member that it asks.
+    """
 
     user: str
     password: str = field(repr=False)
@@ -36,6 +39,7 @@ class JoinRequest:
     version: str
     level: int
     licence: str
+    resolve: bool = False
 
     def encoded(self) -> bytes:
         """For the wire."""
@@ -46,9 +50,13 @@ class JoinRequest:
         """The request in a body. Raises `JoinRefused`."""
         try:
             data = json.loads(body)
-            found = cls(**{name: data[name] for name in cls.__dataclass_fields__})
+            found = cls(**{name: data[name] for name in cls.__dataclass_fields__ if name in data})
             texts = (found.user, found.password, found.request, found.public_key, found.name, found.version)
-            if all(isinstance(text, str) for text in (*texts, found.licence)) and type(found.level) is int:
+            if (
+                all(isinstance(text, str) for text in (*texts, found.licence))
+                and type(found.level) is int
+                and type(found.resolve) is bool
+            ):
                 return found
         except (ValueError, KeyError, TypeError, RecursionError):
             pass

@@ -114,15 +114,20 @@ class Cluster:
 
     @property
     def certificate(self) -> bytes:
-        """This member's certificate and key (PEM); empty on an instance that stands alone."""
-        credential = self._membership.credential
-        return credential.certificate + credential.private if self.active and credential else b""
+        """The certificate and key (PEM) of this member's engine; empty on an instance that stands alone."""
+        credential, own = self._membership.credential, self._membership.own
+        if not self.active or credential is None or own is None or not own.engine_certificate:
+            return b""
+        return own.engine_certificate.encode() + credential.private
 
     @property
     def authority(self) -> bytes:
-        """The certificate (PEM) of the cluster's authority; empty on an instance that stands alone."""
-        credential = self._membership.credential
-        return credential.authority if self.active and credential else b""
+        """The certificates (PEM) by which the engines of members know one another; empty where there is no cluster.
+
+        The authority's own is not among them: who was removed has its key.
+        """
+        known = sorted(member.engine_certificate for member in self.roster.members) if self.active else ()
+        return "".join(known).encode()
 
     @property
     def frozen(self) -> str:
@@ -156,6 +161,10 @@ class Cluster:
             removed_by=removed.by if removed is not None else "",
             removed_at=removed.at if removed is not None else 0,
         )
+
+    def links(self) -> tuple[str, ...]:
+        """The ids of members that this one is connected to."""
+        return tuple(link.peer for link in self._mesh.links()) if self._mesh is not None else ()
 
     def conditions(self) -> tuple[Condition, ...]:
         """Remarks on members."""

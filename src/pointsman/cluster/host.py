@@ -24,6 +24,7 @@ from pointsman.store import Author, Store, StoreError
 SURFACE = "cluster join"
 PLACE_SECONDS = 120.0
 """How long a place is held for an instance that was let in and has not shown itself yet."""
+RESOLVE_SECONDS = 3.0
 _WHOLES_AT_ONCE = 2
 
 
@@ -105,6 +106,12 @@ class Host:
 
     async def _let_in(self, request: JoinRequest, source: str) -> bytes:
         actor = Author(request.user, source, "cluster")
+        if request.resolve and not await _resolves(request.name):
+            raise JoinRefused(
+                Cause.UNRESOLVED,
+                f'{self._describe().name} cannot resolve the name "{request.name}"; make it known there, or join '
+                "under an IP address",
+            )
         async with self._deciding:
             self._expire()
             own = self._describe()
@@ -157,3 +164,12 @@ class Host:
     def _tell(self, severity: Severity, tag: str, text: str, author: str) -> None:
         subject = ObjectId("traffic_managers", self._describe().name)
         self._on_event(Event("general", tag, severity, subject, text, author=author))
+
+
+async def _resolves(name: str) -> bool:
+    """Whether a name can be resolved here; an address can."""
+    try:
+        async with asyncio.timeout(RESOLVE_SECONDS):
+            return bool(await asyncio.get_running_loop().getaddrinfo(name, None))
+    except (OSError, UnicodeError, TimeoutError):
+        return False

@@ -54,7 +54,8 @@ class JoinWish:
     """What a join needs. Without a `fingerprint` (SHA-1 or SHA-256) whoever answers is trusted.
 
     `replace_own` permits to lose virtual servers of this instance's own; `part` is how it takes part in the traffic
-    IP groups that are there: "passive", "active" or "none".
+    IP groups that are there: "passive", "active" or "none". With `resolve` it does not join under a name that the peer
+    cannot resolve.
     """
 
     host: str
@@ -64,6 +65,7 @@ class JoinWish:
     password: str = field(repr=False)
     replace_own: bool = False
     part: str = "passive"
+    resolve: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,7 @@ class Joiner:
                 version=own.version,
                 level=own.level,
                 licence=own.licence,
+                resolve=wish.resolve,
             ).encoded()
             if len(request) > REQUEST_LIMIT:
                 raise JoinRefused(Cause.REQUEST, "user name or password are too long; correct them")

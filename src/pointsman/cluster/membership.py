@@ -28,7 +28,15 @@ from pointsman.cluster.installation import Installation, Joining, Removed
 from pointsman.cluster.refusal import NotPossible
 from pointsman.cluster.roster import Member, Roster, read_roster
 from pointsman.cluster.users import UserFollower, user_changes
-from pointsman.identity.authority import Authority, make_key, make_request, private_text, public_text
+from pointsman.identity.authority import (
+    Authority,
+    is_of,
+    make_key,
+    make_request,
+    private_text,
+    public_text,
+    self_signed,
+)
 from pointsman.identity.credential import Credential
 from pointsman.identity.user import Users
 from pointsman.schema.cluster import AUTHORITY, DATA_KEYS, MEMBERS, SETTINGS, USERS
@@ -305,6 +313,7 @@ class Membership:
     def _describe_member(self, joined: int) -> Member:
         assert self.credential is not None
         own = self._describe()
+        key, shown = self.credential.key, self.own.engine_certificate if self.own is not None else ""
         return Member(
             self.id,
             own.name,
@@ -319,6 +328,7 @@ class Membership:
             public_key=public_text(self.credential.key.public_key()),
             admin_sha1=own.admin_sha1,
             admin_sha256=own.admin_sha256,
+            engine_certificate=shown if is_of(shown, key) else self_signed(key, self.id),
             joined=joined,
         )
 

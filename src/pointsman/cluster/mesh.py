@@ -79,6 +79,7 @@ class Mesh(Handler):
         self._links: dict[str, list[Link]] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
+        self._begun = False
         self._told: dict[Link, dict[str, int]] = {}
         self._changed = asyncio.Event()
         self._salt = random.SystemRandom().random()
@@ -115,7 +116,9 @@ class Mesh(Handler):
             self._keepers.pop(member).cancel()
         if self._group is not None:
             for member in wanted - set(self._keepers):
-                self._keepers[member] = self._group.create_task(self._keep(member))
+                # Who is new here comes by itself; who begins anew goes to everybody.
+                self._keepers[member] = self._group.create_task(self._keep(member, begins=not self._begun))
+            self._begun = True
         self._board.forget(member.id for member in roster.members)
         self._announce()
 
@@ -203,29 +206,29 @@ class Mesh(Handler):
             raise LinkEnded(str(error)) from None
         return Link(reader, writer, peer=member.id, dialed=True)
 
-    async def _keep(self, member_id: str) -> None:
+    async def _keep(self, member_id: str, *, begins: bool) -> None:
         """Sees to it that there is a link to a member."""
         while True:
             try:
-                await self._keep_trying(member_id)
+                await self._keep_trying(member_id, begins)
             except Exception:
                 # A fault of ours with one member must not cost the connections to the others.
                 _log.exception("keeping a connection to another member met a fault of the program")
                 await asyncio.sleep(LONGEST_WAIT)
 
-    async def _keep_trying(self, member_id: str) -> None:
-        wait, first = FIRST_WAIT, True
+    async def _keep_trying(self, member_id: str, begins: bool) -> None:
+        wait, first = FIRST_WAIT, begins
         while True:
             if self._links.get(member_id):
                 await self._wait_change(_PRUNE_SECONDS)
                 self._prune(member_id)
                 wait = FIRST_WAIT
                 continue
-            if not first and self._own > member_id:
+            if not begins or (not first and self._own > member_id):
                 await self._wait_change(LATER_SECONDS * (0.5 + random.random() / 2))  # noqa: S311 # spreads, protects nothing
                 if self._links.get(member_id):
                     continue
-            first = False
+            first, begins = False, True
             member = self._roster().all.get(member_id)
             if member is None or not member.address or not member.control_port:
                 await self._wait_change(LONGEST_WAIT)

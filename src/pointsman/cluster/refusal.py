@@ -19,6 +19,8 @@ class Cause(enum.Enum):
     FULL = "full"
     VERSION = "version"
     NAME = "name"
+    UNRESOLVED = "unresolved"
+    """The member that was asked cannot resolve the name, as the instance wished it to."""
     MEMBER = "member"
     """This instance is in a cluster already."""
     SERVICES = "services"

@@ -1,8 +1,11 @@
-"""Keeps the stores of two linked members alike: pushes what is new at once, and finds by digests what was missed.
+"""Keeps the stores of the members alike: what a member writes is pushed to all at once, what was missed is fetched.
 
 Invariant: to one member at most one batch is under way, bounded in bytes, and the next is computed from what it has
-acknowledged; so a burst is sent once, however often the two compare. What was received is acknowledged when it is on
-the disk, never before.
+acknowledged; what was missed is fetched from one member at a time, however many have it. So a burst is sent once. What
+was received is acknowledged when it is on the disk, never before.
+
+Each second the digests of what was seen are compared. Where they differ twice the two tell each other what they have
+seen (`vector`), and who lacks something asks one of those who have it (`vector` with `want`) for all of it.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import random
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -21,8 +25,10 @@ from pointsman.store import Batch, Parcel, Received, StoreError
 
 BATCH_BYTES = 1 << 20
 TAKEN_SECONDS = 120.0
-_COMPARE_SECONDS = 0.3
-"""How often at most one member sends another what it has seen."""
+_TELL_SECONDS = 0.3
+"""How often at most one member tells another what it has seen."""
+_PATIENCE_SECONDS = 10.0
+"""How long a member that was asked may send nothing before another one is asked."""
 _MEMO = 4
 _WHOLES_AT_ONCE = 2
 _log = logging.getLogger("pointsman.cluster")
@@ -30,6 +36,10 @@ _log = logging.getLogger("pointsman.cluster")
 
 class Replica(Protocol):
     """What replication needs of the store; see `pointsman.store.Store`."""
+
+    @property
+    def origin(self) -> str:
+        """The present name of this installation as an author of transactions."""
 
     @property
     def vector(self) -> Mapping[str, int]:
@@ -71,6 +81,8 @@ class Replicator:
         self._lines: dict[Link, _Line] = {}
         self._batches: OrderedDict[tuple[Any, ...], tuple[Batch, bytes]] = OrderedDict()
         self._reading = asyncio.Lock()
+        self._source: _Line | None = None
+        self._patience = 0.0
         self._wholes = asyncio.Semaphore(_WHOLES_AT_ONCE)
 
     def open(self, link: Link, group: asyncio.TaskGroup) -> None:
@@ -81,16 +93,20 @@ class Replicator:
         if link.hello.digest == self._store.digest:
             line.seen = dict(self._store.vector)
         else:
-            self._compare(line)
+            self._tell(line)
 
     def close(self, link: Link) -> None:
         """Stops serving a link."""
-        self._lines.pop(link, None)
+        line = self._lines.pop(link, None)
+        if line is not None and line is self._source:
+            self._source = None
+            self._fetch()
 
     def on_transaction(self, *, remote: bool) -> None:
         """Something new is on the disk here: whoever lacks it gets it, now."""
         if not remote or self._relay():
-            for line in self._lines.values():
+            # Two may be connected twice for a moment; once is enough.
+            for line in {link.peer: line for link, line in self._lines.items()}.values():
                 line.wake.set()
 
     def on_digest(self, link: Link, digest: str) -> None:
@@ -100,8 +116,16 @@ class Replicator:
             return
         if digest == self._store.digest:
             line.seen = dict(self._store.vector)
+            line.differed = False
+        elif line.differed:
+            line.differed = False
+            self._tell(line)
         else:
-            self._compare(line)
+            # What differs now is under way, as a rule; only what differs twice was missed.
+            line.differed = True
+        if self._source is not None and asyncio.get_running_loop().time() > self._patience:
+            self._source = None
+        self._fetch()
 
     def told(self, link: Link, message: Message) -> Any:
         """Deals with a message about the store; an awaitable when that takes time."""
@@ -126,23 +150,50 @@ class Replicator:
         line = self._lines.get(link)
         return line is not None and line.seen is not None and _covers(line.seen, self._store.vector)
 
+    # Comparing and fetching
+
+    def _tell(self, line: _Line) -> None:
+        """Tells the other side what was seen here."""
+        now = asyncio.get_running_loop().time()
+        if now - line.told > _TELL_SECONDS:
+            line.told = now
+            line.link.send(Kind.VECTOR, {"vector": dict(self._store.vector), "want": False})
+
     def _take_vector(self, line: _Line, body: Mapping[str, Any]) -> None:
         vector = body.get("vector")
         if not isinstance(vector, dict) or not all(type(number) is int for number in vector.values()):
             raise BadFrame("a vector is not readable")
-        if line.seen is None or body.get("again") is True:
-            line.seen = dict(vector)
+        if body.get("want") is True:
+            line.seen, line.wants = dict(vector), True
         else:
+            if line.seen is None:
+                line.seen = {}
             line.advance(vector)
+            line.offers = dict(vector)
+            if not _covers(vector, self._store.vector):
+                self._tell(line)
+            self._fetch()
         line.wake.set()
-        if not _covers(self._store.vector, vector):
-            self._compare(line)
 
-    def _compare(self, line: _Line, *, again: bool = False) -> None:
-        now = asyncio.get_running_loop().time()
-        if again or now - line.compared > _COMPARE_SECONDS:
-            line.compared = now
-            line.link.send(Kind.VECTOR, {"vector": dict(self._store.vector), "again": again})
+    def _fetch(self) -> None:
+        """Asks one of those who have what is lacking here, unless one was asked already."""
+        if self._source is not None:
+            return
+        vector = self._store.vector
+        sources = [line for line in self._lines.values() if not _covers(vector, line.offers)]
+        if sources:
+            line = random.choice(sources)  # noqa: S311 # spreads the load, protects nothing
+            self._source = line
+            self._patience = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
+            line.link.send(Kind.VECTOR, {"vector": dict(vector), "want": True})
+
+    def _fetched(self, line: _Line) -> None:
+        if line is self._source:
+            self._source = None
+        line.offers = {}
+        self._fetch()
+
+    # Sending
 
     async def _pump(self, line: _Line) -> None:
         while True:
@@ -154,24 +205,31 @@ class Replicator:
             except TimeoutError:
                 line.link.end("it did not take what was sent")
                 return
-            except Exception:
-                _log.exception("sending to another member failed")
+            except (StoreError, NotAcceptable, BadFrame) as error:
+                _log.error("what another member lacks cannot be sent: %s", error)
                 line.link.end("the configuration cannot be read here")
                 return
 
     async def _send(self, line: _Line, seen: Mapping[str, int]) -> bool:
-        """Sends one batch and waits until it is taken; whether there was anything to send."""
-        if _covers(seen, self._store.vector):
+        """Sends one batch and waits until it is taken; whether there may be more to send."""
+        everything = line.wants or self._relay()
+        if not everything:
+            # The others' they get from those who wrote it, at the same time.
+            origin = self._store.origin
+            seen = {**self._store.vector, origin: seen.get(origin, 0)}
+        if _covers(seen, self._store.vector) and not line.wants:
             return False
-        batch, data = await self._batch(seen)
+        batch, data = await self._batch(seen, last=everything)
         if batch.below_floor:
             await self._send_whole(line)
+            line.wants = False
             return True
-        if not batch.parcels:
-            return False
-        await self._deliver(line, data)
+        if batch.parcels or line.wants:
+            await self._deliver(line, data)
         line.advance({parcel.origin: parcel.sequence for parcel in batch.parcels})
-        return True
+        if batch.complete:
+            line.wants = False
+        return bool(batch.parcels)
 
     async def _deliver(self, line: _Line, data: bytes) -> None:
         line.taken = asyncio.get_running_loop().create_future()
@@ -188,30 +246,34 @@ class Replicator:
             await self._deliver(line, await asyncio.to_thread(encode, Kind.WHOLE, body))
         line.advance(vector)
 
-    async def _batch(self, seen: Mapping[str, int]) -> tuple[Batch, bytes]:
-        """What a member lacks, encoded; members that lack the same share the work."""
+    async def _batch(self, seen: Mapping[str, int], *, last: bool) -> tuple[Batch, bytes]:
+        """What a member lacks, encoded; members that lack the same share the work. `last`: it says whether that is
+        all.
+        """
         async with self._reading:
-            key = (self._store.digest, *sorted(seen.items()))
+            key = (self._store.digest, last, *sorted(seen.items()))
             if key not in self._batches:
                 batch = await self._store.parcels_after(seen, limit_bytes=BATCH_BYTES)
                 size = sum(len(parcel.ops) for parcel in batch.parcels) + sum(map(len, batch.blobs.values()))
                 small = size < BATCH_BYTES // 8
-                data = _encoded(batch) if small else await asyncio.to_thread(_encoded, batch)
+                data = _encoded(batch, last) if small else await asyncio.to_thread(_encoded, batch, last)
                 self._batches[key] = (batch, data)
                 while len(self._batches) > _MEMO:
                     self._batches.popitem(last=False)
             return self._batches[key]
 
+    # Receiving
+
     async def _receive(self, line: _Line, message: Message) -> None:
-        again = False
+        missing = False
+        self._patience = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
         try:
             if message.kind == Kind.WHOLE:
                 await self._adopt(*decode_whole(message.body))
             else:
                 parcels, blobs = decode_parcels(message.body)
-                received = await self._store.receive(parcels, blobs)
-                again = received.missing
-                if not again and line.seen is not None:
+                missing = (await self._store.receive(parcels, blobs)).missing
+                if not missing and line.seen is not None:
                     line.advance({parcel.origin: parcel.sequence for parcel in parcels})
         except (StoreError, NotAcceptable) as error:
             _log.error("what another member sent is not taken: %s", error)
@@ -219,19 +281,29 @@ class Replicator:
         finally:
             line.receiving = False
         line.link.send(Kind.TAKEN, {})
-        if again:
-            self._compare(line, again=True)
+        if missing and self._source is None:
+            self._source = line
+            line.link.send(Kind.VECTOR, {"vector": dict(self._store.vector), "want": True})
+        elif message.kind == Kind.WHOLE or message.body.get("last") is True:
+            self._fetched(line)
 
 
 class _Line:
-    """One link as replication sees it; `seen` is what the other side has, None while that is not known."""
+    """One link as replication sees it.
+
+    `seen` is what the other side has, None while that is not known; `offers` what it has told of and was not fetched
+    from it yet; `wants` that it asked for all that it lacks.
+    """
 
     def __init__(self, link: Link) -> None:
         self.link = link
         self.seen: dict[str, int] | None = None
+        self.offers: dict[str, int] = {}
+        self.wants = False
         self.wake = asyncio.Event()
         self.taken: asyncio.Future[None] | None = None
-        self.compared = 0.0
+        self.told = 0.0
+        self.differed = False
         self.receiving = False
 
     def advance(self, vector: Mapping[str, int]) -> None:
@@ -244,9 +316,10 @@ def _covers(vector: Mapping[str, int], other: Mapping[str, int]) -> bool:
     return all(vector.get(origin, 0) >= number for origin, number in other.items())
 
 
-def _encoded(batch: Batch) -> bytes:
+def _encoded(batch: Batch, last: bool) -> bytes:
     blobs = {digest: base64.b64encode(data).decode("ascii") for digest, data in batch.blobs.items()}
-    return encode(Kind.PARCELS, {"parcels": [parcel.to_list() for parcel in batch.parcels], "blobs": blobs})
+    parcels = [parcel.to_list() for parcel in batch.parcels]
+    return encode(Kind.PARCELS, {"parcels": parcels, "blobs": blobs, "last": last and batch.complete})
 
 
 def decode_parcels(body: Mapping[str, Any]) -> tuple[tuple[Parcel, ...], dict[str, bytes]]:

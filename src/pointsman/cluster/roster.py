@@ -36,6 +36,7 @@ class Member:
     public_key: str = ""
     admin_sha1: str = ""
     admin_sha256: str = ""
+    engine_certificate: str = ""
     joined: int = 0
     removed: bool = False
     removed_by: str = ""
@@ -58,6 +59,7 @@ class Member:
                 "public_key": self.public_key,
                 "admin_sha1": self.admin_sha1,
                 "admin_sha256": self.admin_sha256,
+                "engine_certificate": self.engine_certificate,
                 "joined": self.joined,
             }
         }

@@ -18,7 +18,7 @@ from pointsman.control.error import CannotStore, ControlError
 from pointsman.outbound.pinned import Fingerprints
 from pointsman.schema.condition import Condition
 from pointsman.schema.event import Event, Severity
-from pointsman.store import Author, Store
+from pointsman.store import Author, Store, Superseded
 
 IN_FORCE_SECONDS = 60.0
 
@@ -57,6 +57,10 @@ class Clustering:
     def conditions(self) -> tuple[Condition, ...]:
         """Remarks on members."""
         return self.cluster.conditions()
+
+    async def superseded(self, limit: int) -> tuple[Superseded, ...]:
+        """The newest edits that lost to others which were made on another member at the same time."""
+        return await self._store.superseded(limit)
 
     async def look_at(self, host: str, port: int, fingerprint: str = "") -> PeerTable:
         """The admin servers of another cluster; nothing secret is sent there. Raises `Refused`."""

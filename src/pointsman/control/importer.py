@@ -10,15 +10,16 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import TypeVar
 
 from pointsman.control.apply import ApplyLoop
 from pointsman.control.configuration import Configuration
 from pointsman.control.described import Edit
 from pointsman.control.desired import Desired, plan_import
 from pointsman.control.error import Conflict, ControlError
+from pointsman.control.import_order import AUTHOR, Imported, ImportOrder, Loaded, Restart
 from pointsman.control.import_record import (
     ImportResult,
     Memory,
@@ -40,81 +41,19 @@ from pointsman.document.load import Document, load_import
 from pointsman.document.watch import Watcher, content_digest
 from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.event import Event
-from pointsman.schema.problem import Problem
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.validate import Invalid
-from pointsman.store import Author, Store, Transaction
+from pointsman.store import Store, Transaction
 
 ATTEMPTS = 5
 """How often an import that met somebody else's change is planned anew."""
-WAIT_SECONDS = 60.0
 RETRY_SECONDS = 30.0
 """When an import that the store could not take is tried again."""
 MOST_WARNINGS = 100
-AUTHOR = Author("documents", "", "import")
-"""The author of imports that nobody asked for by hand; those of others have its surface."""
 REASON = "import of "
 """What the reason of an import's transaction begins with; the directory follows."""
-Restarting = Literal["", "asked", "pending"]
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
-
-
-class Restart(Protocol):
-    """What is known of settings that the control plane reads only when it starts."""
-
-    def needed(self) -> tuple[Condition, ...]:
-        """A notice for each setting that waits for a restart."""
-
-    def ask(self) -> bool:
-        """Asks for a restart of the control plane; false when nobody can do it."""
-
-
-@dataclass(frozen=True)
-class ImportOrder:
-    """What to import: the documents `names` below `directory`.
-
-    `strict` refuses unknown keys. `restart` false lets settings that need a restart of the control plane wait for one.
-    """
-
-    directory: Path
-    names: tuple[str, ...] = ("config",)
-    strict: bool = False
-    restart: bool = True
-    trigger: Literal["start", "change", "command"] = "command"
-    author: Author = AUTHOR
-    wait_seconds: float = WAIT_SECONDS
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """Documents as they were read, and the digest of the whole directory just before. `begun` is monotonic time."""
-
-    order: ImportOrder
-    document: Document
-    digest: str
-    begun: float = field(compare=False)
-
-    def faults(self, problems: tuple[Problem, ...]) -> tuple[Fault, ...]:
-        """The problems at their places; those of no described object at the directory as a whole."""
-        return tuple(
-            self.document.fault(problem) or Fault(str(self.order.directory), 1, 1, problem)
-            for problem in problems
-        )
-
-
-@dataclass(frozen=True)
-class Imported:
-    """What became of an import. `desired` is what was changed, None when it did not come to that.
-
-    `timely` says that the engine dealt with it in time. `restart` is "" when no setting waits for one because of this
-    import, "asked" when one was asked for, "pending" when it is left to somebody.
-    """
-
-    result: ImportResult
-    desired: Desired | None = None
-    timely: bool = True
-    restart: Restarting = ""
 
 
 class Importer:
@@ -142,6 +81,9 @@ class Importer:
         """The directory whose documents manage this instance, or None."""
         self.restart: Restart | None = None
         """Set by the composition root when it knows how the management services listen."""
+        self.behind: Callable[[float], Awaitable[tuple[str, ...]]] | None = None
+        """Waits so many seconds until the members that are connected have in force what is stored here; a sentence for
+        each that has not. Set by the composition root."""
 
     @property
     def last(self) -> ImportResult | None:
@@ -203,20 +145,49 @@ class Importer:
         async with self._turn:
             waited_before = set(self.pending())
             imported = await self._guarded(order, act())
-            if imported.result.outcome == "failed" or not set(self.pending()) - waited_before:
-                return imported
-            asked = order.restart and self.restart is not None and self.restart.ask()
-            return replace(imported, restart="asked" if asked else "pending")
+            restarts = bool(set(self.pending()) - waited_before)
+        if imported.result.outcome == "failed":
+            return imported
+        if late := await self._late(order.members_seconds, imported.result):
+            imported = replace(imported, late=late)
+        if not restarts:
+            return imported
+        asked = order.restart and self.restart is not None and self.restart.ask()
+        return replace(imported, restart="asked" if asked else "pending")
+
+    async def _late(self, seconds: float, result: ImportResult) -> tuple[str, ...]:
+        """Waits so long for the other members; what is said of those that do not have the import in force then."""
+        if not seconds or self.behind is None or not (late := await self.behind(seconds)):
+            return ()
+        async with self._turn:
+            if self._memory.last is result:
+                warned = replace(
+                    result, outcome="warnings", warnings=(*late, *result.warnings)[:MOST_WARNINGS]
+                )
+                await self._conclude_late(warned)
+        return late
+
+    async def _conclude_late(self, result: ImportResult) -> None:
+        self._memory = replace(self._memory, last=result)
+        await asyncio.to_thread(write_memory, self._home, self._memory)
+        log_result(result)
+        self._on_event(event_of(result, AUTHOR.name))
 
     async def follow(self, order: ImportOrder) -> None:
         """Imports whenever something below the order's directory changes, for ever."""
         order = replace(order, trigger="change")
-        async with Watcher(order.directory) as watcher:
+        late: asyncio.Task[tuple[str, ...]] | None = None
+        async with Watcher(order.directory) as watcher, asyncio.TaskGroup() as group:
             # What changed between the start's import and the watcher's first look.
             changed = await asyncio.to_thread(content_digest, order.directory) != self._tried
             while True:
                 if changed:
-                    await self.run(order)
+                    imported = await self.run(replace(order, members_seconds=0.0))
+                    if late is not None:
+                        late.cancel()
+                    if imported.result.outcome != "failed":
+                        # Beside the loop: a member that is late must not hold up the next change.
+                        late = group.create_task(self._late(order.members_seconds, imported.result))
                 changed = True
                 try:
                     async with asyncio.timeout(RETRY_SECONDS if self._try_again else None):

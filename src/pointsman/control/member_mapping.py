@@ -6,12 +6,13 @@ follows the mapping, and what named one that has no place is left out and said.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.registry import BY_PATH
-from pointsman.schema.resource import Key, Kind, ResourceType, ValueKind
+from pointsman.schema.resource import FileResource, Key, Kind, Resource, ResourceType, ValueKind, keys_of
 from pointsman.schema.traffic_manager import TRAFFIC_MANAGER
 from pointsman.schema.validate import Invalid
 
@@ -70,9 +71,11 @@ def renamed(
     kind = registry.get(identity.type)
     if kind is None or kind.kind is Kind.FILE:
         return settings, ()
+    if not (naming := _naming(kind.model)):
+        return settings, ()
     changed = {section: dict(keys) for section, keys in settings.items()}
     remarks: list[Problem] = []
-    for key in _naming(kind):
+    for key in naming:
         if key.name not in changed.get(key.section, {}):
             continue
         value, gone = _followed(key, changed[key.section][key.name], mapping)
@@ -86,8 +89,10 @@ def renamed(
     return changed, tuple(remarks)
 
 
-def _naming(kind: ResourceType) -> Iterable[Key]:
-    return (key for key in kind.keys if _names(key) or any(map(_names, key.columns)))
+@cache
+def _naming(model: type[Resource] | type[FileResource]) -> tuple[Key, ...]:
+    keys = () if issubclass(model, FileResource) else keys_of(model)
+    return tuple(key for key in keys if _names(key) or any(map(_names, key.columns)))
 
 
 def _names(key: Key) -> bool:

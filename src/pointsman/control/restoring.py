@@ -208,11 +208,15 @@ class _Planner:
         """Each object as it is to be stored. One that cannot be without the secrets it lacks is left out."""
         built: dict[ObjectId, Mapping[str, Any]] = {}
         problems: list[Problem] = []
-        for identity, settings in wanted.items():
+        for identity, described in wanted.items():
             kind = BY_PATH[identity.type]
             missing = self._missing.get(identity, [])
+            settings = self._kept_down(identity, described)
+            if not missing and settings == self._stored.get(identity):
+                built[identity] = settings
+                continue
             try:
-                made = build(kind, identity.name, self._kept_down(identity, settings))
+                made = build(kind, identity.name, settings)
                 if missing and (faults := check(Snapshot({identity: made}), (identity,))):
                     raise Invalid(faults)
             except Invalid as error:

@@ -27,6 +27,7 @@ from pointsman.control.configuration import Configuration
 from pointsman.control.control import Control, Identity
 from pointsman.control.licensing import Licensing
 from pointsman.daemon.places import ANYWHERE, Places
+from pointsman.daemon.reach import IN_FORCE, Reach
 from pointsman.identity.certificate import InstanceCertificate
 from pointsman.identity.credential import ALPN
 from pointsman.identity.user import Users
@@ -113,12 +114,15 @@ class Clustered:
         )
         self.clustering = Clustering(self.cluster, store, loop, on_event)
         configuration.frozen = lambda: self.cluster.frozen
+        self.reach = Reach(self.cluster, store, loop)
+        self.answers[IN_FORCE] = self.reach.answer
         self.handover = Handover(ALPN, self.cluster.server_context, self.cluster.accept, self.cluster.refused)
 
     async def begin(self, places: Places) -> None:
         """To be called when it is known where the services listen. Raises `OSError`."""
         self._places = places
         await self.cluster.begin()
+        self._follow_level()
 
     def serve(self, control: Control, events: EventLog, history: History) -> None:
         """Has other members' questions about this one answered."""
@@ -137,7 +141,13 @@ class Clustered:
             cluster_authority=self.cluster.authority,
         )
 
+    def _follow_level(self) -> None:
+        """Has the store write what the member of the lowest level can read."""
+        told = [member.level for member in self.cluster.roster.members if member.level]
+        self._store.set_level(min(told, default=LEVEL) if self.cluster.active else LEVEL)
+
     def _on_change(self, why: str) -> None:
+        self._follow_level()
         name = self.cluster.own_name
         if name and name != self._identity.name:
             with contextlib.suppress(OSError):

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pointsman.control.error import ControlError
+from pointsman.control.import_order import ImportOrder
 from pointsman.control.import_record import MOST_FAULTS, NoBase, has_base
 from pointsman.control.import_report import fault_lines
-from pointsman.control.importer import Importer, ImportOrder
+from pointsman.control.importer import Importer
 from pointsman.document.fault import Faulty
 from pointsman.provision.order import Order
 from pointsman.store import Store
@@ -43,7 +44,12 @@ class Documents:
             if order.base:
                 self._base = ImportOrder(Path(order.base), trigger="start")
             if order.watched:
-                self._watched = ImportOrder(Path(order.watched), trigger="start", restart=order.restart)
+                self._watched = ImportOrder(
+                    Path(order.watched),
+                    trigger="start",
+                    restart=order.restart,
+                    members_seconds=order.restart_seconds if order.replicate else 0.0,
+                )
                 importer.watched = self._watched.directory
 
     async def begin(self) -> None:

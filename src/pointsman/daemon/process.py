@@ -283,6 +283,7 @@ class _Daemon:
             on_event=self._on_event,
             clustering=self._clustered.clustering,
         )
+        self._importer.behind = self._clustered.reach.behind
         self._failover = Failover(
             self._home,
             self._identity.name,

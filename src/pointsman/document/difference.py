@@ -69,6 +69,8 @@ def _keys(kind: ResourceType, old: Mapping[str, Any], new: Mapping[str, Any]) ->
             yield KeyChange(("content",), _sketch(old.get("content")), _sketch(new.get("content")))
         return
     for key in kind.keys:
+        if key.name not in old.get(key.section, ()) and key.name not in new.get(key.section, ()):
+            continue  # the default in both; most keys of most objects
         before, after = value_in(key, old), value_in(key, new)
         if before == after:
             continue

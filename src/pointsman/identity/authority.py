@@ -142,6 +142,35 @@ def make_request(key: ec.EllipticCurvePrivateKey) -> bytes:
     return request.public_bytes(serialization.Encoding.PEM)
 
 
+def self_signed(key: ec.EllipticCurvePrivateKey, member: str) -> str:
+    """A certificate (PEM) for a member that its own key signs, so that nobody else can make another for it."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, member)])
+    now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    uses = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _BACKDATED)
+        .not_valid_after(now + datetime.timedelta(days=365 * _AUTHORITY_YEARS))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(authority=False), critical=True)
+        .add_extension(uses, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM).decode("ascii")
+
+
+def is_of(certificate: str, key: ec.EllipticCurvePrivateKey) -> bool:
+    """Whether a certificate (PEM) is for that key."""
+    try:
+        return x509.load_pem_x509_certificate(certificate.encode()).public_key() == key.public_key()
+    except ValueError:
+        return False
+
+
 def member_of(der: bytes) -> MemberName:
     """Who a certificate (DER) is for; whether it may be trusted is TLS's to say. Raises `NotAcceptable`."""
     try:

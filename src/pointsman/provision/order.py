@@ -21,6 +21,9 @@ ANNOUNCE = Path("provision") / "announce"
 CLEARING = Path("provision") / "clearing"
 """While this file is in the home, clearing the configuration has begun and not ended; nothing may run."""
 
+MEMBER = Path("identity") / "member.pem"
+"""While this file is in the home, the instance is a member of a cluster."""
+
 
 class OrderDamaged(Exception):
     """The file is there and cannot be used; the text names it and the remedy."""

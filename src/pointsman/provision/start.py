@@ -18,7 +18,7 @@ from typing import Any, Literal, NoReturn, TypeVar, assert_never
 import click
 
 from pointsman.provision.log import ProvisionLog, log_path
-from pointsman.provision.order import ANNOUNCE, CLEARING, Order, OrderDamaged, read_order, write_order
+from pointsman.provision.order import ANNOUNCE, CLEARING, MEMBER, Order, OrderDamaged, read_order, write_order
 from pointsman.provision.outcome import CannotProvision, Exit
 from pointsman.provision.variable import BY_NAME, Variables, read_variables, without_secrets
 
@@ -43,6 +43,8 @@ class Start:
     variables: Variables = field(default_factory=Variables)
     order: Order | None = None
     lock: int | None = None
+    name: str = ""
+    """The name that a flag gives, "" without one."""
 
     @property
     def home(self) -> Path:
@@ -59,6 +61,11 @@ class Start:
         """Whether the configure script cleared the configuration and nothing is to be provisioned."""
         return self.order is not None and self.order.state == "cleared"
 
+    @property
+    def joins(self) -> bool:
+        """Whether this start makes a member of a cluster of it."""
+        return self.is_first and bool(self.variables.cluster_name)
+
     def decide(self, **changes: object) -> None:
         """Writes a decision into the order. Raises `OSError`."""
         self.order = replace(self.order or Order(), **changes)  # type: ignore[arg-type] # names and types are the callers'
@@ -70,12 +77,14 @@ class Step:
     """One step of the sequence; `act` raises `CannotProvision`, `OrderDamaged` or `OSError`.
 
     `when` says in which starts it is done: in each; in each "unless cleared" by the configure script; in the first one,
-    and again when that was interrupted; or once, which the order remembers.
+    and again when that was interrupted; or once, which the order remembers. What is only for an instance that stands
+    `alone` is left out by one that joins a cluster.
     """
 
     name: str
     act: Callable[[Start], None]
     when: Literal["each", "unless cleared", "first", "once"] = "each"
+    alone: bool = False
 
 
 def accept_licence(start: Start) -> None:
@@ -132,13 +141,42 @@ def find_documents(start: Start) -> None:
                 ) from None
 
 
-def join_cluster(start: Start) -> None:
-    """R20: an instance that should join a cluster never runs alone instead."""
-    if start.variables.cluster_name:
+def check_joining(start: Start) -> None:
+    """R20: what an instance that is to join a cluster needs is told before anything is begun."""
+    variables = start.variables
+    if not start.joins:
+        return
+    if variables.password is None and not variables.password_file:
         raise CannotProvision(
             Exit.CLUSTER,
-            "ZEUS_CLUSTER_NAME: joining a cluster is not built yet; leave the variable out to run this instance alone",
+            "ZEUS_CLUSTER_NAME: joining needs the password of the cluster's administrator, and none can be generated "
+            "for that; give it in ZEUS_PASS or ZEUS_PASS_FILE",
         )
+    for name, directory in (("ZEUS_BASE_CONFIG", variables.base), ("ZEUS_WATCHED_CONFIG", variables.watched)):
+        if directory:
+            start.log.warn(
+                f"{name}: is ignored, because this instance joins a cluster, whose configuration rules; change that "
+                "at any member"
+            )
+    start.variables = replace(variables, base="", watched="")
+
+
+def join_cluster(start: Start) -> None:
+    """R20: an instance that should join a cluster becomes a member, or the start ends."""
+    if not start.joins:
+        return
+    # Delayed: store and cluster are loaded only by an instance that joins.
+    from pointsman.provision.cluster import become_member
+
+    ordered = start.order.name if start.order is not None else ""
+    become_member(
+        start.home,
+        start.variables,
+        start.log,
+        lambda address: start.decide(name=address),
+        name=start.name or ordered,
+        insist=bool(start.name),
+    )
 
 
 def report_capabilities(start: Start) -> None:
@@ -216,6 +254,11 @@ def _remark_changes(start: Start) -> None:
                 f"{name}: is {now}, but was {then or 'not given'} when this instance was provisioned, which holds; "
                 "provision a new home to change it"
             )
+    if start.variables.cluster_name and not (start.home / MEMBER).exists():
+        start.log.warn(
+            "ZEUS_CLUSTER_NAME: acts at the first start only, and this instance is in no cluster; join with "
+            "`pointsman cluster join`, or provision a new home"
+        )
 
 
 def add_packages(start: Start) -> None:
@@ -289,14 +332,15 @@ def _absolute(directory: str) -> str:
 STEPS = (
     Step("eula", accept_licence),
     Step("variables", check_variables),
-    Step("cluster", join_cluster),
-    Step("documents", find_documents, "first"),
+    Step("joining", check_joining),
+    Step("documents", find_documents, "first", alone=True),
     Step("capabilities", report_capabilities),
     Step("home", prepare_home),
     Step("packages", add_packages, "unless cleared"),
     Step("licence", add_licence, "once"),
-    Step("password", set_password, "once"),
+    Step("password", set_password, "once", alone=True),
     Step("name", choose_name, "once"),
+    Step("cluster", join_cluster, "first"),
     Step("order", place_order, "first"),
 )
 """What is done before anything runs, in this order. The control plane does the rest: base documents, snapshot, watched
@@ -339,7 +383,7 @@ def start(words: tuple[str, ...], **flags: str | int | bool | None) -> int:
         )
     os.umask(0o077)
     root = Path(os.environ.get("ZEUSHOME") or DEFAULT_ROOT).absolute()
-    begun = Start(root, dict(os.environ), ProvisionLog(log_path(os.environ)))
+    begun = Start(root, dict(os.environ), ProvisionLog(log_path(os.environ)), name=str(flags["name"] or ""))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     status = provision(begun)
@@ -385,6 +429,8 @@ def provision(start: Start) -> Exit | None:
 
 def _do(step: Step, start: Start) -> None:
     done = start.order.steps if start.order else ()
+    if step.alone and start.joins:
+        return
     match step.when:
         case "each":
             step.act(start)

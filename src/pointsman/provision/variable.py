@@ -64,11 +64,15 @@ VARIABLES = (
     ),
     Variable(
         "ZEUS_CLUSTER_NAME",
-        "Member of the cluster to join, by DNS name or IP address; not built yet, so the start ends.",
+        "Member of the cluster to join at the first start, by DNS name or IP address; `ZEUS_PASS` is then the "
+        "password of its `admin`.",
         may_be_empty=False,
     ),
     Variable("ZEUS_CLUSTER_PORT", "Port of that member, if not 9090."),
-    Variable("ZEUS_CLUSTER_FP", "SHA-1 or SHA-256 fingerprint of that member's certificate."),
+    Variable(
+        "ZEUS_CLUSTER_FP",
+        "SHA-1 or SHA-256 fingerprint of that member's certificate; without it, whoever answers is trusted.",
+    ),
     Variable("ZEUS_BASE_CONFIG", "Directory whose `config` holds documents to apply at the first start."),
     Variable(
         "ZEUS_WATCHED_CONFIG",

@@ -29,6 +29,9 @@ class MemberBasic(Section):
     control_port: Count = 0
     """The port on which it takes connections of other members."""
 
+    engine_certificate: Text = ""
+    """The certificate that its engine shows other engines, in PEM, signed by itself: no other member can make one."""
+
     joined: Count = 0
     """When it became a member, in Unix seconds."""
 

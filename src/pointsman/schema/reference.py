@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pointsman.schema.problem import ObjectId
-from pointsman.schema.resource import Key, ResourceType, ValueKind
+from pointsman.schema.resource import FileResource, Key, Resource, ResourceType, ValueKind, keys_of
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Use:
 
 def references(kind: ResourceType, settings: Mapping[str, Any]) -> Iterator[Use]:
     """The objects that an object of `kind` with `settings` mentions, in key order."""
-    for key in kind.keys:
+    for key in _referring(kind.model):
         section = settings.get(key.section)
         value = section.get(key.name) if isinstance(section, Mapping) else None
         if value is None:
@@ -41,6 +42,12 @@ def references(kind: ResourceType, settings: Mapping[str, Any]) -> Iterator[Use]
                     )
         else:
             yield from _uses(key, (key.section, key.name), value)
+
+
+@cache
+def _referring(model: type[Resource] | type[FileResource]) -> tuple[Key, ...]:
+    keys = () if issubclass(model, FileResource) else keys_of(model)
+    return tuple(key for key in keys if key.reference or any(column.reference for column in key.columns))
 
 
 def _uses(key: Key, path: tuple[str, ...], value: Any) -> Iterator[Use]:

@@ -12,10 +12,11 @@ from typing import Any, Literal
 
 from pointsman.schema.problem import ObjectId
 from pointsman.store.change import Author
-from pointsman.store.database import Database, Head
+from pointsman.store.database import Database
 from pointsman.store.history import compare
 from pointsman.store.register import Cell, Register, Stamp
 from pointsman.store.replay import Reader
+from pointsman.store.rows import Head
 from pointsman.store.secret import KeyMissing
 from pointsman.store.shape import EXISTENCE, NAME
 from pointsman.store.view import Shapes, View

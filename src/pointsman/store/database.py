@@ -8,86 +8,38 @@ configuration.
 from __future__ import annotations
 
 import sqlite3
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
 from pointsman.store import tables
-from pointsman.store.change import Author
 from pointsman.store.entry_text import decode
 from pointsman.store.error import NotStored, StoreDamaged, StoreTooNew
 from pointsman.store.register import Cell, Entry, Register, Stamp
-from pointsman.store.shape import canonical, digest_of
+from pointsman.store.rows import (
+    START,
+    End,
+    Head,
+    Row,
+    Stored,
+    Written,
+    columns,
+    crc,
+    crc_of_log,
+    head_of,
+    link,
+    register_row,
+)
+from pointsman.store.shape import digest_of
 
 CHECKED_ENTRIES = 256
 """How many of the last log rows are checked when the file is opened; the others are when they are read."""
 
-START = b"\0" * 32
-"""What the chain of an origin begins with."""
-
 # Queries are put together from constants only; S608 cannot see that.
 _HEAD = "revision, origin, seq, hlc, time, author, address, surface, reason"
 _REGISTERS = "SELECT object, property, hlc, origin, revision, crc, value FROM"
-
-
-@dataclass(frozen=True)
-class Head:
-    """A row of the log without what it wrote."""
-
-    revision: int
-    origin: str
-    sequence: int
-    hlc: int
-    time: float
-    author: Author
-    reason: str
-
-
-@dataclass(frozen=True)
-class Stored:
-    """The registers of one object, and the last revision that wrote any of them."""
-
-    registers: Mapping[str, Register]
-    revision: int
-
-
-Written = tuple[Cell, Register, int]
-"""A register with the number of the transaction that wrote it."""
-
-
-@dataclass(frozen=True)
-class End:
-    """How far an origin's transactions are known: the last number, the first that is still in the log, and the chain
-    hash of the last.
-    """
-
-    sequence: int
-    floor: int
-    chain: bytes
-
-
-@dataclass(frozen=True)
-class Row:
-    """A transaction with all that it does to the tables.
-
-    `won` are the registers that it changes, `records` its effect on each object as text, `blobs` the files it brings;
-    `lost` are writes that it superseded, or that superseded it, without knowing, and `settled` those of them that it
-    knew of.
-    """
-
-    head: Head
-    chain: bytes
-    ops: str
-    won: Mapping[Cell, Register]
-    records: Mapping[str, str]
-    blobs: Mapping[str, bytes]
-    lost: frozenset[tuple[Cell, Stamp]] = frozenset()
-    settled: frozenset[tuple[Cell, Stamp]] = frozenset()
 
 
 class Database:
@@ -98,7 +50,7 @@ class Database:
         self.file = file
         self._writable = writable
         mode = "rw" if writable else "ro"
-        with self._reading():
+        with self.reading():
             self.sql = sqlite3.connect(
                 f"{file.absolute().as_uri()}?mode={mode}",
                 uri=True,
@@ -107,7 +59,7 @@ class Database:
                 timeout=10,
             )
         try:
-            with self._reading():
+            with self.reading():
                 self.sql.execute("PRAGMA trusted_schema = OFF")
                 if writable:
                     self.sql.execute("PRAGMA journal_mode = WAL")
@@ -148,7 +100,7 @@ class Database:
         return facts
 
     def _facts(self) -> dict[str, str]:
-        with self._reading():
+        with self.reading():
             facts = dict(self.sql.execute("SELECT key, value FROM meta"))
         if not {"level", "origin"} <= facts.keys() or not facts["level"].isdigit():
             raise StoreDamaged(self.file, "the facts of the installation are missing")
@@ -158,7 +110,7 @@ class Database:
 
     def check(self) -> None:
         """Looks at the structure of the file and the last entries of the log; raises `StoreDamaged`."""
-        with self._reading():
+        with self.reading():
             (verdict,) = self.sql.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise StoreDamaged(self.file, f"the structure is broken ({verdict})")
@@ -166,7 +118,7 @@ class Database:
 
     def check_log(self, entries: int) -> None:
         """Looks whether the log is without gaps, ends where the vector says, and its last `entries` are whole."""
-        with self._reading():
+        with self.reading():
             query = "SELECT count(*), coalesce(min(revision), 1), coalesce(max(revision), 0) FROM log"
             rows, first, last = self.sql.execute(query).fetchone()
             held = {
@@ -186,7 +138,7 @@ class Database:
         if held != wanted or (ends and not rows):
             raise StoreDamaged(self.file, "the log does not end where the version vector says")
         chains: dict[str, bytes] = {}
-        with self._reading():
+        with self.reading():
             for head, chain, _ in self._checked_log("revision > ?", last - entries):
                 chains[head.origin] = chain
         if any(ends[origin].chain != chain for origin, chain in chains.items()):
@@ -194,19 +146,19 @@ class Database:
 
     def ends(self) -> dict[str, End]:
         """How far each origin is known."""
-        with self._reading():
+        with self.reading():
             rows = self.sql.execute("SELECT origin, seq, floor, chain FROM vv").fetchall()
         return {origin: End(seq, floor, bytes(chain)) for origin, seq, floor, chain in rows}
 
     def position(self) -> tuple[int, int]:
         """The number of the last transaction, and the highest stamp."""
-        with self._reading():
+        with self.reading():
             revision, hlc = self.sql.execute("SELECT max(revision), max(hlc) FROM log").fetchone()
         return revision or 0, max(hlc or 0, int(self._facts().get("base_hlc", 0)))
 
     def first(self) -> int:
         """The number of the first transaction that is still in the log; 1 when there was none yet."""
-        with self._reading():
+        with self.reading():
             (revision,) = self.sql.execute("SELECT min(revision) FROM log").fetchone()
         return revision or 1
 
@@ -218,22 +170,23 @@ class Database:
 
     def registers(self, table: str) -> Iterator[tuple[str, list[Written]]]:
         """The registers of `reg` or `base`, object by object."""
-        with self._reading():
+        with self.reading():
             rows = self.sql.execute(f"{_REGISTERS} {table} ORDER BY object")
             for key, group in groupby(rows, itemgetter(0)):
                 yield key, [self._register(row) for row in group]
 
-    def object(self, key: str) -> Stored:
+    def object(self, key: str, *, base: bool = False) -> Stored:
         """The registers of one object; none where it was never written."""
-        with self._reading():
-            rows = self.sql.execute(f"{_REGISTERS} reg WHERE object = ?", (key,))
+        table = "base" if base else "reg"
+        with self.reading():
+            rows = self.sql.execute(f"{_REGISTERS} {table} WHERE object = ?", (key,))
             group = [self._register(row) for row in rows]
         found = {cell.property: register for cell, register, _ in group}
         return Stored(found, max((revision for _, _, revision in group), default=0))
 
     def blob(self, digest: str) -> bytes:
         """The content of a blob."""
-        with self._reading():
+        with self.reading():
             row = self.sql.execute("SELECT data FROM blob WHERE sha256 = ?", (digest,)).fetchone()
         if row is None or digest_of(row[0]) != digest:
             raise StoreDamaged(
@@ -243,7 +196,7 @@ class Database:
 
     def has_blob(self, digest: str) -> bool:
         """Whether there is a blob of that name."""
-        with self._reading():
+        with self.reading():
             row = self.sql.execute("SELECT 1 FROM blob WHERE sha256 = ?", (digest,)).fetchone()
         return row is not None
 
@@ -289,7 +242,7 @@ class Database:
         """Writes a row of the log; like all the following inside `transaction`."""
         self.sql.execute(
             "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*_columns(head), chain, _crc_of_log(head, chain, ops), ops),
+            (*columns(head), chain, crc_of_log(head, chain, ops), ops),
         )
         self.sql.execute("UPDATE meta SET value = value + ? WHERE key = 'log_bytes'", (len(ops),))
 
@@ -297,14 +250,14 @@ class Database:
         """Writes the effect of a transaction on objects."""
         self.sql.executemany(
             "INSERT INTO change VALUES (?, ?, ?, ?)",
-            [(key, revision, _crc(key, revision, text), text) for key, text in records.items()],
+            [(key, revision, crc(key, revision, text), text) for key, text in records.items()],
         )
 
     def put_registers(self, table: str, registers: Iterable[Written]) -> None:
         """Writes registers into `reg` or `base`."""
         self.sql.executemany(
             f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 # one of two constants
-            (_register_row(*register) for register in registers),
+            (register_row(*register) for register in registers),
         )
 
     def put_lost(self, lost: Iterable[tuple[Cell, Stamp]]) -> None:
@@ -332,7 +285,7 @@ class Database:
     def heads(self, before: int | None, limit: int, key: str | None = None) -> list[Head]:
         """Rows of the log with numbers below `before`, newest first; of one object when `key` is given."""
         bound = 2**63 - 1 if before is None else before
-        with self._reading():
+        with self.reading():
             if key is None:
                 query = f"SELECT {_HEAD} FROM log WHERE revision < ? ORDER BY revision DESC LIMIT ?"  # noqa: S608 # constant columns; values are bound
                 rows = self.sql.execute(query, (bound, limit))
@@ -342,24 +295,24 @@ class Database:
                     "WHERE object = ? AND revision < ? ORDER BY revision DESC LIMIT ?"
                 )
                 rows = self.sql.execute(query, (key, bound, limit))
-            return [_head(row) for row in rows]
+            return [head_of(row) for row in rows]
 
     def records(self, revision: int, key: str | None = None) -> Iterator[str]:
         """The effect of a transaction as text: on each object in the order of their keys, or on one."""
         query = "SELECT object, records, crc FROM change WHERE revision = ?"
         bounds: tuple[int | str, ...] = (revision,) if key is None else (revision, key)
-        with self._reading():
+        with self.reading():
             rows = self.sql.execute(
                 f"{query} ORDER BY object" if key is None else f"{query} AND object = ?", bounds
             ).fetchall()
-        for owner, text, crc in rows:
-            if crc != _crc(owner, revision, text):
+        for owner, text, held in rows:
+            if held != crc(owner, revision, text):
                 raise StoreDamaged(self.file, f"the history of {owner} at revision {revision} is altered")
             yield text
 
     def revision_of(self, cell: Cell) -> int | None:
         """The number of the transaction that last wrote a register."""
-        with self._reading():
+        with self.reading():
             row = self.sql.execute(
                 "SELECT revision FROM reg WHERE object = ? AND property = ?", cell
             ).fetchone()
@@ -368,18 +321,18 @@ class Database:
     def entries(self, *, revision: int | None = None, hlc: int | None = None) -> Iterator[tuple[Head, Entry]]:
         """The log up to a number, or all entries with stamps up to `hlc`, oldest first."""
         where, bound = ("revision <= ?", revision) if hlc is None else ("hlc <= ?", hlc)
-        with self._reading():
+        with self.reading():
             for head, _, ops in self._checked_log(where, 0 if bound is None else bound):
                 yield head, self._entry(head, ops)
 
     def rows_from(self, revision: int) -> Iterator[tuple[Head, bytes, str]]:
         """The log from a number on, oldest first: head, chain hash, and the text of what was written."""
-        with self._reading():
+        with self.reading():
             yield from self._checked_log("revision >= ?", revision)
 
     def revision_after(self, origin: str, sequence: int) -> int | None:
         """The number here of the transaction of an origin after its `sequence`; None where the log has it no more."""
-        with self._reading():
+        with self.reading():
             query = "SELECT revision FROM log WHERE origin = ? AND seq = ?"
             row = self.sql.execute(query, (origin, sequence + 1)).fetchone()
         return row[0] if row else None
@@ -387,12 +340,12 @@ class Database:
     def head_at(self, stamp: Stamp) -> Head | None:
         """The transaction of a stamp; None where the log has it no more. (The stamps of an origin rise.)"""
         query = f"SELECT {_HEAD} FROM log WHERE origin = ? AND seq = ?"  # noqa: S608 # constant columns
-        with self._reading():
+        with self.reading():
             bounds = "SELECT min(seq), max(seq) FROM log WHERE origin = ?"
             low, high = self.sql.execute(bounds, (stamp.origin,)).fetchone()
             while low is not None and low <= high:
                 middle = (low + high) // 2
-                head = _head(self.sql.execute(query, (stamp.origin, middle)).fetchone())
+                head = head_of(self.sql.execute(query, (stamp.origin, middle)).fetchone())
                 if head.hlc == stamp.hlc:
                     return head
                 low, high = (middle + 1, high) if head.hlc < stamp.hlc else (low, middle - 1)
@@ -400,20 +353,20 @@ class Database:
 
     def writes_of(self, head: Head) -> Mapping[Cell, str | None]:
         """What a transaction of the log writes."""
-        with self._reading():
+        with self.reading():
             (ops,) = self.sql.execute("SELECT ops FROM log WHERE revision = ?", (head.revision,)).fetchone()
         return self._entry(head, ops).writes
 
     def lost(self, limit: int) -> list[tuple[Cell, Stamp]]:
         """The newest writes that lost to others whose writers did not know of them."""
         query = "SELECT object, property, hlc, origin FROM lost ORDER BY hlc DESC, origin, object, property LIMIT ?"
-        with self._reading():
+        with self.reading():
             rows = self.sql.execute(query, (limit,)).fetchall()
         return [(Cell(key, name), Stamp(hlc, origin)) for key, name, hlc, origin in rows]
 
     def chain_of(self, origin: str, sequence: int) -> bytes | None:
         """The chain hash of a transaction, None where the log has it no more."""
-        with self._reading():
+        with self.reading():
             query = "SELECT chain FROM log WHERE origin = ? AND seq = ?"
             row = self.sql.execute(query, (origin, sequence)).fetchone()
         return bytes(row[0]) if row else None
@@ -421,7 +374,7 @@ class Database:
     @contextmanager
     def moment(self) -> Iterator[None]:
         """What is read inside is all of one moment."""
-        with self._reading():
+        with self.reading():
             self.sql.execute("BEGIN")
         try:
             yield
@@ -437,58 +390,25 @@ class Database:
     def _checked_log(self, where: str, bound: int) -> Iterator[tuple[Head, bytes, str]]:
         query = f"SELECT {_HEAD}, chain, crc, ops FROM log WHERE {where} ORDER BY revision"  # noqa: S608 # `where` is one of three constants
         chains: dict[str, bytes] = {}
-        for *columns, chain, crc, ops in self.sql.execute(query, (bound,)):
-            head = _head(columns)
+        for *found, chain, held, ops in self.sql.execute(query, (bound,)):
+            head = head_of(found)
             before = chains.get(head.origin, START if head.sequence == 1 else None)
             linked = before is None or chain == link(before, head, ops)
-            if crc != _crc_of_log(head, chain, ops) or not linked:
+            if held != crc_of_log(head, chain, ops) or not linked:
                 raise StoreDamaged(self.file, f"entry {head.revision} of the log is torn or altered")
             chains[head.origin] = chain
             yield head, chain, ops
 
     def _register(self, row: tuple[str, str, int, str, int, int, str | None]) -> Written:
-        key, name, hlc, origin, revision, crc, value = row
-        if crc != _crc(key, name, hlc, origin, revision, value):
+        key, name, hlc, origin, revision, held, value = row
+        if held != crc(key, name, hlc, origin, revision, value):
             raise StoreDamaged(self.file, f"the register {name!r} of {key} is torn or altered")
         return Cell(key, name), Register(value, Stamp(hlc, origin)), revision
 
     @contextmanager
-    def _reading(self) -> Iterator[None]:
+    def reading(self) -> Iterator[None]:
+        """Faults of what is read inside are `StoreDamaged`."""
         try:
             yield
         except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter where an altered schema is not text
             raise StoreDamaged(self.file, f"it cannot be read ({error})") from error
-
-
-def _columns(head: Head) -> tuple[int | float | str, ...]:
-    author = head.author
-    return (
-        head.revision, head.origin, head.sequence, head.hlc, head.time,
-        author.name, author.address, author.surface, head.reason,
-    )  # fmt: skip
-
-
-def _register_row(cell: Cell, register: Register, revision: int) -> tuple[str | int | None, ...]:
-    value = register.value
-    return (*cell, *register.stamp, revision, _crc(*cell, *register.stamp, revision, value), value)
-
-
-def _head(row: Iterable[int | float | str]) -> Head:
-    revision, origin, sequence, hlc, time, name, address, surface, reason = row
-    author = Author(str(name), str(address), str(surface))
-    return Head(int(revision), str(origin), int(sequence), int(hlc), float(time), author, str(reason))
-
-
-def link(before: bytes, head: Head, ops: str) -> bytes:
-    """The chain hash of an entry: over the one before it of the same origin and all that the origin said."""
-    said = canonical(_columns(head)[1:]).encode()
-    return sha256(b"\0".join((before, said, ops.encode()))).digest()
-
-
-def _crc_of_log(head: Head, chain: bytes, ops: str) -> int:
-    return zlib.crc32(chain, _crc(*_columns(head), ops))
-
-
-def _crc(*parts: int | float | str | None) -> int:
-    # The separator occurs in no part; None and the empty text must differ.
-    return zlib.crc32("\0".join(["\1" if part is None else str(part) for part in parts]).encode())

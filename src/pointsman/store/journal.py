@@ -17,7 +17,7 @@ from pointsman.schema.resource import ResourceType
 from pointsman.store.change import Author, Change
 from pointsman.store.clock import Clock
 from pointsman.store.conflict import Conflict, Losses, Superseded, conflicts_of
-from pointsman.store.database import START, Database, End, Head, link
+from pointsman.store.database import Database
 from pointsman.store.directory import Directory, new_origin
 from pointsman.store.draft import Draft, draft
 from pointsman.store.entry_text import MOST_CHARACTERS, STAMP_LIMIT, blob_named, encode
@@ -34,10 +34,13 @@ from pointsman.store.history import Transaction
 from pointsman.store.parcel import Parcel, check_blobs, checked
 from pointsman.store.register import Cell, Entry, Stamp, generation_of
 from pointsman.store.replay import Reader
+from pointsman.store.rescue import rescue, set_aside
+from pointsman.store.rows import START, End, Head, link
 from pointsman.store.secret import KEY_BYTES, KeyMissing, Keyring, Undecipherable
 from pointsman.store.shape import Shape, canonical
 from pointsman.store.stage import Stage
-from pointsman.store.view import View
+from pointsman.store.upkeep import DAY_SECONDS, LOG_CHARACTERS, bounds_at, forget, overdue, trim
+from pointsman.store.view import View, without
 from pointsman.store.whole import Whole, vector_of
 
 SKEW_SECONDS = 60.0
@@ -62,7 +65,7 @@ class State:
 @dataclass(frozen=True)
 class Outcome:
     """The state after a step and what happened in it. `remote`: it came from another member; `missing`: something
-    before the rest of it has not come; `reloaded`: the view is new altogether.
+    before the rest of it has not come; `reloaded`: the view is new altogether; `overdue`: `tidy` has something to do.
     """
 
     state: State
@@ -70,6 +73,7 @@ class Outcome:
     remote: bool = False
     missing: bool = False
     reloaded: bool = False
+    overdue: bool = False
 
 
 class Journal:
@@ -82,6 +86,7 @@ class Journal:
         keys: Keyring,
         registry: Mapping[str, ResourceType],
         clock: Callable[[], float],
+        log_characters: int,
     ) -> None:
         self.file = database.file
         self._directory = directory
@@ -90,6 +95,8 @@ class Journal:
         self._clock = clock
         self._ahead = 0.0
         self._level = LEVEL
+        self._log_characters = log_characters
+        self._tidied_at = 0.0
         self.reader = Reader(database.file, keys, self._shapes)
         facts = database.facts()
         revision, hlc = database.position()
@@ -102,13 +109,19 @@ class Journal:
         self.state = self._state(view, database.ends(), origin)
 
     @classmethod
-    def open(cls, path: Path, registry: Mapping[str, ResourceType], clock: Callable[[], float]) -> Journal:
+    def open(
+        cls,
+        path: Path,
+        registry: Mapping[str, ResourceType],
+        clock: Callable[[], float],
+        log_characters: int = LOG_CHARACTERS,
+    ) -> Journal:
         """Opens the store in a directory, making it if need be; raises `StoreError`."""
         directory = Directory.take(path)
         try:
             database, keys = directory.open()
             try:
-                return cls(directory, database, keys, registry, clock)
+                return cls(directory, database, keys, registry, clock, log_characters)
             except BaseException:
                 database.close()
                 raise
@@ -189,7 +202,7 @@ class Journal:
 
     def adopt(self, packed: bytes, secrets: Mapping[int, bytes], *, replace_ours: bool) -> Outcome:
         """Puts the state of another member, with its keys, in the place of ours; see `Store.adopt`."""
-        keys = Keyring(secrets)
+        keys = Keyring(secrets if replace_ours else self._joint(secrets))
         theirs = vector_of(packed)
         ours = [
             found
@@ -198,10 +211,13 @@ class Journal:
         ]
         named = self._directory.keep(keys)
         reader = Reader(self.file, keys, self._shapes)
+        origin = new_origin()
         try:
             with self._database.transaction():
+                if not replace_ours:
+                    set_aside(self._database)
                 Whole(self._database).unpack(packed, after=self.state.view.revision)
-                self._database.write((), {"keys": named, "shared": "1"})
+                self._database.write((), {"keys": named, "shared": "1", "origin": origin})
                 stage, hlc = self._adopted(reader)
                 for parcel, blobs in ours:
                     end = stage.ends.get(parcel.origin, End(0, 1, START))
@@ -209,15 +225,40 @@ class Journal:
                         self._apply(stage, parcel, checked(parcel), blobs)
                         hlc = max(hlc, parcel.hlc)
                 self._database.write(stage.rows, {})
+                stamps = Clock(max(hlc, self._stamps.last))
+                if not replace_ours:
+                    stamps = self._rescue(stage, stamps, origin, keys)
         except BaseException:
             self._directory.forget_others(self.keys)
             raise
         self.reader = reader
         self._shared = True
-        self._stamps = Clock(max(hlc, self._stamps.last))
-        self.state = self._state(stage.view, stage.ends, new_origin())
+        self._stamps = stamps
+        self._stored_origin = origin
+        self.state = self._state(stage.view, stage.ends, origin)
         self._directory.forget_others(keys)
         return Outcome(self.state, tuple(stage.transactions), remote=True, reloaded=True)
+
+    def _joint(self, secrets: Mapping[int, bytes]) -> dict[int, bytes]:
+        """Our keys and those of the others."""
+        ours = self.keys.secrets
+        for generation, secret in secrets.items():
+            if ours.get(generation, secret) != secret:
+                raise KeyRefused(generation, "there is another one of that number")
+        return {**ours, **secrets}
+
+    def _rescue(self, stage: Stage, stamps: Clock, origin: str, keys: Keyring) -> Clock:
+        """Writes what only we have; gives the clock after that."""
+        now = self._now()
+        ticked = stamps.tick(now)
+        rescued = rescue(self._database, Stamp(ticked.last, origin), now, self.keys, keys)
+        if rescued is None:
+            return stamps
+        done = len(stage.rows)
+        reason = "what only this traffic manager had when it took over the state of another"
+        self._extend(stage, rescued.entry, Author("", "", "product"), reason, rescued.blobs)
+        self._database.write(stage.rows[done:], {})
+        return ticked
 
     def add_key(self, generation: int, secret: bytes) -> Outcome:
         """Keeps another data key; see `Store.add_key`."""
@@ -262,6 +303,26 @@ class Journal:
             saw = {cell: stage.stored(cell.object).registers[cell.property].stamp for cell in writes}
             self._extend(stage, Entry(stamp, writes, saw, frozenset(writes)), author, reason, {})
         return self._conclude(stage, stamps)
+
+    def tidy(self) -> Outcome:
+        """Trims the log by a piece, and once a day forgets what was deleted long ago. Raises `NotStored`."""
+        bounds = bounds_at(self._now(), self._log_characters)
+        view = self.state.view
+        if abs(self._now() - self._tidied_at) >= DAY_SECONDS:
+            used = {target for targets in view.refers.values() for target in targets}
+            if gone := forget(self._database, self._now(), used):
+                view = without(view, gone)
+            self._tidied_at = self._now()
+        ends: Mapping[str, End] = self.state.ends
+        if overdue(self._database, bounds):
+            ends = trim(self._database, bounds, ends)
+        self.state = self._state(view, ends, self.state.origin)
+        return Outcome(self.state, overdue=self._overdue())
+
+    def _overdue(self) -> bool:
+        return abs(self._now() - self._tidied_at) >= DAY_SECONDS or overdue(
+            self._database, bounds_at(self._now(), self._log_characters)
+        )
 
     def _adopted(self, reader: Reader) -> tuple[Stage, int]:
         """A stage on what was just unpacked, and the highest stamp in that."""
@@ -394,9 +455,10 @@ class Journal:
         self._stored_origin = facts.get("origin", self._stored_origin)
         self._stamps = stamps
         self.state = self._state(stage.view, stage.ends, self.state.origin)
-        return Outcome(self.state, tuple(stage.transactions))
+        return Outcome(self.state, tuple(stage.transactions), overdue=self._overdue())
 
 
-def digest_of_vector(vector: Mapping[str, int]) -> str:
+def digest_of(ends: Mapping[str, End]) -> str:
     """What members compare, every second, to see whether they have seen the same."""
-    return sha256(canonical(dict(vector)).encode()).hexdigest()
+    seen = {origin: [end.sequence, end.chain.hex()] for origin, end in ends.items()}
+    return sha256(canonical(seen).encode()).hexdigest()

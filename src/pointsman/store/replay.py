@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pointsman.store.database import Head, Stored
 from pointsman.store.error import StoreDamaged
 from pointsman.store.register import Cell, Entry, Register, merge
+from pointsman.store.rows import Head, Stored
 from pointsman.store.secret import KeyMissing, Keyring, Undecipherable
 from pointsman.store.shape import EXISTENCE
 from pointsman.store.view import Shapes, Source, View, build

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pointsman.store.change import Author
-from pointsman.store.database import START, Database, End, Head, Row, Stored, link
+from pointsman.store.database import Database
 from pointsman.store.entry_text import encode
 from pointsman.store.history import ChangeRecord, State, Transaction, compare, to_text
 from pointsman.store.register import Cell, Entry, Register, Stamp, merge
 from pointsman.store.replay import Reader
+from pointsman.store.rows import START, End, Head, Row, Stored, link
 from pointsman.store.shape import EXISTENCE
 from pointsman.store.view import Shapes, Source, View, advance
 

@@ -24,11 +24,12 @@ from pointsman.store.conflict import Conflict, Superseded
 from pointsman.store.database import Database
 from pointsman.store.error import RevisionTrimmed, UnknownRevision
 from pointsman.store.history import Transaction, from_text
-from pointsman.store.journal import Journal, Outcome, digest_of_vector
+from pointsman.store.journal import Journal, Outcome, digest_of
 from pointsman.store.parcel import Batch, Parcel, Received
 from pointsman.store.register import Cell
 from pointsman.store.secret import DataKey
 from pointsman.store.stage import transaction
+from pointsman.store.upkeep import LOG_CHARACTERS
 from pointsman.store.view import Objects
 from pointsman.store.whole import Whole, batch_after
 
@@ -51,22 +52,30 @@ class Store:
         self._reader = ThreadPoolExecutor(1, "store-reader")
         self._state = journal.state
         self._vector: Mapping[str, int] = journal.state.vector
-        self._digest = digest_of_vector(self._vector)
+        self._digest = digest_of(journal.state.ends)
         self._listeners: list[tuple[OnTransaction, OnReload | None]] = []
         self._whole: tuple[int, bytes] | None = None
+        self._closing = False
+        self._tidying: asyncio.Future[Outcome] | None = None
 
     @classmethod
     async def open(
-        cls, directory: Path, registry: Mapping[str, ResourceType], *, clock: Callable[[], float] = time.time
+        cls,
+        directory: Path,
+        registry: Mapping[str, ResourceType],
+        *,
+        clock: Callable[[], float] = time.time,
+        log_characters: int = LOG_CHARACTERS,
     ) -> Store:
-        """Opens the store in `directory`, making it at the first start; `clock` gives Unix seconds.
+        """Opens the store in `directory`, making it at the first start; `clock` gives Unix seconds, `log_characters` is
+        how large the log may become.
 
         Raises `StoreInUse`, `StoreDamaged` or `StoreTooNew`; it never starts empty where there was something.
         """
         writer = ThreadPoolExecutor(1, "store-writer")
         try:
             journal, database = await asyncio.get_running_loop().run_in_executor(
-                writer, _open, directory, registry, clock
+                writer, _open, directory, registry, clock, log_characters
             )
             return cls(journal, database, writer)
         except BaseException:
@@ -75,6 +84,7 @@ class Store:
 
     async def close(self) -> None:
         """Waits for commits under way, then closes the files."""
+        self._closing = True
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._reader, self._database.close)
         await loop.run_in_executor(self._writer, self._journal.close)
@@ -110,7 +120,11 @@ class Store:
 
     @property
     def digest(self) -> str:
-        """Equal on two members that have seen the same transactions."""
+        """Equal on two members that have seen the same transactions.
+
+        Vectors that are equal with digests that are not tell of a machine that was set back while it ran: two different
+        transactions have one number. The whole state of another member, adopted without `replace`, mends that.
+        """
         return self._digest
 
     def subscribe(
@@ -241,7 +255,7 @@ class Store:
         self._state = outcome.state
         if changed:
             self._vector = outcome.state.vector
-            self._digest = digest_of_vector(self._vector)
+            self._digest = digest_of(outcome.state.ends)
             self._whole = None
         for on_transaction, on_reload in tuple(self._listeners):
             try:
@@ -251,6 +265,14 @@ class Store:
                     on_transaction(made, outcome.remote)
             except Exception:
                 _log.exception("what follows from a transaction failed")
+        if outcome.overdue and not self._closing:
+            self._tidying = asyncio.get_running_loop().run_in_executor(self._writer, self._journal.tidy)
+            self._tidying.add_done_callback(self._tidied)
+
+    def _tidied(self, done: asyncio.Future[Outcome]) -> None:
+        if not done.cancelled() and (error := done.exception()) is not None:
+            _log.warning("the log cannot be trimmed: %s", error)
+        self._publish(done)
 
     async def transactions(
         self, *, limit: int = 100, before: int | None = None, subject: ObjectId | None = None
@@ -337,9 +359,9 @@ class Store:
 
 
 def _open(
-    directory: Path, registry: Mapping[str, ResourceType], clock: Callable[[], float]
+    directory: Path, registry: Mapping[str, ResourceType], clock: Callable[[], float], log_characters: int
 ) -> tuple[Journal, Database]:
-    journal = Journal.open(directory, registry, clock)
+    journal = Journal.open(directory, registry, clock, log_characters)
     try:
         return journal, Database(journal.file, writable=False)
     except BaseException:

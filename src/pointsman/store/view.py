@@ -173,6 +173,32 @@ def build(shapes: Shapes, sources: Mapping[str, Source], revision: int, blob: Ca
     return advance(EMPTY, shapes, sources, revision=revision, blob=blob, source=lambda key: sources[key])
 
 
+def without(view: View, keys: Iterable[str]) -> View:
+    """The view after deleted objects were forgotten, to which nothing refers."""
+    names, revisions, buried, dead = (
+        dict(view.names),
+        dict(view.revisions),
+        dict(view.buried),
+        dict(view.dead),
+    )
+    refers, sealed, claims = dict(view.refers), dict(view.sealed), dict(view.claims)
+    for key in keys:
+        if key in names:
+            _leave(dead, identity_of(key, names[key]), key)
+        for facts in (names, revisions, buried, refers, sealed, claims):
+            facts.pop(key, None)
+    return replace(
+        view,
+        names=names,
+        revisions=revisions,
+        buried=buried,
+        dead=dead,
+        refers=refers,
+        sealed=sealed,
+        claims=claims,
+    )
+
+
 def advance(
     view: View,
     shapes: Shapes,

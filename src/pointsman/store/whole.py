@@ -16,13 +16,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
-from pointsman.store.database import Database, End, Head, Written
+from pointsman.store.database import Database
 from pointsman.store.entry_text import STAMP_LIMIT, blob_named, decode, loads
 from pointsman.store.error import ParcelRefused, StateRefused, StoreDamaged
 from pointsman.store.history import from_text
 from pointsman.store.parcel import Batch, Parcel, checked
 from pointsman.store.register import Cell, Register, Stamp
 from pointsman.store.replay import folded
+from pointsman.store.rows import End, Head, Written
 from pointsman.store.shape import canonical, digest_of
 
 FORMAT = 1

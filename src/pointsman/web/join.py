@@ -33,6 +33,7 @@ _STATUS = {
     Cause.FULL: 409,
     Cause.VERSION: 409,
     Cause.NAME: 409,
+    Cause.UNRESOLVED: 409,
     Cause.STORAGE: 507,
 }
 _HEADERS = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))

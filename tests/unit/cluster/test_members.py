@@ -171,6 +171,21 @@ async def test_connected_member_is_dropped_at_once_when_it_is_removed(tmp_path: 
         assert not b.has("secret-plans")
 
 
+async def test_engines_trust_those_who_are_members_alone(tmp_path: Path) -> None:
+    """Each engine shows a certificate of its member's own making, which is trusted until that is removed."""
+    async with machines(tmp_path, "a", "b") as (a, b):
+        await joined([a, b])
+        await until("both know both", lambda: a.cluster.authority == b.cluster.authority)
+        shown = [machine.cluster.certificate.partition(b"-----BEGIN PRIVATE")[0] for machine in (a, b)]
+        assert b"".join(sorted(shown)) == a.cluster.authority
+        assert a.cluster._membership.authority().certificate not in a.cluster.authority
+        await b.stop()
+        await b.start()
+        assert b.cluster.certificate.startswith(shown[1])
+        await a.cluster.remove(AUTHOR, "b")
+        assert a.cluster.authority == shown[0]
+
+
 async def test_thief_with_a_removed_disk_is_refused(tmp_path: Path) -> None:
     """The authority's key on that disk does not help either: a certificate for another member has the wrong key."""
     async with machines(tmp_path, "a", "b", "c") as (a, b, c):

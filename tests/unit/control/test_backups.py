@@ -16,6 +16,7 @@ from tests.running import IDENTITY, Running, running
 
 from pointsman.backup.archive import Content, Manifest, read, write
 from pointsman.control.backups import BackupRefused, NoBackup
+from pointsman.control.error import Frozen
 from pointsman.control.restoring import Wish
 from pointsman.identity.password import PasswordFile
 from pointsman.identity.user import Outcome, Users
@@ -363,3 +364,66 @@ async def test_the_maker_is_known(instance: Running) -> None:
     assert (manifest.traffic_manager, manifest.uuid) == (IDENTITY.name, IDENTITY.uuid)
     assert manifest.members == ("pm1",)
     assert manifest.counts["pools"] == 1 and manifest.secrets == "included"
+
+
+async def test_a_frozen_configuration_is_not_restored(instance: Running) -> None:
+    """R57: what binds edits binds a restore; looking is possible."""
+    backups = instance.control.backups
+    await backups.create(ADMIN, "one")
+    await change(instance)
+    before = settings(instance)
+    instance.configuration.frozen = lambda: "the members run different versions"
+    assert (await backups.preview("one", Wish())).edit.changes
+    with pytest.raises(Frozen, match="different versions"):
+        await backups.restore(ADMIN, "one", Wish())
+    assert settings(instance) == before
+
+
+GROUP = ObjectId("traffic_ip_groups", "shop")
+
+
+async def test_traffic_ip_groups_follow_and_addresses_that_answer_stay_down(tmp_path: Path) -> None:
+    """R60: members follow the mapping; an address that answers on the network is reported, not raised."""
+    asked: list[str] = []
+
+    async def answers(address: str) -> bool:
+        asked.append(address)
+        return address == "192.0.2.10"
+
+    async with running(tmp_path, answers=answers) as found:
+        backups, control = found.control.backups, found.control
+        backups.open()
+        basic = {
+            "ipaddresses": ["192.0.2.10", "192.0.2.11"],
+            "machines": ["a", "b", "c"],
+            "slaves": ["c"],
+            "ip_mapping": [
+                {"ip": "192.0.2.10", "traffic_manager": "b"},
+                {"ip": "192.0.2.11", "traffic_manager": "a"},
+            ],
+        }
+        free = {"ipaddresses": ["192.0.2.12"], "machines": ["a"]}
+        objects: dict[ObjectId, Any] = {
+            GROUP: {"basic": basic},
+            ObjectId("traffic_ip_groups", "free"): {"basic": free},
+            **{ObjectId("traffic_managers", name): {} for name in ("a", "b", "c")},
+        }
+        await backups.upload(
+            ADMIN, "old", write(Manifest(uuid="old", members=("a", "b", "c")), Content(objects))
+        )
+        done = await backups.restore(ADMIN, "old", Wish(mapping={"b": IDENTITY.name}))
+        restored = control.objects[GROUP]["basic"]
+        assert restored["machines"] == [IDENTITY.name]
+        assert restored.get("slaves", []) == []
+        assert restored["ip_mapping"] == [{"ip": "192.0.2.10", "traffic_manager": IDENTITY.name}]
+        assert restored["enabled"] is False
+        assert control.objects[ObjectId("traffic_ip_groups", "free")]["basic"].get("enabled", True)
+        told = {(str(r.subject), r.code, r.path) for r in done.restoring.remarks}
+        assert ("traffic_ip_groups/shop", "backup.address_answers", ("basic", "enabled")) in told
+        assert ("traffic_ip_groups/shop", "backup.member_left_out", ("basic", "machines")) in told
+        assert {"192.0.2.10", "192.0.2.11", "192.0.2.12"} == {*asked}
+        asked.clear()
+        await control.put(ADMIN, GROUP, {"basic": {"enabled": True}})
+        done = await backups.restore(ADMIN, "old", Wish(mapping={"b": IDENTITY.name}))
+        assert asked == [], "what this cluster holds itself is not asked"
+        assert not done.restoring.edit.changes

@@ -13,8 +13,8 @@ from tests.running import AUTHOR, Running, running
 
 from pointsman.compiler.plan import Plan
 from pointsman.control.exports import Wish, export_configuration
+from pointsman.control.import_order import ImportOrder
 from pointsman.control.import_record import BASE, LAST, NoBase, read_base, read_memory, write_base
-from pointsman.control.importer import ImportOrder
 from pointsman.document.export import Secrets
 from pointsman.document.fault import Faulty
 from pointsman.engine.noop import NoopEngine

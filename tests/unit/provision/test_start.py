@@ -11,7 +11,15 @@ import pytest
 
 from pointsman.provision.log import ProvisionLog
 from pointsman.provision.order import Order, read_order, write_order
-from pointsman.provision.start import STEPS, Start, choose_name, prepare_home, provision
+from pointsman.provision.start import (
+    STEPS,
+    Start,
+    check_joining,
+    check_variables,
+    choose_name,
+    prepare_home,
+    provision,
+)
 from pointsman.provision.surroundings import outward_address
 
 
@@ -111,3 +119,29 @@ def test_only_one_start_has_a_home(tmp_path: Path) -> None:
     assert first.lock is not None
     os.close(first.lock)
     assert provisioned(tmp_path) is None
+
+
+def test_joining_is_for_the_first_start(tmp_path: Path) -> None:
+    """R25: an instance that was provisioned alone does not join later by itself, and says so; a member says nothing."""
+    home = tmp_path / "zeus" / "var"
+    assert provisioned(tmp_path) is None
+    order = read_order(home)
+    assert order is not None
+    write_order(home, Order(**{**vars(order), "state": "done"}))
+    assert provisioned(tmp_path, ZEUS_CLUSTER_NAME="127.0.0.9", ZEUS_PASS="s3cret") is None
+    late = "WARN: ZEUS_CLUSTER_NAME: acts at the first start only, and this instance is in no cluster"
+    assert said(tmp_path).count(late) == 1
+    (home / "identity" / "member.pem").touch()
+    assert provisioned(tmp_path, ZEUS_CLUSTER_NAME="127.0.0.9", ZEUS_PASS="s3cret") is None
+    assert said(tmp_path).count(late) == 1
+
+
+def test_an_instance_that_joins_reads_no_documents(tmp_path: Path) -> None:
+    """R20: documents on a joiner are ignored with a warning, even where there are none."""
+    variables = {"ZEUS_CLUSTER_NAME": "127.0.0.1", "ZEUS_CLUSTER_PORT": "1", "ZEUS_PASS": "s3cret"}
+    start = begun(tmp_path, ZEUS_BASE_CONFIG="/nowhere", ZEUS_WATCHED_CONFIG="/nowhere", **variables)
+    check_variables(start)
+    check_joining(start)
+    assert (start.variables.base, start.variables.watched, start.joins) == ("", "", True)
+    for name in ("ZEUS_BASE_CONFIG", "ZEUS_WATCHED_CONFIG"):
+        assert f"WARN: {name}: is ignored, because this instance joins a cluster" in said(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -25,6 +26,11 @@ class TestClock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def rounds(usual: int) -> int:
+    """How often a test with random input is done: POINTSMAN_FUZZ (a number, 1 where it is not set) times as usual."""
+    return max(1, int(usual * float(os.environ.get("POINTSMAN_FUZZ", "1"))))
 
 
 class RunningClock(TestClock):

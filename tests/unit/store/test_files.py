@@ -119,11 +119,11 @@ async def test_a_ciphertext_opens_only_in_its_own_place(tmp_path: Path) -> None:
 
 def _mend(sql: sqlite3.Connection) -> None:
     """Makes the checksums fit again, as somebody who tampers would."""
-    from pointsman.store.database import _crc
+    from pointsman.store.rows import crc
 
     columns = "object, property, hlc, origin, revision, value"
     for row in sql.execute(f"SELECT {columns} FROM reg").fetchall():
-        sql.execute("UPDATE reg SET crc = ? WHERE object = ? AND property = ?", (_crc(*row), *row[:2]))
+        sql.execute("UPDATE reg SET crc = ? WHERE object = ? AND property = ?", (crc(*row), *row[:2]))
 
 
 def _sql(*statements: str) -> Callable[[Path], None]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.store.opening import ADMIN, TestClock, opened, rule, site
+from tests.unit.store.opening import ADMIN, TestClock, opened, rounds, rule, site
 
 from pointsman.schema.problem import ObjectId
 from pointsman.store import (
@@ -193,7 +193,7 @@ edits = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(25), deadline=None)
 @given(st.lists(st.lists(edits, min_size=1, max_size=3), max_size=6), st.integers(0, 5))
 async def test_any_earlier_state_can_be_read_and_restored(batches: list[list[Change]], choice: int) -> None:
     with TemporaryDirectory() as directory:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -234,6 +235,45 @@ async def test_a_number_that_was_used_twice_is_noticed(tmp_path: Path) -> None:
         with pytest.raises(OriginForked):
             await two.receive([replace(first.parcels[0], chain=b"x" * 32)], {})
         await agree(one, two)
+
+
+async def test_a_machine_that_was_set_back_while_it_ran_is_found_and_mended(tmp_path: Path) -> None:
+    async with opened(tmp_path / "1") as one:
+        async with opened(tmp_path / "2") as two:
+            await join(one, two)
+            await two.commit([Put(site("a"), {})], ADMIN)
+            await exchange(two, one)
+            origin = two.origin
+        shutil.copytree(tmp_path / "2", tmp_path / "set back")
+        for name in ("2", "set back"):
+            with sqlite3.connect(tmp_path / name / "store.db") as sql:
+                # What runs goes on under its origin, as nothing starts anew.
+                sql.execute("DELETE FROM meta WHERE key = 'shared'")
+            sql.close()
+        async with opened(tmp_path / "2") as two:
+            assert two.origin == origin
+            await two.commit(
+                [Put(site("a"), {"basic": {"port": 2}}), Put(rule("r"), {"content": b"2"})], ADMIN
+            )
+            await exchange(two, one)
+        async with opened(tmp_path / "set back") as two:
+            await two.commit(
+                [Put(site("a"), {"basic": {"note": "forgotten"}, "safe": {"password": "p"}})], ADMIN
+            )
+            assert two.vector == one.vector
+            assert two.digest != one.digest
+            await two.commit([Put(rule("q"), {"content": b"3"})], ADMIN)
+            with pytest.raises(OriginForked):
+                await exchange(two, one)
+            assert two.origin == origin
+            await two.adopt(await one.whole(), keys=one.keys, replace=False)
+            assert two.origin != origin
+            await agree(one, two)
+            assert two.objects[site("a")] == {
+                "basic": {"port": 2, "note": "forgotten"},
+                "safe": {"password": "p"},
+            }
+            assert set(two.objects) == {site("a"), rule("r"), rule("q")}
 
 
 async def test_types_and_properties_of_a_later_version_are_kept_and_handed_on(tmp_path: Path) -> None:

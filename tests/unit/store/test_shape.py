@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.store.opening import rounds
 from tests.unit.store.resources import REGISTRY, SITE
 
 from pointsman.schema.problem import ObjectId
@@ -93,7 +94,7 @@ def _read(values: Mapping[str, Any], names: Known = NAMES) -> dict[str, Any]:
     return SHAPE.read(values, names, lambda _: b"")
 
 
-@settings(max_examples=300)
+@settings(max_examples=rounds(100), deadline=None)
 @given(st.lists(sites, min_size=1, max_size=4))
 def test_what_is_written_is_read_whatever_was_there(versions: list[dict[str, Any]]) -> None:
     values: dict[str, Any] = {}

@@ -15,7 +15,7 @@ from tests.running import AUTHOR
 from tests.unit.web_ui.test_login import log_in, open_site
 
 from pointsman.console.template import Pages, format_ago, format_bytes, format_count
-from pointsman.control.importer import ImportOrder
+from pointsman.control.import_order import ImportOrder
 from pointsman.control.status import NodeView, PoolView, ServiceView, Status
 from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.health import NodeHealth, NodeState

@@ -24,19 +24,21 @@ from pointsman.provision.configure.control_socket import Denied, NotRunning, ask
 from pointsman.provision.configure.dialogue import Stopped
 from pointsman.provision.configure.peer import join
 from pointsman.provision.configure.questions import Answers
-from pointsman.provision.order import read_order, write_order
+from pointsman.provision.order import MEMBER, read_order, write_order
 
 
 def carry_out(home: Path, answers: Answers) -> str:
     """Stores what was answered; nothing is started. What to warn of, or "". Raises `Stopped`, `OSError`."""
     admitted = ""
+    order = answers.order
     if answers.join is not None:
-        join(answers.join)
+        join(home, order.name, answers.join)
+        # The cluster's configuration rules.
+        order = replace(order, base="", watched="")
     if answers.password:
         _set_password(home, answers.password)
     if answers.licence_key:
         admitted = _admit(home, answers.licence_key)
-    order = answers.order
     # The edition may have been chosen on the page since the questions began.
     if (now := read_order(home)) is not None and now.state == "done" and now.community:
         order = replace(order, community=True)
@@ -73,6 +75,11 @@ def _set_password(home: Path, password: str) -> None:
         except (NotRunning, Denied) as error:
             raise Stopped(f"admin!password: could not be set: {error}") from None
         return
+    if (home / MEMBER).exists():
+        raise Stopped(
+            "admin!password: the password is the whole cluster's, and the software is stopped; start it and set the "
+            "password then"
+        )
     path = home / "identity" / "users.json"
     try:
         passwords = PasswordFile.read(path) or PasswordFile(path, {})

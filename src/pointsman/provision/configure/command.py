@@ -31,7 +31,7 @@ from pointsman.provision.configure.questions import (
 )
 from pointsman.provision.configure.replay import ReplayRefused, read_replay
 from pointsman.provision.configure.terminal import Terminal
-from pointsman.provision.order import Order, OrderDamaged, read_order
+from pointsman.provision.order import MEMBER, Order, OrderDamaged, read_order
 from pointsman.provision.outcome import Exit
 
 INTERRUPTED = 130
@@ -98,7 +98,7 @@ def run(home: Path, dialogue: Dialogue, machine: Machine, *, start: bool) -> int
             case Choice.QUIT:
                 return Exit.OK
             case Choice.CLEAR:
-                return _clear(home, dialogue)
+                return _clear(home, dialogue, earlier)
             case Choice.CONFIGURE:
                 dialogue.say()
     answers = converse(dialogue, earlier, machine)
@@ -144,7 +144,18 @@ def find_earlier(home: Path) -> Earlier:
             "this container is still being provisioned; wait until its log ends with the address to connect to, or "
             "see in /var/log/provision.log what stopped it and start it again"
         )
-    return Earlier(Standing.CONFIGURED, order, name or order.name or "localhost", _licence(home))
+    name = name or order.name or "localhost"
+    return Earlier(Standing.CONFIGURED, order, name, _licence(home), _members(home, name))
+
+
+def _members(home: Path, name: str) -> tuple[str, ...]:
+    """Names of the members of the instance's cluster, as far as they are known; none where it stands alone."""
+    if not (home / MEMBER).exists():
+        return ()
+    try:
+        return tuple(str(member["name"]) for member in ask_control(home, "GET", "/cluster")["members"])
+    except (NotRunning, Denied, KeyError, TypeError):
+        return (name,)
 
 
 def _licence(home: Path) -> str:
@@ -154,15 +165,27 @@ def _licence(home: Path) -> str:
         return ""
 
 
-def _clear(home: Path, dialogue: Dialogue) -> int:
-    if not confirm_clearing(dialogue):
+def _clear(home: Path, dialogue: Dialogue, earlier: Earlier) -> int:
+    if not confirm_clearing(dialogue, earlier.cluster):
         dialogue.say(screen.NOTHING_CHANGED)
         return Exit.OK
+    if earlier.cluster:
+        _leave(home, dialogue, earlier.name)
     dialogue.say("Stopping the software and clearing its configuration...")
     with _uninterrupted():
         clearing.clear(home)
     dialogue.say("All configuration is cleared. Run this program again and choose 2 to configure it anew.")
     return Exit.OK
+
+
+def _leave(home: Path, dialogue: Dialogue, name: str) -> None:
+    """Takes the instance out of its cluster, whose other members go on."""
+    dialogue.say("Leaving the cluster...")
+    try:
+        with _uninterrupted():
+            ask_control(home, "POST", "/cluster/leave", {})
+    except (NotRunning, Denied) as error:
+        dialogue.say(screen.NOT_TOLD.format(error, name))
 
 
 def _start(home: Path) -> int:

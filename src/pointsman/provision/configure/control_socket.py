@@ -23,20 +23,21 @@ class Denied(Exception):
 
 
 class _Local(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("local", timeout=SECONDS)
+    def __init__(self, path: Path, seconds: float) -> None:
+        super().__init__("local", timeout=seconds)
         self._path = path
+        self._seconds = seconds
 
     def connect(self) -> None:
         """Connects to the socket's path instead of a host."""
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(SECONDS)
+        self.sock.settimeout(self._seconds)
         self.sock.connect(str(self._path))
 
 
-def ask_control(home: Path, method: str, path: str, body: Any = None) -> Any:
+def ask_control(home: Path, method: str, path: str, body: Any = None, seconds: float = SECONDS) -> Any:
     """The JSON answer of the instance of `home`. Raises `NotRunning`, `Denied`."""
-    connection = _Local(home / "run" / "control.sock")
+    connection = _Local(home / "run" / "control.sock", seconds)
     try:
         data = None if body is None else json.dumps(body).encode()
         connection.request(method, path, data, {"Content-Type": "application/json"})

@@ -22,7 +22,7 @@ from pointsman.licence.key import SIZE_LIMIT, Refused, read_key
 from pointsman.licence.trust import Trust
 from pointsman.provision.configure.control_socket import Denied, NotRunning, ask_control
 from pointsman.provision.configure.dialogue import Wrong
-from pointsman.provision.configure.peer import Fingerprints, peer_fingerprints
+from pointsman.provision.configure.peer import AdminServer, admin_servers
 from pointsman.provision.surroundings import outward_address
 
 LOOKUP_SECONDS = 6.0
@@ -58,8 +58,8 @@ class Machine(Protocol):
     def licence_key(self, path: str) -> str:
         """The verified licence key in a file; raises `Wrong`."""
 
-    def fingerprints(self, host: str, port: int) -> Fingerprints:
-        """Those of the certificate that another admin server shows; raises `Wrong`."""
+    def admin_servers(self, host: str, port: int) -> tuple[AdminServer, ...]:
+        """Those of the cluster of another machine, that machine first; raises `Wrong`."""
 
 
 class ThisMachine:
@@ -155,9 +155,9 @@ class ThisMachine:
             raise Wrong(f"{path}: {refusal}.")
         return text.decode("utf-8-sig")
 
-    def fingerprints(self, host: str, port: int) -> Fingerprints:
+    def admin_servers(self, host: str, port: int) -> tuple[AdminServer, ...]:
         """See `Machine`."""
-        return peer_fingerprints(host, port)
+        return admin_servers(host, port)
 
 
 def may_configure(zeus_home: Path) -> bool:

@@ -36,13 +36,14 @@ class Earlier:
     """What holds before the questions.
 
     `name` is what the traffic manager is called, "" before it has a name; `licence` a sentence on the licence in
-    force, "" when that is not known.
+    force, "" when that is not known; `cluster` the names of its cluster's members, none where it stands alone.
     """
 
     standing: Standing
     order: Order
     name: str = ""
     licence: str = ""
+    cluster: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,11 @@ def choose(dialogue: Dialogue, standing: Standing) -> Choice:
         dialogue.say("", *screen.HELP)
 
 
-def confirm_clearing(dialogue: Dialogue) -> bool:
-    """Whether everything shall really go."""
+def confirm_clearing(dialogue: Dialogue, members: tuple[str, ...] = ()) -> bool:
+    """Whether everything shall really go, on an instance whose cluster has these members."""
     dialogue.say("", *screen.REALLY_CLEAR, "")
+    if members:
+        dialogue.say(screen.LEAVES.format(", ".join(members)), "")
     return dialogue.ask(
         Question(
             "zxtm!really_clear_config",
@@ -111,8 +114,8 @@ def converse(dialogue: Dialogue, earlier: Earlier, machine: Machine) -> Answers:
         order = replace(order, name=new_name(dialogue, earlier.name, order.name, order.bind, machine))
     order = replace(order, start_at_boot=_start_at_boot(dialogue, order.start_at_boot))
     order = replace(order, state="done")
-    if _cluster(dialogue) == "S":
-        return Answers(order, "", key, _join(dialogue, machine))
+    if _cluster(dialogue, earlier.cluster) == "S":
+        return Answers(order, "", key, _join(dialogue, machine, new=new))
     return Answers(order, _password(dialogue, new=new), key)
 
 
@@ -196,11 +199,17 @@ def _start_at_boot(dialogue: Dialogue, present: bool) -> bool:
     )
 
 
-def _cluster(dialogue: Dialogue) -> str:
+def _cluster(dialogue: Dialogue, members: tuple[str, ...]) -> str:
+    def check(text: str) -> str:
+        choice = one_of("C", "S")(text)
+        if choice == "S" and members:
+            raise Wrong(screen.LEAVE_FIRST)
+        return choice
+
     dialogue.say("", *screen.WHICH_CLUSTER, "")
-    return dialogue.ask(
-        Question("zxtm!cluster", "Choose option", one_of("C", "S"), default="C", decides=True)
-    )
+    if members:
+        dialogue.say(screen.MEMBER_OF.format(", ".join(members)), "")
+    return dialogue.ask(Question("zxtm!cluster", "Choose option", check, default="C", decides=True))
 
 
 def _password(dialogue: Dialogue, *, new: bool) -> str:
@@ -230,7 +239,7 @@ def _password(dialogue: Dialogue, *, new: bool) -> str:
     return password
 
 
-def _join(dialogue: Dialogue, machine: Machine) -> JoinRequest:
+def _join(dialogue: Dialogue, machine: Machine, *, new: bool) -> JoinRequest:
     def port(text: str) -> int:
         if not (text.isascii() and text.isdigit() and int(text[:6]) in _PORTS):
             raise Wrong("Please enter a port number from 1 to 65535.")
@@ -249,16 +258,20 @@ def _join(dialogue: Dialogue, machine: Machine) -> JoinRequest:
     while True:
         host, number = dialogue.ask(host_question), dialogue.ask(port_question)
         try:
-            seen = machine.fingerprints(host, number)
+            servers = machine.admin_servers(host, number)
             break
         except Wrong as error:
             dialogue.refuse("zlb!admin_hostname", str(error))
-    place = f"[{host}]:{number}" if ":" in host else f"{host}:{number}"
-    dialogue.say("", screen.JOINING, "", *screen.fingerprint_table([(place, seen.sha1, seen.sha256)]), "")
+    rows = [(server.place, server.seen.sha1, server.seen.sha256) for server in servers]
+    dialogue.say("", screen.JOINING, "", *screen.fingerprint_table(rows), "")
+    if not new:
+        dialogue.say(screen.REPLACED, "")
     if not dialogue.ask(
         Question("zxtm!fingerprints_ok", screen.VERIFIED, yes_or_no, default="N", decides=True)
     ):
-        raise Stopped("zxtm!fingerprints_ok: the fingerprint is not verified, so this machine was not joined")
+        raise Stopped(
+            "zxtm!fingerprints_ok: the fingerprints are not verified, so this machine was not joined"
+        )
     user = dialogue.ask(
         Question("zlb!admin_username", "Cluster Administrator's user name", present, default="admin")
     )
@@ -271,4 +284,4 @@ def _join(dialogue: Dialogue, machine: Machine) -> JoinRequest:
         one_of("Y", "P", "N"),
         default="P",
     )
-    return JoinRequest(host, number, seen, user, password, dialogue.ask(part).lower())
+    return JoinRequest(host, number, servers[0].seen, user, password, dialogue.ask(part).lower())

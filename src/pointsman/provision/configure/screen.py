@@ -37,6 +37,12 @@ REALLY_CLEAR = (
     "WARNING: The software is stopped first. From then on no traffic is served until it is configured again.",
 )
 
+LEAVES = "This traffic manager leaves the cluster of {} first, which goes on without it."
+NOT_TOLD = (
+    "WARNING: The other members could not be told ({}). Remove this traffic manager at one of them: pointsman cluster "
+    "remove {}"
+)
+
 LICENCE_KEY = (
     "A licence key sets what this traffic manager may do. Without one it runs as Community Edition: full function, "
     "with limited bandwidth and cluster size.",
@@ -90,7 +96,14 @@ VERIFIED = (
     "Have you verified the admin server fingerprints, or do you trust the network between this machine and the "
     "other admin servers? Y/N"
 )
-JOIN_NOT_BUILT = "joining a cluster is not built in this version, so nothing was changed; select C instead"
+MEMBER_OF = "This Traffic Manager is a member of the cluster of {}. C leaves it there."
+LEAVE_FIRST = (
+    "This Traffic Manager is a member of a cluster already. To join another one, leave that first: "
+    "pointsman cluster leave."
+)
+REPLACED = (
+    "WARNING: The cluster's configuration replaces that of this traffic manager, services and users included."
+)
 
 NOTHING_CHANGED = "Nothing was changed."
 

@@ -15,7 +15,7 @@ from pointsman.control.backup_report import kept_body, read_wish, restored_body,
 from pointsman.control.backup_schedule import read_schedule
 from pointsman.control.backups import BackupRefused, NoBackup
 from pointsman.control.control import Control
-from pointsman.control.error import CannotStore, Conflict, ControlError
+from pointsman.control.error import CannotStore, Conflict, ControlError, Frozen
 from pointsman.document.wire import encode_changes
 from pointsman.schema.validate import Invalid
 from pointsman.web.answer import JSON, Answer, error_answer, json_answer
@@ -50,6 +50,8 @@ class BackupHandler:
             return error_answer(400, "backup.refused", str(error), {})
         except Conflict as error:
             return error_answer(409, "resource.conflict", str(error), {})
+        except Frozen as error:
+            return error_answer(409, "cluster.frozen", str(error), {})
         except CannotStore as error:
             return error_answer(507, "storage.failed", str(error), {})
         except ControlError as error:

@@ -2,8 +2,9 @@
 
 Invariant: no answer holds a password or key; what another member is asked was permitted here first.
 
-GET cluster; PUT cluster/join, cluster/leave, cluster/remove, cluster/override with the same JSON as the control socket
-takes (`web.local.clusters`); PUT cluster/table shows the admin servers of another cluster.
+GET cluster, superseded (edits that lost to others of the same time); PUT cluster/join, cluster/leave, cluster/remove,
+cluster/override with the same JSON as the control socket takes (`web.local.clusters`); PUT cluster/table shows the
+admin servers of another cluster.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from pointsman.cluster.link import Unanswered
 from pointsman.control.clustering import Clustering, Refused
 from pointsman.control.error import ControlError
 from pointsman.web.answer import JSON, Answer, error_answer, json_answer
+from pointsman.web.api.insight import number
 from pointsman.web.api.lenient_json import NotJson, read_json
 from pointsman.web.api.request import BodyGone, Request
-from pointsman.web.local.clusters import read_wish
+from pointsman.web.local.clusters import read_wish, superseded_body
 from pointsman.web.local.plain import plain
 
 ABOUT = "rest"
@@ -32,6 +34,12 @@ _STATUS = {"unreachable": 502, "fingerprint": 502, "password": 403, "wait": 429,
 def show_cluster(clustering: Clustering) -> Answer:
     """The members."""
     return json_answer(200, {"cluster": plain(clustering.view())})
+
+
+async def show_superseded(clustering: Clustering, request: Request) -> Answer:
+    """The edits that lost to others of the same time, newest first. Raises `BadArgument`."""
+    found = await clustering.superseded(number(request.query, "limit", 100))
+    return json_answer(200, {"superseded": [superseded_body(lost) for lost in found]})
 
 
 async def change_cluster(clustering: Clustering, request: Request, what: str) -> Answer | None:

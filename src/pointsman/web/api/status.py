@@ -27,7 +27,7 @@ from pointsman.web.answer import JSON, Answer, error_answer, json_answer
 from pointsman.web.api.authorisation import refuse_export
 from pointsman.web.api.backups import BackupHandler
 from pointsman.web.api.certificate import replace_certificate, show_certificate
-from pointsman.web.api.cluster import change_cluster, forward, members_of, show_cluster
+from pointsman.web.api.cluster import change_cluster, forward, members_of, show_cluster, show_superseded
 from pointsman.web.api.insight import (
     BadArgument,
     applied_body,
@@ -65,6 +65,7 @@ _BRANCHES = (
     ("name", False),
     ("state", False),
     ("statistics", True),
+    ("superseded", False),
 )
 
 
@@ -140,6 +141,11 @@ class StatusHandler:
                 return show_certificate(self._control)
             case (_, "cluster") if self._control.clustering is not None:
                 return show_cluster(self._control.clustering)
+            case (_, "superseded") if self._control.clustering is not None:
+                try:
+                    return await show_superseded(self._control.clustering, request)
+                except BadArgument as error:
+                    return error_answer(400, "query.invalid", str(error))
             case (_, "name"):
                 return show_name(self._control)
             case (_, "licence"):

@@ -2,9 +2,9 @@
 
 Invariant: no answer and no log line holds a password.
 
-GET /cluster; POST /cluster/table {"host", "port", "fingerprint"?}; POST /cluster/join {"host", "port", "fingerprint",
-"user", "password", "replace_own", "traffic_ips"}; POST /cluster/leave; POST /cluster/remove {"name"}; POST
-/cluster/override {"on"}. A refusal's problem has the code `cluster.<cause>`.
+GET /cluster; GET /cluster/superseded?limit=; POST /cluster/table {"host", "port", "fingerprint"?}; POST /cluster/join
+{"host", "port", "fingerprint", "user", "password", "replace_own", "traffic_ips"}; POST /cluster/leave; POST
+/cluster/remove {"name"}; POST /cluster/override {"on"}. A refusal's problem has the code `cluster.<cause>`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,11 @@ from pointsman.control.clustering import Clustering, Refused
 from pointsman.control.error import ControlError
 from pointsman.schema.problem import Problem
 from pointsman.schema.validate import Invalid
+from pointsman.store import Author, Superseded
 from pointsman.web.local.plain import plain
 from pointsman.web.local.request import actor_of, invalid, read_body, refused
+
+MOST_SUPERSEDED = 1000
 
 
 def cluster_routes(clustering: Clustering | None) -> list[Route]:
@@ -35,6 +38,7 @@ def cluster_routes(clustering: Clustering | None) -> list[Route]:
     clusters = _Clusters(clustering)
     return [
         Route("/cluster", clusters.show),
+        Route("/cluster/superseded", clusters.superseded),
         Route("/cluster/table", clusters.table, methods=["POST"]),
         Route("/cluster/join", clusters.join, methods=["POST"]),
         Route("/cluster/leave", clusters.leave, methods=["POST"]),
@@ -50,6 +54,13 @@ class _Clusters:
     async def show(self, request: Request) -> Response:
         """The members."""
         return JSONResponse(plain(self._clustering.view()))
+
+    async def superseded(self, request: Request) -> Response:
+        """Edits that lost to others of the same time."""
+        limit = request.query_params.get("limit", "")
+        count = int(limit) if limit.isascii() and limit.isdecimal() and len(limit) < 5 else MOST_SUPERSEDED
+        found = await self._clustering.superseded(min(count, MOST_SUPERSEDED))
+        return JSONResponse({"superseded": [superseded_body(lost) for lost in found]})
 
     async def table(self, request: Request) -> Response:
         """The admin servers of another cluster."""
@@ -105,6 +116,24 @@ class _Clusters:
         except (Invalid, ControlError) as error:
             return _refusal(error)
         return await self.show(request)
+
+
+def superseded_body(superseded: Superseded) -> dict[str, Any]:
+    """One edit that lost to another of the same time, and the one that stands; as JSON data."""
+    return {
+        "object": str(superseded.identity),
+        "path": superseded.path,
+        "lost": _edit(superseded.lost, superseded.lost_by, superseded.lost_at),
+        "kept": _edit(superseded.kept, superseded.kept_by, superseded.kept_at),
+    }
+
+
+def _edit(value: Any, author: Author, time: float) -> dict[str, Any]:
+    return {
+        "value": value,
+        "author": {"name": author.name, "address": author.address, "surface": author.surface},
+        "time": time,
+    }
 
 
 def read_wish(data: Mapping[str, Any]) -> JoinWish:

@@ -4,7 +4,8 @@ Invariant: documents are named by a path and read by the instance itself, so tha
 in one place and the same rules hold for a command as for the watched directory.
 
 POST /import with {"directory": absolute path, "names": [...], "strict": bool, "restart": bool, "dry_run": bool,
-"diff": bool, "wait": seconds}; POST /snapshot; GET /import. A failed import is an answer like others.
+"diff": bool, "wait": seconds, "members": seconds to wait for other members}; POST /snapshot; GET /import. A failed
+import is an answer like others.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from starlette.routing import Route
 
 from pointsman.control.control import Control
 from pointsman.control.desired import Desired
+from pointsman.control.import_order import Imported, ImportOrder
 from pointsman.control.import_record import NoBase
 from pointsman.control.import_report import sentence
-from pointsman.control.importer import Imported, ImportOrder
 from pointsman.document.fault import Fault, Faulty, Place, syntax_fault
 from pointsman.document.wire import encode_changes, encode_condition, encode_fault, encode_problem
 from pointsman.schema.condition import Standing
@@ -31,6 +32,8 @@ from pointsman.web.local.engine import engine_difference
 from pointsman.web.local.request import LONGEST_WAIT, actor_of, invalid, read_body
 
 Json = dict[str, Any]
+LONGEST_MEMBERS = 86_400.0
+"""Seconds that other members are waited for at most."""
 
 
 def import_routes(control: Control) -> list[Route]:
@@ -124,6 +127,7 @@ class _Imports:
             "conditions": conditions,
             "timely": imported.timely,
             "restart": imported.restart,
+            "late": list(imported.late),
             "pending": list(control.importer.pending()),
             "started": control.started,
         }
@@ -159,8 +163,9 @@ def _order(data: Json, request: Request) -> ImportOrder:
             wait = data.get("wait", 0)
             if "\0" in directory or not all(isinstance(name, str) for name in names):
                 raise invalid("directory and names must be paths; use the command")
-            if not isinstance(wait, int | float):
-                raise invalid("wait must be seconds; use the command")
+            members = data.get("members", 0)
+            if not isinstance(wait, int | float) or not isinstance(members, int | float):
+                raise invalid("wait and members must be seconds; use the command")
             return ImportOrder(
                 Path(directory),
                 tuple(names),
@@ -168,5 +173,6 @@ def _order(data: Json, request: Request) -> ImportOrder:
                 restart=data.get("restart") is not False,
                 author=actor_of(request, "import"),
                 wait_seconds=min(max(0.0, wait), LONGEST_WAIT),
+                members_seconds=min(max(0.0, members), LONGEST_MEMBERS),
             )
     raise invalid("an import needs a directory and names; use the command")

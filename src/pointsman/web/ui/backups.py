@@ -21,7 +21,7 @@ from pointsman.console.template import Pages
 from pointsman.control.backup_schedule import DAYS, Schedule, read_schedule
 from pointsman.control.backups import NoBackup
 from pointsman.control.control import Control
-from pointsman.control.error import CannotStore, Conflict, ControlError
+from pointsman.control.error import CannotStore, Conflict, ControlError, Frozen
 from pointsman.control.member_mapping import map_members
 from pointsman.control.restoring import Restoring, Wish
 from pointsman.identity.session import same_token
@@ -299,7 +299,7 @@ def _status(error: Exception) -> int:
     match error:
         case CannotStore():
             return 507
-        case Conflict():
+        case Conflict() | Frozen():
             return 409
     return 400
 

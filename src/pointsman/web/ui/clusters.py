@@ -7,6 +7,7 @@ fingerprint was shown before and confirmed, and a removal only with the member's
 from __future__ import annotations
 
 import datetime
+import json
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -29,6 +30,7 @@ _STALE = "The form is not from this session. Please send it again."
 _MARKS = {"here": "ok", "alive": "ok", "unreachable": "error"}
 _UI_PORT = 9090
 _HOST_LIMIT = 255
+SHOWN_SUPERSEDED = 20
 
 
 class TrafficManagers:
@@ -52,7 +54,7 @@ class TrafficManagers:
 
     async def show(self, request: Request) -> Response:
         """GET: the members, and the forms."""
-        return self._page(request)
+        return self._page(request, lost=await self._clustering.superseded(SHOWN_SUPERSEDED))
 
     async def look(self, request: Request) -> Response:
         """POST with csrf, host and port: the fingerprints of the other cluster, to be confirmed."""
@@ -150,6 +152,8 @@ class TrafficManagers:
             "complaint": complaint,
             "moment": moment,
             "table": None,
+            "lost": (),
+            "value": value,
             **more,
         }
         return self._pages.render("traffic_managers.html", values, status)
@@ -160,6 +164,11 @@ def moment(seconds: float) -> str:
     if not seconds:
         return "never"
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def value(part: object) -> str:
+    """One side of a change for people."""
+    return "not set" if part is None else json.dumps(part, ensure_ascii=False)[:200]
 
 
 def _author(request: Request) -> Author:

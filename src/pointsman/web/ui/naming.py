@@ -18,8 +18,8 @@ from pointsman.control.error import ControlError
 from pointsman.identity.session import same_token
 from pointsman.identity.user import ADMIN
 from pointsman.store import Author
+from pointsman.web.ui.clusters import TRAFFIC_MANAGERS
 
-TRAFFIC_MANAGERS = "/system/traffic-managers"
 REPLACE = f"{TRAFFIC_MANAGERS}/replace-name"
 """Where the form is, and where it goes."""
 

@@ -13,10 +13,11 @@ from pointsman.identity.password import PasswordFile
 from pointsman.identity.user import Outcome, Users
 from pointsman.licence.incoming import dropped
 from pointsman.licence.key import Licence, issue
+from pointsman.outbound.pinned import Fingerprints
 from pointsman.private_file import write_private
 from pointsman.provision.configure.apply import carry_out
 from pointsman.provision.configure.dialogue import Stopped
-from pointsman.provision.configure.peer import Fingerprints, JoinRequest
+from pointsman.provision.configure.peer import JoinRequest
 from pointsman.provision.configure.questions import Answers
 from pointsman.provision.order import Order, read_order, write_order
 
@@ -57,9 +58,11 @@ def test_other_users_keep_their_passwords(tmp_path: Path) -> None:
 
 def test_what_cannot_be_done_is_done_first_and_leaves_all_as_it_was(tmp_path: Path) -> None:
     """R43: a join that is not possible leaves everything as it was."""
-    request = JoinRequest("other", 9090, Fingerprints("AA", "BB"), "admin", "s3cret")
-    with pytest.raises(Stopped, match="not built"):
+    seen = Fingerprints("AA" * 20, "BB" * 32)
+    request = JoinRequest("127.0.0.1", 1, seen, "admin", "s3cret")
+    with pytest.raises(Stopped, match=r"^127\.0\.0\.1:1: this machine was not joined: ") as refused:
         carry_out(tmp_path, Answers(DONE, join=request))
+    assert "s3cret" not in str(refused.value) + repr(request)
     assert list(tmp_path.iterdir()) == []
 
 

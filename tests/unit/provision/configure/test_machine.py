@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import socket
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from pointsman.identity.certificate import InstanceCertificate
 from pointsman.licence.key import Licence, issue
 from pointsman.licence.trust import Trust
-from pointsman.provision.configure.dialogue import Stopped, Wrong
+from pointsman.provision.configure.dialogue import Wrong
 from pointsman.provision.configure.machine import ThisMachine, may_configure
-from pointsman.provision.configure.peer import Fingerprints, JoinRequest, join, peer_fingerprints
 
 
 def test_names_and_addresses(tmp_path: Path) -> None:
@@ -80,51 +74,3 @@ def test_a_licence_key_is_verified_before_anything_is_changed(tmp_path: Path) ->
 def test_the_owner_may_configure(tmp_path: Path) -> None:
     """R43: root and whoever owns the installation may run the script."""
     assert may_configure(tmp_path)
-
-
-@contextlib.contextmanager
-def admin_server(certificate: InstanceCertificate) -> Iterator[int]:
-    """A TLS port that shows a certificate to one client; nothing that the client sends is asked for."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            accepted, _ = listener.accept()
-            with (
-                contextlib.suppress(OSError),
-                certificate.context.wrap_socket(accepted, server_side=True) as tls,
-            ):
-                heard.append(tls.recv(1))
-
-        heard: list[bytes] = []
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield listener.getsockname()[1]
-        thread.join(10)
-        assert heard in ([], [b""])
-
-
-def test_a_peers_fingerprints_are_those_of_openssl(tmp_path: Path) -> None:
-    """R44: the fingerprints of another admin server are those of the certificate that it serves."""
-    certificate = InstanceCertificate.open(tmp_path, "peer.example")
-    with admin_server(certificate) as port:
-        found = peer_fingerprints("127.0.0.1", port)
-    assert found == Fingerprints(certificate.sha1, certificate.sha256)
-
-
-def test_a_peer_that_is_not_there_is_named() -> None:
-    """R43: a machine that cannot be contacted is named, with the cause."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    with pytest.raises(Wrong, match=f"Cannot connect to remote host 127.0.0.1:{port} "):
-        peer_fingerprints("127.0.0.1", port)
-    for name in ("no-such-host.invalid", "a\udcff", "x" * 300, ".."):
-        with pytest.raises(Wrong, match="Cannot connect"):
-            peer_fingerprints(name, 9090)
-
-
-def test_joining_says_that_it_is_not_built() -> None:
-    """R43: this version cannot join a cluster: it says so and what to do instead."""
-    request = JoinRequest("other", 9090, Fingerprints("AA", "BB"), "admin", "s3cret")
-    with pytest.raises(Stopped, match="not built in this version") as refused:
-        join(request)
-    assert "s3cret" not in str(refused.value) + repr(request)

@@ -205,3 +205,45 @@ def test_a_licence_key_leaves_the_choice_of_an_edition() -> None:
     earlier = Earlier(Standing.CONFIGURED, Order(state="done", community=True), "pm1.example.com")
     answers, _ = talk(earlier, Island(), "accept", "/tmp/key", *[""] * 5)
     assert (answers.order.community, answers.licence_key) == (True, "KEY")
+
+
+def test_a_member_stays_in_its_cluster() -> None:
+    """R43: a member is told so; C leaves it there, S is refused, and no name of another member is taken."""
+    member = Earlier(
+        Standing.CONFIGURED, ORDER, "pm1.example.com", cluster=("pm1.example.com", "pm9.example.com")
+    )
+    machine = Island(
+        own=("10.0.0.1", "10.0.0.2"),
+        names={"pm1.example.com": ("10.0.0.1",), "pm9.example.com": ("10.0.0.9",)},
+        others=("pm9.example.com",),
+    )
+    answers, transcript = talk(
+        member, machine, "accept", "", "n", "2", "pm9.example.com", "pm1.example.com", "", "s", "c", ""
+    )
+    assert answers.join is None
+    assert "Another traffic manager of the cluster is called 'pm9.example.com'." in transcript
+    assert "is a member of the cluster of pm1.example.com, pm9.example.com. C leaves it there." in transcript
+    assert screen.LEAVE_FIRST in transcript
+    person = Person("n")
+    assert not confirm_clearing(Dialogue(person), member.cluster)
+    assert "leaves the cluster of pm1.example.com, pm9.example.com first" in person.transcript
+
+
+def test_an_address_that_a_member_is_called_by_is_not_offered() -> None:
+    """R49: names are unique among the members, addresses as well."""
+    earlier = Earlier(Standing.CONFIGURED, Order(state="done"), "pm1.example.com")
+    machine = Island(own=("10.0.0.1", "10.0.0.2", "10.0.0.3"), names={}, others=("10.0.0.1",))
+    answers, transcript = talk(earlier, machine, "accept", "", "", "3", "10.0.0.1", "2", "", "", "")
+    assert "  1) 10.0.0.2\n  2) 10.0.0.3\nWhich IP address" in transcript
+    assert "Another traffic manager of the cluster is called '10.0.0.1'." in transcript
+    assert answers.order.name == "10.0.0.3"
+
+
+def test_joining_again_replaces_what_is_there() -> None:
+    """R43: before the fingerprints are confirmed it is said that the configuration is replaced."""
+    answers, transcript = talk(
+        CONFIGURED, TWO, "accept", *[""] * 5, "s", "other", "", "y", "", "hidden secret", "n"
+    )
+    assert answers.join is not None
+    assert answers.join.part == "n"
+    assert transcript.index(screen.REPLACED) < transcript.index("Have you verified")

@@ -1,0 +1,99 @@
+"""Keeps new connections waiting at some of the engine's addresses, so that these can move without one being lost.
+
+A filter on the engine's own listening sockets drops the packets that open connections; nothing is refused, so a client
+repeats its packet a second later (the first retransmission of TCP, RFC 6298), and whoever has the address then answers.
+What is established goes on. Invariant: the filter is gone with `release`, and with the sockets of an engine that ends.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import ctypes
+import socket
+import struct
+from collections.abc import Collection
+from pathlib import Path
+
+SO_ATTACH_FILTER = 26
+SO_DETACH_FILTER = 27
+"""asm-generic/socket.h; Python's socket module has no names for them."""
+
+# Classic BPF (linux/filter.h). The data of a TCP packet begins at its TCP header, whose byte 13 holds the flags.
+_DROP_SYN = (
+    (0x30, 0, 0, 13),  # load the byte with the flags
+    (0x54, 0, 0, 0x12),  # keep SYN and ACK
+    (0x15, 0, 1, 0x02),  # SYN alone opens a connection
+    (0x06, 0, 0, 0),  # drop
+    (0x06, 0, 0, 0xFFFF_FFFF),  # take it whole
+)
+_BATCH = 252
+"""Sockets in one message of HAProxy's (2.8.25)."""
+_SECONDS = 2.0
+
+
+def take_listeners(runtime: Path, addresses: Collection[str]) -> tuple[socket.socket, ...]:
+    """Those of the engine's listening sockets that are bound to one of `addresses`, to be closed by the caller.
+
+    They are asked for as a new worker does at a reload. Raises `OSError` when the engine does not hand them over.
+    """
+    wanted = frozenset(addresses)
+    found: list[socket.socket] = []
+    with socket.socket(socket.AF_UNIX) as talk:
+        talk.settimeout(_SECONDS)
+        talk.connect(str(runtime))
+        talk.sendall(b"_getsocks\n")
+        count = _count(talk)
+        received = 0
+        try:
+            while received < count:
+                _, ancillary, _, _ = talk.recvmsg(1 << 16, socket.CMSG_SPACE(_BATCH * 4))
+                descriptors = array.array("i")
+                for level, kind, data in ancillary:
+                    if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                        descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
+                if not descriptors:
+                    raise ConnectionResetError("the engine stopped in the middle of its sockets")
+                received += len(descriptors)
+                for made in (socket.socket(fileno=descriptor) for descriptor in descriptors):
+                    if _address(made) in wanted:
+                        found.append(made)
+                    else:
+                        made.close()
+                talk.sendall(struct.pack("i", received))  # it waits for a word before the next batch
+        except BaseException:
+            release(found)
+            raise
+    return tuple(found)
+
+
+def hold(listeners: Collection[socket.socket]) -> None:
+    """From now on nothing new gets through on these sockets. Raises `OSError`."""
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in _DROP_SYN))
+    program = struct.pack("HL", len(_DROP_SYN), ctypes.addressof(code))
+    for listener in listeners:
+        listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+
+
+def release(listeners: Collection[socket.socket]) -> None:
+    """Lets new connections in again, and lets go of the sockets."""
+    for listener in listeners:
+        with contextlib.suppress(OSError):  # it had no filter
+            listener.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
+        listener.close()
+
+
+def _count(talk: socket.socket) -> int:
+    data = b""
+    while len(data) < 4:
+        part = talk.recv(4 - len(data))
+        if not part:
+            raise ConnectionResetError("the engine does not hand over its sockets")
+        data += part
+    return int(struct.unpack("i", data)[0])
+
+
+def _address(listener: socket.socket) -> str:
+    if listener.family not in (socket.AF_INET, socket.AF_INET6):
+        return ""
+    return str(listener.getsockname()[0])
