@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pointsman.outbound.pinned import Fingerprints
-
 from pointsman.provision.configure.dialogue import EndOfInput, Wrong
 from pointsman.provision.configure.peer import AdminServer
 

@@ -36,7 +36,7 @@ def _pair() -> tuple[bytes, bytes]:
 
 
 class Machine:
-    """One member. `version`, `level` and `limit` may be set before or while it runs."""
+    """One member. `version`, `level`, `limit` and `licence` may be set before or while it runs."""
 
     def __init__(self, home: Path, name: str, address: str = "127.0.0.1") -> None:
         self.home = home
@@ -45,6 +45,7 @@ class Machine:
         self.version = "1.0.0"
         self.level = 1
         self.limit = 0
+        self.licence = "equal"
         self.clock: Callable[[], float] | None = None
         self.events: list[Event] = []
         self.changes: list[str] = []
@@ -129,7 +130,7 @@ class Machine:
             self.ui_port,
             self.certificate.sha1,
             self.certificate.sha256,
-            "equal",
+            self.licence,
         )
 
 

@@ -23,6 +23,7 @@ from tests.certificates import self_signed
 
 from tools.bandwidth import licence_cases, measure_bandwidth
 from tools.instance import Instance, free_port, wait_for
+from tools.store_figures import measure_store
 from tools.traffic import Load, Origin, Report
 
 
@@ -362,6 +363,7 @@ async def main() -> None:
             for origin in origins:
                 await origin.stop()
     if not quick:
+        await measure_store(show)
         await measure_bandwidth(show, licence_cases())
 
 

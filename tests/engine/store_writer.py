@@ -1,7 +1,8 @@
-"""A process that commits without end and says what was acknowledged; `test_store_crash` kills it.
+"""A process that writes to a store without end and says what was acknowledged; `test_store_crash` kills it.
 
-For each line of its input, a directory, it forks a writer (so that the imports are made once) and prints the
-writer's process id; the writer prints the number of each transaction that was acknowledged.
+For each line of its input, what to do and a directory, it forks a writer (so that the imports are made once) and prints
+the writer's process id; the writer prints a number for each step that was acknowledged: the revision that a commit made
+or that a batch led to, or how many states were adopted.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from tests.unit.store.resources import REGISTRY
 
 from pointsman.schema.problem import ObjectId
-from pointsman.store import Author, Put, Store
+from pointsman.store import Author, Put, Store, unpack_batch
 
 LEFT, RIGHT = ObjectId("sites", "left"), ObjectId("sites", "right")
 
@@ -42,12 +43,35 @@ async def _write(directory: Path) -> None:
         os.write(1, f"{made.revision}\n".encode())
 
 
+async def _receive(directory: Path) -> None:
+    store = await Store.open(directory, REGISTRY)
+    while True:
+        batch = unpack_batch((directory.parent / f"batch{store.revision}").read_bytes())
+        await store.receive(batch.parcels, batch.blobs)
+        os.write(1, f"{store.revision}\n".encode())
+
+
+async def _adopt(directory: Path) -> None:
+    store = await Store.open(directory, REGISTRY)
+    states = [(directory.parent / f"state{number}").read_bytes() for number in range(2)]
+    keys = [(directory.parent / f"key{number}").read_bytes() for number in range(2)]
+    number = 0
+    while True:
+        number += 1
+        await store.adopt(states[number % 2], keys={1: keys[number % 2]}, replace=True)
+        os.write(1, f"{number}\n".encode())
+
+
+STEPS = {"write": _write, "receive": _receive, "adopt": _adopt}
+
+
 def main() -> None:
     """Forks a writer for each line of the input."""
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
-            asyncio.run(_write(Path(line.rstrip("\n"))))
+            what, _, directory = line.rstrip("\n").partition(" ")
+            asyncio.run(STEPS[what](Path(directory)))
         os.write(1, f"pid {child}\n".encode())
         os.waitpid(child, 0)
         os.write(1, b"gone\n")

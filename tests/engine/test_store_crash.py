@@ -17,12 +17,15 @@ from tests.engine.store_writer import LEFT, RIGHT, settings
 from tests.unit.store.resources import REGISTRY
 
 from pointsman.schema.problem import ObjectId
-from pointsman.store import Store
+from pointsman.store import Author, Put, Store, pack_batch
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 20
 FRESH = 6
 """Rounds in a new directory, so that some kills meet a store that is being made."""
+BATCHES = 250
+RECEIVING_ROUNDS = 8
+ADOPTING_ROUNDS = 12
 DEADLINE_SECONDS = 60.0
 
 
@@ -45,9 +48,9 @@ class Nursery:
         self._pending = b""
         os.set_blocking(self._output, False)
 
-    def start(self, directory: Path) -> int:
+    def start(self, directory: Path, what: str = "write") -> int:
         """Starts a writer; gives its process id."""
-        self._input.write(f"{directory}\n".encode())
+        self._input.write(f"{what} {directory}\n".encode())
         self._input.flush()
         # The writer is already running: its first lines may come before the line that tells its id.
         self._early: list[str] = []
@@ -117,3 +120,72 @@ async def test_no_acknowledged_write_is_lost_and_none_is_there_by_half(
         finally:
             await store.close()
     assert acknowledged[tmp_path / "long"] > 0
+
+
+async def test_a_batch_that_was_taken_is_there_and_none_is_there_by_half(
+    tmp_path: Path, nursery: Nursery
+) -> None:
+    source = await Store.open(tmp_path / "source", REGISTRY)
+    target = await Store.open(tmp_path / "target", REGISTRY)
+    states = {}
+    try:
+        await target.adopt(await source.whole(), keys=source.keys, replace=True)
+        first = target.revision
+        vector = target.vector
+        for number in range(BATCHES * 3):
+            changes = [Put(identity, settings(number, identity.name)) for identity in (LEFT, RIGHT)]
+            content = Put(ObjectId("rules", "r"), {"content": f"{number}\n".encode()})
+            await source.commit([*changes, content], Author("writer"))
+            if number % 3 == 2:
+                (tmp_path / f"batch{first + number - 2}").write_bytes(
+                    pack_batch(await source.parcels_after(vector))
+                )
+                vector = source.vector
+            states[first + number + 1] = dict(source.objects)
+    finally:
+        await source.close()
+        await target.close()
+    last = first
+    for _ in range(RECEIVING_ROUNDS):
+        writer = nursery.start(tmp_path / "target", "receive")
+        patience = random.uniform(0.02, 0.08)
+        last = max(nursery.acknowledged(time.monotonic() + patience), default=last)
+        os.kill(writer, signal.SIGKILL)
+        last = max(nursery.acknowledged(time.monotonic() + DEADLINE_SECONDS), default=last)
+        store = await Store.open(tmp_path / "target", REGISTRY)
+        try:
+            assert store.revision in (last, last + 3)
+            assert dict(store.objects) == states.get(store.revision, {})
+            assert dict(await store.objects_at(store.revision)) == dict(store.objects)
+        finally:
+            await store.close()
+
+
+async def test_a_state_is_adopted_with_its_keys_or_not_at_all(tmp_path: Path, nursery: Nursery) -> None:
+    states = []
+    for number in range(2):
+        source = await Store.open(tmp_path / f"source{number}", REGISTRY)
+        try:
+            for left in range(20 + number):
+                await source.commit([Put(LEFT, settings(left, f"of {number}"))], Author("writer"))
+            (tmp_path / f"state{number}").write_bytes(await source.whole())
+            (tmp_path / f"key{number}").write_bytes(source.keys[1])
+            states.append(dict(source.objects))
+        finally:
+            await source.close()
+    adopted = 0
+    for round_number in range(ADOPTING_ROUNDS):
+        writer = nursery.start(tmp_path / "target", "adopt")
+        patience = DEADLINE_SECONDS if round_number == 0 else random.uniform(0.02, 0.2)
+        adopted += next(nursery.acknowledged(time.monotonic() + patience), 0)
+        os.kill(writer, signal.SIGKILL)
+        for _ in nursery.acknowledged(time.monotonic() + DEADLINE_SECONDS):
+            pass
+        store = await Store.open(tmp_path / "target", REGISTRY)
+        try:
+            assert dict(store.objects) in states
+            assert len(list((tmp_path / "target").glob("key*"))) == 1
+            assert dict(await store.objects_at(store.revision)) == dict(store.objects)
+        finally:
+            await store.close()
+    assert adopted

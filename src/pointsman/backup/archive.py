@@ -32,6 +32,7 @@ from pointsman.backup.secret import (
     taken_out,
     unseal,
 )
+from pointsman.backup.shape import misshapen
 from pointsman.backup.tar import FIRST, LAST, ArchiveRefused, check_sizes, pack, unpack
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.registry import BY_PATH
@@ -164,6 +165,12 @@ def read(data: bytes, passphrase: str = "", *, registry: Mapping[str, ResourceTy
         there = {(secret.identity, secret.path) for secret in secrets}
         missing = tuple(place for place in expected if place not in there)
     upgraded = upgrade(objects, manifest.level, registry)
+    for identity, settings in upgraded.items():
+        kind = registry[identity.type]
+        if kind.kind is not Kind.FILE and (field_path := misshapen(kind, settings)):
+            raise ArchiveRefused(
+                f"{identity}: {field_path} has a value of another form; the backup was altered"
+            )
     places = tuple(
         (identity, upgraded_path(registry.get(identity.type), path, manifest.level))
         for identity, path in missing

@@ -24,6 +24,7 @@ DESCRIPTION_LIMIT = 1024
 """Characters of a description."""
 _JSON_BRACKETS = 2_000_000
 _JSON_COMMAS = 5_000_000
+_SURROGATE = re.compile(rb"(?<!\\)(?:\\\\)*\\u[dD][89a-fA-F]")
 _LATEST = 253_000_000_000
 """In the year 9987, after which dates cannot be shown."""
 
@@ -77,6 +78,9 @@ def read_json(data: bytes, what: str) -> Any:
     # Each bracket becomes an object of Python in memory, many times as large as its text.
     if data.count(b"[") + data.count(b"{") > _JSON_BRACKETS or data.count(b",") > _JSON_COMMAS:
         refuse("has more elements than any configuration")
+    # We write every character as itself; half a pair could not be shown, nor stored.
+    if _SURROGATE.search(data):
+        refuse("has an escaped surrogate")
     try:
         return json.loads(
             data.decode("utf-8"),

@@ -12,7 +12,7 @@ import json
 from typing import Any
 
 from pointsman.store.register import Cell, Entry, Stamp, generation_of
-from pointsman.store.shape import CONTENT, canonical
+from pointsman.store.shape import CONTENT, canonical, is_digest
 
 MOST_CHARACTERS = 1 << 27
 """Of the text of one transaction: twelve times what 10,000 objects that are made at once need."""
@@ -21,7 +21,6 @@ STAMP_LIMIT = 1 << 62
 """Stamps from here on are of no year that a clock can have; half of what the files can hold is left above them."""
 
 _SEALED = "sealed"
-_DIGEST_DIGITS = 64
 
 
 def encode(entry: Entry) -> str:
@@ -67,10 +66,10 @@ def decode(stamp: Stamp, text: str) -> Entry:
 
 def blob_named(cell: Cell, value: str | None) -> str | None:
     """The SHA-256 of the file that a register names, whatever type of object it belongs to."""
-    if cell.property != CONTENT or value is None or len(value) != _DIGEST_DIGITS + 2:
+    if cell.property != CONTENT or value is None or not value.startswith('"'):
         return None
     digest = value[1:-1]
-    return digest if all(digit in "0123456789abcdef" for digit in digest) else None
+    return digest if is_digest(digest) else None
 
 
 def loads(text: str) -> Any:

@@ -100,6 +100,7 @@ class _Element(NamedTuple):
     value: Any
 
 
+_DIGEST_DIGITS = 64
 _ABSENT: Any = object()
 _MALFORMED = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
 """What reading a register raises whose value is not of the form that its field has."""
@@ -182,7 +183,7 @@ class Shape:
         """
         if self.kind.kind is Kind.FILE:
             content = values.get(CONTENT)
-            return {"content": blob(content) if isinstance(content, str) else b""}
+            return {"content": blob(content) if isinstance(content, str) and is_digest(content) else b""}
         settings: dict[str, Any] = {}
         for field, held in self._grouped(values):
             with contextlib.suppress(*_MALFORMED):
@@ -257,6 +258,11 @@ class Shape:
                 else:
                     wanted[key.path] = value
         return wanted
+
+
+def is_digest(text: str) -> bool:
+    """Whether a text could be the name of a blob."""
+    return len(text) == _DIGEST_DIGITS and all(digit in "0123456789abcdef" for digit in text)
 
 
 def digest_of(content: bytes) -> str:

@@ -91,7 +91,7 @@ class Stage:
         self.view = advance(
             view,
             self._shapes,
-            {cell.object: self.source(cell.object) for cell in won if self._known(cell.object)},
+            {key: self.source(key) for key in {cell.object: None for cell in won} if self._known(key)},
             revision=head.revision,
             blob=self._blob,
             source=self.source,

@@ -185,6 +185,18 @@ def test_extended_headers_are_refused() -> None:
         read(tarred(member("n" * 300), form=tarfile.GNU_FORMAT))
 
 
+MISSHAPEN: list[tuple[str, Any]] = [
+    ("traffic_ip_groups", {"basic": {"ip_mapping": [1]}}),
+    ("traffic_ip_groups", {"basic": {"ip_mapping": 7}}),
+    ("traffic_ip_groups", {"basic": {"machines": [1, []]}}),
+    ("traffic_ip_groups", {"basic": {"ipaddresses": [[1]]}}),
+    ("virtual_servers", {"basic": {"pool": [1]}}),
+    ("virtual_servers", {"basic": {"request_rules": 5}}),
+    ("pools", {"basic": {"nodes_table": [{"weight": 1}]}}),
+    ("pools", {"basic": {"nodes_table": {"a": 1}}}),
+    ("pools", {"basic": {"note": None}}),
+    ("pools", {"basic": {"passive_monitoring": "yes"}}),
+]
 HOSTILE = {
     "nothing": b"",
     "not a tar": b"not a tar" * 200,
@@ -197,6 +209,10 @@ HOSTILE = {
     "a tail": write(MANIFEST, CONTENT) + b"x",
     "gzip bomb": gzip.compress(bytes(300 * 1024 * 1024), 1),
     "a tail of zeros": write(MANIFEST, CONTENT) + bytes(2 * 1024 * 1024),
+    "half a pair": changed(description="\ud800"),
+    "half a pair in a name": configured(
+        '{"objects": [{"type": "pools", "name": "\\udc00", "settings": {}}], "secrets": []}'
+    ),
     "another product": changed(product="Other"),
     "another format": changed(format=2),
     "a format that is no number": changed(format="1"),
@@ -229,6 +245,12 @@ HOSTILE = {
     "a file with settings": configured('{"objects": [{"type": "rules", "name": "a", "settings": {}}], "secrets": []}'),
     "a file that is missing": configured('{"objects": [{"type": "rules", "name": "a", "file": "b"}], "secrets": []}'),
     "settings that are none": configured('{"objects": [{"type": "pools", "name": "a", "settings": 7}], "secrets": []}'),
+    **{
+        f"a value of another form: {kind} {settings}": configured(
+            json.dumps({"objects": [{"type": kind, "name": "a", "settings": settings}], "secrets": []})
+        )
+        for kind, settings in MISSHAPEN
+    },
     "a secret of no object": configured('{"objects": [], "secrets": [["pools", "a", ["b", "c"]]]}'),
     "secrets without places": packed({
         **unpack(write(MANIFEST, CONTENT)),
@@ -252,6 +274,11 @@ def test_what_is_no_backup_is_refused(name: str) -> None:
         read(HOSTILE[name])
     assert len(str(refusal.value)) < 400
     assert str(refusal.value).isprintable()
+
+
+def test_backslashes_are_no_escapes() -> None:
+    content = Content({POOL: {"basic": {"note": "\\ud800 \\\\ud800 \U0001f600"}}})
+    assert read(write(MANIFEST, content)).content.objects == content.objects
 
 
 def test_a_changed_byte_anywhere_is_noticed() -> None:

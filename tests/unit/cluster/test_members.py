@@ -72,7 +72,7 @@ async def test_member_catches_up_after_it_was_stopped(tmp_path: Path) -> None:
 
 
 async def test_refusals_are_told_apart_and_change_nothing(tmp_path: Path) -> None:
-    """R20, R22, R56, R61, R66: unreachable, fingerprint, password, cluster full, version, name."""
+    """R20, R22, R56, R61: unreachable, fingerprint, password, cluster full, version, name."""
     async with machines(tmp_path, "a", "b", "c") as (a, b, c):
         before = b.store.objects
 
@@ -269,6 +269,49 @@ async def test_mixed_versions_freeze_and_thaw(tmp_path: Path) -> None:
         await a.start()
         await until("it ends", lambda: not a.cluster.frozen and not b.cluster.frozen)
         await until("it is told", lambda: {"versionmismatch", "versionsequal"} <= set(b.tags()))
+
+
+async def test_lesser_licence_joins_and_is_marked_until_it_is_equal(tmp_path: Path) -> None:
+    """R63: members have the same level of functionality; a lesser one joins with an event and a mark."""
+    async with machines(tmp_path, "a", "b", "c") as (a, b, c):
+        c.licence = "lesser"
+        await joined([a, b, c])
+        await until("it is told", lambda: "licensediffers" in a.tags())
+        marked = [(str(m.subject), m.code) for m in a.cluster.conditions()]
+        assert ("traffic_managers/c", "cluster.licence") in marked
+        await c.stop()
+        c.licence = "equal"
+        await c.start()
+        await until("it is equal", lambda: not a.cluster.conditions())
+
+
+async def test_cluster_larger_than_its_licence_serves_on_and_says_so(tmp_path: Path) -> None:
+    """R66: a larger cluster whose licence ends goes on serving, with an event, and takes no new member."""
+    async with machines(tmp_path, "a", "b", "c") as (a, b, c):
+        await joined([a, b])
+        a.limit = 1
+        await until("it is told", lambda: "licenseclustertoobig" in a.tags())
+        with pytest.raises(JoinRefused, match="permits 1") as refused:
+            await c.join(a)
+        assert refused.value.cause is Cause.FULL
+        await a.put("goes-on")
+        await until("b has it", lambda: b.has("goes-on"))
+
+
+async def test_many_members_pass_on_what_they_get(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the number up to which everybody is connected to everybody, entries and who is alive are relayed."""
+    monkeypatch.setattr("pointsman.cluster.neighbour.FULL_MESH", 3)
+    monkeypatch.setattr("pointsman.cluster.mesh.FULL_MESH", 3)
+    monkeypatch.setattr("pointsman.cluster.mesh.PULSE_SECONDS_WIDE", 0.5)
+    names = [f"m{n}" for n in range(9)]
+    async with machines(tmp_path, *names) as made:
+        for machine in made[1:]:
+            await machine.join(made[0])
+        await until("all know all", lambda: all(len(m.cluster.roster.members) == 9 for m in made), 20)
+        await made[4].put("relayed")
+        await until("everywhere", lambda: all(m.has("relayed") for m in made), 20)
+        answer = await made[1].cluster.ask("m7", {"about": "relay"})
+        assert answer["by"] == "m7"
 
 
 async def test_join_cut_short_is_whole_or_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
