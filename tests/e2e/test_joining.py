@@ -22,6 +22,7 @@ from tools.instance import wait_for
 PASSWORD = "secret-for-tests"
 ADDRESS = "127.0.0.2"
 """Where the peer listens."""
+GROUP = "config/active/traffic_ip_groups/front"
 DOCUMENT = '{"pools": [{"name": "of-a-document"}]}'
 
 
@@ -87,11 +88,13 @@ def make_pool(container: Container, name: str) -> None:
 
 
 def test_a_container_joins_and_stays_a_member(made: list[Container], tmp_path: Path) -> None:
-    """R20, R23, R25, R31: the cluster's configuration is its own and every later change of both; documents are ignored;
-    a later start asks nobody."""
+    """R20, R23, R25, R31: the cluster's configuration is its own and every later change of both; it is a passive
+    machine of traffic IP groups; documents are ignored; a later start asks nobody."""
     first, second, _ = made
     first.start(*flags(2), ZEUS_PASS=PASSWORD)
     make_pool(first, "before")
+    basic = {"enabled": False, "ipaddresses": ["192.0.2.77"], "machines": ["pm2"]}
+    rest(first, "PUT", GROUP, {"properties": {"basic": basic}})
     (tmp_path / "documents" / "config").mkdir(parents=True)
     (tmp_path / "documents" / "config" / "a").write_text(DOCUMENT)
     variables = joining(
@@ -103,6 +106,8 @@ def test_a_container_joins_and_stays_a_member(made: list[Container], tmp_path: P
     second.start(*flags(3), **variables)
     assert "before" in names(second, "pools")
     assert "of-a-document" not in names(second, "pools")
+    group = rest(second, "GET", GROUP)["properties"]["basic"]
+    assert (sorted(group["machines"]), group["slaves"]) == (["pm2", "pm3"], ["pm3"])
     for variable in ("ZEUS_BASE_CONFIG", "ZEUS_WATCHED_CONFIG"):
         assert f"WARN: {variable}: is ignored, because this instance joins a cluster" in second.log
     assert "trusted as it answers" not in second.log

@@ -203,6 +203,7 @@ class Lab:
         self.versions: dict[int, Path] = {}
         """Hosts that run another version than the one under test, and where that is installed."""
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._nodes: list[subprocess.Popen[bytes]] = []
         self.switch: Namespace
         self.hosts: dict[int, Namespace] = {}
 
@@ -276,10 +277,10 @@ class Lab:
         _ip(
             self.hosts[number].name,
             [
-                f"addr add {self.ip(number)}/24 dev {interface}",
-                f"addr add {self.ip6(number)}/64 dev {interface} nodad",
+                f"addr replace {self.ip(number)}/24 dev {interface}",
+                f"addr replace {self.ip6(number)}/64 dev {interface} nodad",
                 f"link set {interface} up",
-                f"route add default via {self.network}.1",
+                f"route replace default via {self.network}.1",
             ],
         )
 
@@ -287,7 +288,7 @@ class Lab:
         """Ends and deletes everything."""
         for namespace in (*self.hosts.values(), *([self.switch] if hasattr(self, "switch") else [])):
             namespace.close()
-        for process in self._processes.values():
+        for process in (*self._processes.values(), *self._nodes):
             process.kill()
             process.wait()
 
@@ -343,7 +344,8 @@ class Lab:
     def node(self, port: int = 8000, body: str = "node") -> str:
         """Starts a node on the switch; its "address:port"."""
         place = f"{self.network}.1:{port}"
-        self.switch.popen([sys.executable, "-c", _NODE, place, body], self.directory / "node.log")
+        words = [sys.executable, "-c", _NODE, place, body]
+        self._nodes.append(self.switch.popen(words, self.directory / "node.log"))
         wait_for("the node answers", lambda: bool(self.switch.call(lambda: _answers(place))))
         return place
 

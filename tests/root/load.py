@@ -6,6 +6,7 @@ Invariant: a request that did not get a complete 200 answer in time is a failure
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import threading
 import time
@@ -82,21 +83,21 @@ class Load:
         except TimeoutError:
             error = "no answer in time"
         except OSError as failure:
-            error = failure.strerror or type(failure).__name__
+            error = errno.errorcode.get(failure.errno or 0, type(failure).__name__)
         self.requests.append(Request(begun, time.monotonic() - since, error, answer))
 
     def mark(self) -> int:
         """A place to look from: the number of requests answered so far."""
         return len(self.requests)
 
-    def _good(self, since: float, until: float) -> list[float]:
-        requests = sorted(self.requests, key=lambda request: request.begun)
-        return [r.begun for r in requests if not r.error and since <= r.begun <= until]
-
     def gap(self, since: float = 0.0, until: float = float("inf")) -> float:
         """The longest time in which no request was begun that succeeded, in seconds."""
-        good = self._good(since, until)
-        return max((after - before for before, after in itertools.pairwise(good)), default=float("inf"))
+        asked = [request for request in self.requests if since <= request.begun <= until]
+        good = sorted(request.begun for request in asked if not request.error)
+        if not good:
+            return float("inf")
+        first, last = min(request.begun for request in asked), max(request.begun for request in asked)
+        return max(after - before for before, after in itertools.pairwise([first, *good, last]))
 
     def failures(self, since: float = 0.0, until: float = float("inf")) -> list[Request]:
         """The requests that failed."""

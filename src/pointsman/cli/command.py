@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
             "licence",
             "rename",
             "status",
+            "traffic-ip",
             "watch-directory",
         )
     }

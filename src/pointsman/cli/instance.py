@@ -141,6 +141,10 @@ class LocalInstance:
         """Joins; see `web.local.clusters`."""
         return self._ask("POST", "/cluster/join", wish)
 
+    def fail_back(self) -> Json:
+        """Has traffic IPs go back where they belong; every traffic IP then."""
+        return self._ask("POST", "/traffic-ips/failback", {})
+
     def change_cluster(self, what: str, body: Json) -> Json:
         """Does `leave`, `remove` or `override`; the members then."""
         return self._ask("POST", f"/cluster/{what}", body)

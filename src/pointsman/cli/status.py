@@ -15,6 +15,7 @@ from pointsman.cli.outcome import Exit, Rejected
 from pointsman.cli.report import show_conditions, show_rejected
 from pointsman.cli.screen import LEVELS, STATES, Screen, ago, styled
 from pointsman.cli.target import find_target, target_options
+from pointsman.cli.traffic_ip import show_traffic_ips
 
 Json = dict[str, Any]
 
@@ -57,6 +58,9 @@ def show_status(screen: Screen, found: Json) -> None:
             [_service(service) for service in found["services"]],
             below="WHY",
         )
+    if traffic_ips := found.get("traffic_ips"):
+        screen.line()
+        show_traffic_ips(screen, traffic_ips)
     for pool in found["pools"]:
         _pool(screen, pool)
     told = [c for c in found["conditions"] if c["standing"] != "applied"]

@@ -28,7 +28,7 @@ from pointsman.control.status import Change as LastChange
 from pointsman.control.status import DataPlane, Documents, Status, observe
 from pointsman.document.difference import Objects
 from pointsman.schema.condition import Condition, Standing
-from pointsman.schema.event import Event
+from pointsman.schema.event import Event, Severity
 from pointsman.schema.pool import Pool
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.snapshot import Snapshot
@@ -197,6 +197,7 @@ class Control:
                 *self.importer.conditions(),
                 *self.licensing.conditions(),
                 *self.certificate.conditions(),
+                *(self.live.traffic_ips.conditions() if self.live.traffic_ips is not None else ()),
                 *(self.clustering.conditions() if self.clustering is not None else ()),
             )
             if identity is None or c.subject == identity
@@ -207,6 +208,13 @@ class Control:
         objects, _ = with_changes(self.snapshot.objects, changes)
         snapshot = Snapshot(objects, self.revision, self.snapshot.claims)
         return self._loop.preview(snapshot, self._facts(snapshot))
+
+    async def fail_back(self, actor: Author) -> tuple[str, ...]:
+        """Has every machine take back now the traffic IPs that belong to it; those that this one has afterwards."""
+        text = f"{actor.name} asked for traffic IPs to go back where they belong"
+        self._on_event(Event("general", "audit", Severity.INFO, None, text, author=actor.name))
+        held = self.live.traffic_ips
+        return await held.fail_back() if held is not None else ()
 
     async def status(self) -> Status:
         """Services, pools and nodes as they are now, with who last changed each node."""
@@ -226,6 +234,8 @@ class Control:
             engine={**self.live.engine, "licence": self.licensing.sentence},
             plane=self._plane(),
             documents=self._documents(),
+            traffic_ips=held.views if (held := self.live.traffic_ips) is not None else (),
+            traffic_ip_errors=held.errors if held is not None else (),
         )
 
     @property

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pointsman.control.status import Figures
+from pointsman.control.traffic_ips import TrafficIps
 from pointsman.schema.address import split_node
 from pointsman.schema.bandwidth import Bandwidth
 from pointsman.schema.counter import STATISTIC_TYPES, STATISTICS_BY_PATH, CounterKind
@@ -28,6 +29,8 @@ Key = tuple[str, str]
 """Statistics type and object name."""
 
 _SINGLE = tuple(leaf.path for leaf in STATISTIC_TYPES if not leaf.per_object)
+_TRAFFIC_IPS = ("traffic_ips/traffic_ip", "traffic_ips/traffic_ip_inet46")
+"""The first as older clients read it, which know IPv4 only."""
 _NODE_TYPES = ("nodes/node", "nodes/node_inet46")
 _PROTOCOLS = {
     "ssl": "sslforwarding",
@@ -100,6 +103,7 @@ class Statistics(Mapping[Key, Figures]):
         health: Callable[[], Mapping[tuple[str, str], NodeHealth]],
         failures: Callable[[str, str], int],
         own: Callable[[], Figures],
+        traffic_ips: TrafficIps | None = None,
     ) -> None:
         """`failures` counts the failures of a node in a pool.
 
@@ -112,6 +116,7 @@ class Statistics(Mapping[Key, Figures]):
         self._health = health
         self._failures = failures
         self._own = own
+        self._traffic_ips = traffic_ips
         self._started = time.time()
         self._known_index = _index_of(Snapshot())
 
@@ -131,6 +136,9 @@ class Statistics(Mapping[Key, Figures]):
             yield kind, ""
         for name, _ in snapshot.all("bandwidth", Bandwidth):
             yield "bandwidth", name
+        for view in self._traffic_ips.views if self._traffic_ips is not None else ():
+            for kind in _TRAFFIC_IPS if ":" not in view.address else _TRAFFIC_IPS[1:]:
+                yield kind, view.address
         for name, _ in snapshot.all("virtual_servers", VirtualServer):
             yield "virtual_servers", name
         for name, _ in snapshot.all("pools", Pool):
@@ -148,6 +156,12 @@ class Statistics(Mapping[Key, Figures]):
         match kind:
             case "globals" if not name:
                 return _complete(kind, self._globals())
+            case "traffic_ips/ip_gateway" if not name and self._traffic_ips is not None:
+                return _complete(kind, self._traffic_ips.counters)
+            case "traffic_ips/traffic_ip" | "traffic_ips/traffic_ip_inet46" if self._traffic_ips is not None:
+                if (since := self._traffic_ips.time_since(name)) is not None:
+                    held = "raised" if since[0] else "lowered"
+                    return _complete(kind, {"state": held, "time": int(since[1] * 100)})
             case _ if not name and kind in _SINGLE:
                 return _complete(kind, {})
             case "bandwidth":

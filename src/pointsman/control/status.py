@@ -71,6 +71,19 @@ class ServiceView:
 
 
 @dataclass(frozen=True)
+class TrafficIpView:
+    """A traffic IP. `holder` is the machine that has it now, "" when none that is heard of has; `since` is Unix time of
+    the last change here, 0 when unknown; `order` are the machines in the order in which they take it.
+    """
+
+    address: str
+    group: str
+    holder: str
+    since: float
+    order: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Documents:
     """How the instance fares with configuration documents.
 
@@ -103,6 +116,9 @@ class Status:
     conditions: tuple[Condition, ...]
     engine: Mapping[str, str | int]
     documents: Documents | None = None
+    traffic_ips: tuple[TrafficIpView, ...] = ()
+    traffic_ip_errors: tuple[str, ...] = ()
+    """What keeps this machine from holding its traffic IPs."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +155,8 @@ def observe(
     engine: Mapping[str, str | int],
     plane: DataPlane = DataPlane(),
     documents: Documents | None = None,
+    traffic_ips: tuple[TrafficIpView, ...] = (),
+    traffic_ip_errors: tuple[str, ...] = (),
 ) -> Status:
     """The status; `figures` by (statistics type, name), `health` and `changes` by (pool, node)."""
     by_subject: dict[ObjectId, list[Condition]] = {}
@@ -175,6 +193,8 @@ def observe(
         conditions=everything,
         engine=engine,
         documents=documents,
+        traffic_ips=traffic_ips,
+        traffic_ip_errors=traffic_ip_errors,
     )
 
 

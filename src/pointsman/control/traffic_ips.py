@@ -11,10 +11,10 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from pointsman.compiler.plan import Failover, Plan, TrafficIp
+from pointsman.control.status import TrafficIpView
 from pointsman.monitors.front_end import FrontEnd
 from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.event import Event, Severity
@@ -62,19 +62,6 @@ class Engine(Protocol):
         """Whether it answers within that time."""
 
 
-@dataclass(frozen=True)
-class HeldIp:
-    """A traffic IP as this machine sees it: `raised` here or not, since when (Unix time, 0 when unknown), and the
-    machines in the order in which they take it.
-    """
-
-    address: str
-    group: str
-    raised: bool
-    since: float
-    order: tuple[str, ...]
-
-
 class TrafficIps:
     """The traffic IPs of one machine."""
 
@@ -110,27 +97,42 @@ class TrafficIps:
         self._answered_at = time.monotonic()
         self._front_end_worked = True
         self._back_ends_worked = True
-        self.others_reach_nodes: Callable[[], bool] = lambda: False
-        """Whether another member says that it reaches nodes: then one that reaches none gives up its addresses."""
+        self._reaches_nodes = False
+        self._started = time.time()
+        self.others: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
+        """What the other members that live say of themselves, by their names; see `told`."""
         self.fail_back_elsewhere: Callable[[], Awaitable[None]] | None = None
         """Asks the other members to take back what belongs to them."""
 
     # What others ask
 
     @property
-    def addresses(self) -> tuple[HeldIp, ...]:
-        """Every traffic IP that members can raise, by group and address."""
+    def views(self) -> tuple[TrafficIpView, ...]:
+        """Every traffic IP that members can raise, by group and address, with who has it."""
         plan = self._plan or Failover()
+        elsewhere = {
+            str(address): name
+            for name, told in self.others().items()
+            for address in told.get("traffic_ips", ())
+        }
         return tuple(
-            HeldIp(
-                ip.address,
-                ip.group,
-                ip.address in self._held,
-                self._held.get(ip.address, self._lowered.get(ip.address, 0.0)),
-                ip.order,
+            TrafficIpView(
+                address=ip.address,
+                group=ip.group,
+                holder=self._name if ip.address in self._held else elsewhere.get(ip.address, ""),
+                since=self._held.get(ip.address, self._lowered.get(ip.address, 0.0)),
+                order=ip.order,
             )
             for ip in sorted(plan.addresses, key=lambda ip: (ip.group, ip.address))
         )
+
+    def time_since(self, address: str) -> tuple[bool, float] | None:
+        """Whether this machine has a traffic IP, and for how many seconds that has been so; None when there is none."""
+        if address in self._held:
+            return True, time.time() - self._held[address]
+        if any(ip.address == address for ip in (self._plan or Failover()).addresses):
+            return False, time.time() - self._lowered.get(address, self._started)
+        return None
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -149,6 +151,11 @@ class TrafficIps:
         elif self._keepalived is not None and not self._keepalived.running:
             found.append("keepalived is not running; log/keepalived.log says why")
         return tuple(found)
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """What this machine says of itself to the other members."""
+        return {"traffic_ips": list(self.held), "reaches_nodes": self._reaches_nodes}
 
     def conditions(self) -> tuple[Condition, ...]:
         """Remarks on the groups whose addresses this machine should be able to raise and cannot now."""
@@ -255,7 +262,7 @@ class TrafficIps:
             why = f"the traffic engine has not answered for {plan.silence:.0f} seconds"
         elif not self._front_end.working:
             why = f"nothing answers on the front-end network ({', '.join(self._front_end.silent) or 'no reply'})"
-        elif not back_ends and self.others_reach_nodes():
+        elif not back_ends and any(told.get("reaches_nodes") for told in self.others().values()):
             why = "no node can be reached from here, and from another machine some can"
         else:
             why = ""
@@ -280,6 +287,7 @@ class TrafficIps:
     def _tell_back_ends(self) -> bool:
         """Whether any node in use can be reached, or there is none."""
         states = {node.state for node in self._health().values()}
+        self._reaches_nodes = NodeState.ALIVE in states
         working = NodeState.DEAD not in states or bool(
             states & {NodeState.ALIVE, NodeState.DRAINING, NodeState.UNKNOWN}
         )

@@ -295,8 +295,9 @@ class _Daemon:
             self._loop.poke,
         )
         self._live.traffic_ips = self._failover.traffic_ips
-        self._clustered.serve(self._control, self._events, self._history)
         self._live.serving = lambda: self._engine.serving
+        self._clustered.serve(self._control, self._events, self._history)
+        self._failover.share(self._clustered)
         self._live.figures = Statistics(
             self._counters,
             self._history,
@@ -305,6 +306,7 @@ class _Daemon:
             lambda: self._live.health,
             self._tracker.failures,
             self._own_figures,
+            self._failover.traffic_ips,
         )
         self._live.engine = {
             "name": "HAProxy",

@@ -5,14 +5,19 @@ Invariant: an instance that can raise no addresses does everything else all the 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ipaddress
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from pointsman.cluster.link import Unanswered
 from pointsman.compiler.facts import Interface
-from pointsman.control.traffic_ips import Engine, TrafficIps
+from pointsman.control.traffic_ips import RETURN_SECONDS, Engine, TrafficIps
+from pointsman.daemon.cluster import Clustered
 from pointsman.engine import network
 from pointsman.engine.keepalived import KeepalivedEngine, cannot_raise, find_keepalived
 from pointsman.monitors.front_end import FrontEnd
@@ -21,6 +26,8 @@ from pointsman.schema.health import NodeHealth
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.traffic_ip_group import TrafficIpGroup
 
+FAIL_BACK = "fail back"
+"""What members ask one another."""
 _log = logging.getLogger("pointsman")
 
 
@@ -92,6 +99,19 @@ class Failover:
             on_event=on_event,
         )
 
+    def share(self, clustered: Clustered) -> None:
+        """Tells the other members what this machine holds, hears what they hold, and fails back together with them."""
+        held = self.traffic_ips
+        for name in held.told:
+            clustered.tells[name] = partial(_told, held, name)
+        held.others = partial(_others, clustered)
+        held.fail_back_elsewhere = partial(_fail_back_elsewhere, clustered)
+
+        async def fail_back(_asker: str, _question: Mapping[str, Any]) -> Mapping[str, Any]:
+            return {"held": list(await held.fail_back(everywhere=False))}
+
+        clustered.answers[FAIL_BACK] = fail_back
+
     async def run(self) -> None:
         """Runs until cancelled."""
         changes = None
@@ -108,3 +128,23 @@ class Failover:
     def _on_change(self) -> None:
         self.traffic_ips.on_network()
         self.network.look()
+
+
+def _told(held: TrafficIps, name: str) -> Any:
+    return held.told[name]
+
+
+def _others(clustered: Clustered) -> dict[str, Mapping[str, Any]]:
+    return {
+        member.name: member.tells for member in clustered.cluster.view().members if member.state == "alive"
+    }
+
+
+async def _fail_back_elsewhere(clustered: Clustered) -> None:
+    """Asks every member that lives; one that does not answer is left as it is."""
+
+    async def ask(name: str) -> None:
+        with contextlib.suppress(Unanswered):
+            await clustered.cluster.ask(name, {"about": FAIL_BACK}, RETURN_SECONDS + 2)
+
+    await asyncio.gather(*(ask(name) for name in _others(clustered)))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.running import running
 
+from pointsman.control.error import Frozen
 from pointsman.control.renaming import CannotRename, Names, NameTaken, Renaming, rename_traffic_manager
 from pointsman.identity.called import Called, Wish, read_called, write_called
 from pointsman.schema.problem import ObjectId
@@ -78,6 +79,16 @@ async def test_an_address_takes_the_place_of_the_host_name(tmp_path: Path) -> No
         await asyncio.wait_for(asked.wait(), 5)
         assert read_called(tmp_path) == Called("pm1", "1", Wish("10.0.0.1", "ann", "192.0.2.7", "ui"))
         assert [event.author for event in manager.events if event.tag == "renaming"] == ["ann", "ann"]
+
+
+async def test_mixed_versions_do_not_stop_renaming(tmp_path: Path) -> None:
+    """R57: while the configuration is frozen, a name can be replaced."""
+    async with running(tmp_path) as manager:
+        write_called(tmp_path, Called("pm1", "1"))
+        manager.configuration.frozen = lambda: "the members run different versions"
+        with pytest.raises(Frozen):
+            await manager.control.put(ANN, ObjectId("pools", "new"), {})
+        assert not await manager.control.renaming.use_address(ANN, "10.0.0.1")
 
 
 async def test_the_page_knows_no_way_back(tmp_path: Path) -> None:

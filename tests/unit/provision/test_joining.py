@@ -228,6 +228,26 @@ async def test_the_log_has_a_word_for_each_cause(
     assert PASSWORD not in screen.getvalue() + str(refused.value)
 
 
+async def test_the_password_may_come_from_a_file(tmp_path: Path) -> None:
+    """R20: ZEUS_PASS_FILE holds the cluster administrator's password as ZEUS_PASS would."""
+    file = tmp_path / "secret"
+    file.write_text(f"{PASSWORD}\n")
+    screen = io.StringIO()
+    log = ProvisionLog(tmp_path / "log", screen=screen)
+    async with member(tmp_path) as peer:
+        variables = Variables(password_file=str(file), cluster_name="127.0.0.1", cluster_port=peer.ui_port)
+
+        def start() -> None:
+            become_member(
+                tmp_path / "home", variables, log, lambda address: None, name="localhost", insist=False
+            )
+
+        await in_a_thread(start)
+    assert "before" in await pools(tmp_path / "home")
+    assert f"SHA-1 {peer.certificate.sha1}, SHA-256 {peer.certificate.sha256}" in screen.getvalue()
+    assert PASSWORD not in screen.getvalue()
+
+
 async def test_the_table_has_every_member_and_what_the_asked_one_shows(tmp_path: Path) -> None:
     """R43, R44: the admin servers of all members, the one that was asked first, with what it really shows."""
     async with member(tmp_path) as peer:

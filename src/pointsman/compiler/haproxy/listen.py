@@ -163,7 +163,11 @@ class _Occupied:
 
 
 def bind_words(listener: Listener) -> tuple[str, ...]:
-    """The address of a `bind` line; `transparent` binds one that this machine does not hold at the moment."""
+    """The address of a `bind` line; `transparent` binds one that this machine does not hold at the moment.
+
+    Fact (HAProxy 2.8.25): it makes every IPv6 socket one for IPv6 only, and on a reload with `noreuseport` takes over
+    only sockets of listeners that say so. Without the word the new worker binds anew, fails, and pauses all listeners.
+    """
     further = ("transparent",) if listener.transparent else ()
     match listener.address:
         case "0.0.0.0":  # noqa: S104 # compared with: the administrator asked for it
@@ -171,5 +175,6 @@ def bind_words(listener: Listener) -> tuple[str, ...]:
         case "::":
             return (f":::{listener.port}", "v6only")
         case address:
-            host = f"[{address}]" if ":" in address else address
-            return (f"{host}:{listener.port}", *further)
+            if ":" in address:
+                return (f"[{address}]:{listener.port}", "v6only", *further)
+            return (f"{address}:{listener.port}", *further)

@@ -5,7 +5,9 @@ Invariant: it is made of values that were made or checked by us, so that it need
 Facts (keepalived 2.2.7). An instance needs an address of the family it speaks, and members compare the addresses they
 advertise: so each advertises one of loopback that only its number decides, and the traffic IPs, of either family, are
 `virtual_ipaddress_excluded`. A change of addresses then alters no advertisement. `track_process` fails in a network
-namespace. An instance without peers would speak by multicast: one that stands alone has loopback as its peer.
+namespace. Of two that held an address while they did not hear one another, the one that keeps it announces it again
+only when it hears the other: hence `vrrp_higher_prio_send_advert`. An instance without peers would speak by
+multicast: one that stands alone has loopback as its peer.
 """
 
 from __future__ import annotations
@@ -67,6 +69,7 @@ def configuration(
     instances: Iterable[Instance], settings: FaultTolerance, directory: str, *, returning: bool
 ) -> str:
     """The whole file. `returning`: what belongs to this machine comes back at once, whatever the settings say."""
+    announcements = max(1, min(settings.arp_count, 100))
     lines = [
         "global_defs {",
         "    router_id pointsman",
@@ -75,7 +78,10 @@ def configuration(
         "    vrrp_version 3",
         "    vrrp_skip_check_adv_addr",
         "    vrrp_garp_master_delay 1",
-        f"    vrrp_garp_master_repeat {max(1, min(settings.arp_count, 100))}",
+        f"    vrrp_garp_master_repeat {announcements}",
+        "    vrrp_garp_lower_prio_delay 1",
+        f"    vrrp_garp_lower_prio_repeat {announcements}",
+        "    vrrp_higher_prio_send_advert true",
         "    vrrp_garp_master_refresh 60",
         "    vrrp_garp_master_refresh_repeat 1",
         "}",

@@ -65,7 +65,7 @@ def state_body(status: Status, throughput: Callable[[str], int]) -> dict[str, An
             }
             for pool in status.pools
         ],
-        "tip_errors": [],
+        "tip_errors": list(status.traffic_ip_errors),
         "virtual_servers": [
             {
                 "name": service.name,

@@ -1,9 +1,9 @@
 """The status tree: what this traffic manager is, how it fares, its counters, and our additions to it.
 
-`certificate`, `cluster`, `conditions`, `config_document`, `config_import`, `licence`, `name`, `applies`, `history` and
-`events` are ours; the rest is the product's; `backups` are in `web.api.backups`. Invariant: nothing here changes
-anything but `PUT history/<revision>?restore`, which makes the configuration what it was then, `PUT certificate`, `PUT
-name`, `PUT cluster/...` and backups. What is asked of another member is answered by it.
+`certificate`, `cluster`, `conditions`, `config_document`, `config_import`, `licence`, `name`, `traffic_ips`,
+`applies`, `history` and `events` are ours; the rest is the product's; `backups` are in `web.api.backups`. Invariant:
+nothing here changes anything but `PUT history/<revision>?restore`, which makes the configuration what it was then,
+`PUT certificate`, `PUT name`, `PUT cluster/...` and backups. What is asked of another member is answered by it.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from pointsman.web.api.listing import list_children, not_allowed, not_found, rea
 from pointsman.web.api.naming import replace_name, show_name
 from pointsman.web.api.request import SAFE, Request
 from pointsman.web.api.statistics import StatisticsTree
+from pointsman.web.api.traffic_ips import act_on_traffic_ips, show_traffic_ips
 from pointsman.web.api.tree import ConfigTree, Leaf
 
 LOCAL = "local_tm"
@@ -66,6 +67,7 @@ _BRANCHES = (
     ("state", False),
     ("statistics", True),
     ("superseded", False),
+    ("traffic_ips", False),
 )
 
 
@@ -112,6 +114,11 @@ class StatusHandler:
             (self._control.identity.name, "name"),
         ):
             return await replace_name(self._control, request)
+        if method == "PUT" and path[len(base) :] in (
+            (LOCAL, "traffic_ips"),
+            (self._control.identity.name, "traffic_ips"),
+        ):
+            return await act_on_traffic_ips(self._control, request)
         if method not in SAFE:
             return (
                 read_only(method, path) if method in ("PUT", "DELETE") else not_allowed(method, sorted(SAFE))
@@ -137,6 +144,8 @@ class StatusHandler:
                 return self._information()
             case (_, "state"):
                 return json_answer(200, {"state": state_body(await self._control.status(), self._throughput)})
+            case (_, "traffic_ips"):
+                return await show_traffic_ips(self._control)
             case (_, "certificate"):
                 return show_certificate(self._control)
             case (_, "cluster") if self._control.clustering is not None:

@@ -6,8 +6,8 @@ change is made through `Control` in the name `local:<unix user>`, as one transac
 
 GET /status, GET /conditions, GET /export?format=&secrets=&differences=; POST /diff and POST /apply with {"objects":
 [...], "replace": bool, "reason": str, "wait": seconds}; backups are in `backups`, certificates in `certificates`,
-imports in `imports`, licences in `licences`, names in `names`, passwords in `passwords`. Refusals are 400 with
-{"problems": [...]}, see `document.wire` for the shapes.
+imports in `imports`, licences in `licences`, traffic IPs in `traffic_ips`, names in `names`, passwords in `passwords`.
+Refusals are 400 with {"problems": [...]}, see `document.wire` for the shapes.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ from pointsman.web.local.names import name_routes
 from pointsman.web.local.passwords import password_routes
 from pointsman.web.local.plain import plain
 from pointsman.web.local.request import LONGEST_WAIT, actor_of, invalid, read_body, refused
+from pointsman.web.local.traffic_ips import traffic_ip_routes
 
 ATTEMPTS = 5
 """How often an apply that met somebody else's change is made anew."""
@@ -76,6 +77,7 @@ def make_app(control: Control, users: Users) -> ASGIApp:
         *certificate_routes(control),
         *cluster_routes(control.clustering),
         *name_routes(control),
+        *traffic_ip_routes(control),
         *password_routes(users),
     ]
     return Starlette(routes=routes)
