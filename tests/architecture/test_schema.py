@@ -23,7 +23,6 @@ LATER_TYPES = (
     "locations",
     "log_export",
     "monitor_scripts",
-    "persistence",
     "protection",
     "rate",
     "saml/trustedidps",

@@ -24,6 +24,7 @@ ELSEWHERE = {
 """Resources whose effect has another stem, and why."""
 
 WITHOUT_EFFECT = {
+    "custom": "lists for scripts and other tools; nothing of the product acts on them",
     "extra_file": "files are for rules and error pages, which are not run yet",
     "license_key": "control.licensing chooses among keys; the compiler gets the limit as a fact",
     "rule": "rules are stored, not run yet",

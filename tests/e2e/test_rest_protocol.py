@@ -142,6 +142,7 @@ LEAST: dict[str, dict[str, Any]] = {
     "bandwidth": {},
     "pools": {},
     "monitors": {},
+    "traffic_ip_groups": {},
     "virtual_servers": {"basic": {"pool": "discard", "port": 1}},
     "ssl/server_keys": {"basic": {"public": PUBLIC, "private": PRIVATE}},
 }

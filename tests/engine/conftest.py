@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.engine.members import Cluster
 from tests.engine.rig import Rig, started
 from tools.traffic import Origin
 
@@ -44,3 +46,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.failed and isinstance(rig, Rig):
         report.sections.append(("the rig", rig.report()))
     return report
+
+
+@pytest.fixture
+async def cluster(home: Path) -> AsyncIterator[Cluster]:
+    """Two members that have applied nothing yet."""
+    with tempfile.TemporaryDirectory(prefix="pm-") as other:
+        found = Cluster((home, Path(other).resolve()))
+        async with contextlib.AsyncExitStack() as stack:
+            for rig in (found.a, found.b):
+                await stack.enter_async_context(started(rig))
+            yield found

@@ -30,7 +30,7 @@ async def ask(port: int, request: str = "GET /healthz") -> tuple[int, str]:
 
 
 def with_health(port: int, objects: Objects) -> dict[tuple[str, str], Any]:
-    return {**objects, ("traffic_managers", "tm"): {"basic": {"engine_health_port": port}}}
+    return {**objects, ("traffic_managers", "tm"): {"engine_health": {"port": port}}}
 
 
 async def test_r7_the_engine_answers_while_it_serves(rig: Rig, origins: Origins) -> None:

@@ -3,84 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import random
 import signal
 import ssl
 import tempfile
-from collections.abc import AsyncIterator
-from dataclasses import replace
-from pathlib import Path
 
-import pytest
 from cryptography import x509
-from tests.engine.rig import Rig, started, until
+from tests.engine.members import Cluster, certificate
+from tests.engine.rig import Rig, until
 from tests.engine.test_apply import with_line
 
-from pointsman.compiler.facts import Member
 from pointsman.compiler.haproxy.peers import PORT
-from pointsman.compiler.plan import ConfigSection, Line, Plan
-from pointsman.identity.authority import make_key, private_text, self_signed
-
-TABLE = ConfigSection(
-    Line("backend shared from tcp"),
-    (Line("stick-table type string len 20 size 1k expire 1h store gpc0 peers cluster"),),
-)
-
-
-def certificate(name: str) -> bytes:
-    """A new certificate, signed by itself, with its key."""
-    key = make_key()
-    return self_signed(key, name).encode() + private_text(key)
-
-
-def public(pem: bytes) -> bytes:
-    """The certificate without its key."""
-    return pem.partition(b"-----BEGIN PRIVATE KEY")[0]
-
-
-class Cluster:
-    """Two members on loopback addresses of their own."""
-
-    def __init__(self, homes: tuple[Path, Path]) -> None:
-        network = f"127.{random.randrange(1, 255)}.{random.randrange(1, 255)}"
-        self.members = tuple(Member(name, f"{network}.{number}") for number, name in enumerate("ab", 1))
-        self.certificates = {member.name: certificate(member.name) for member in self.members}
-        self.trusted = [*self.certificates.values()]
-        self.a, self.b = (Rig(home) for home in homes)
-
-    def plan(self, rig: Rig) -> Plan:
-        """The plan of a member, with a table that is shared."""
-        name = "a" if rig is self.a else "b"
-        rig.known = {
-            "traffic_manager": name,
-            "cluster": self.members,
-            "cluster_certificate": self.certificates[name],
-            "cluster_authority": b"".join(public(each) for each in self.trusted),
-        }
-        plan = rig.compile({})
-        return replace(plan, sections=(*plan.sections, TABLE))
-
-    async def start(self) -> None:
-        for rig in (self.a, self.b):
-            await rig.apply(self.plan(rig), "start")
-        await until("they are connected", lambda: self.connected(self.a))
-
-    async def connected(self, rig: Rig) -> bool:
-        return "(remote,active)" in await rig.runtime(
-            "show peers"
-        ) or "last_status=ESTA" in await rig.runtime("show peers")
-
-
-@pytest.fixture
-async def cluster(home: Path) -> AsyncIterator[Cluster]:
-    with tempfile.TemporaryDirectory(prefix="pm-") as other:
-        found = Cluster((home, Path(other).resolve()))
-        async with contextlib.AsyncExitStack() as stack:
-            for rig in (found.a, found.b):
-                await stack.enter_async_context(started(rig))
-            yield found
+from pointsman.compiler.plan import Line
 
 
 async def put(rig: Rig, key: str) -> None:

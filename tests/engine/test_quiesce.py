@@ -10,7 +10,7 @@ from tools.instance import free_port
 from tools.traffic import Origin
 
 from pointsman.engine.haproxy.account import RUN
-from pointsman.engine.haproxy.quiesce import hold, release, take_listeners
+from pointsman.launcher.quiesce import hold, release, take_listeners
 
 Origins = tuple[Origin, Origin, Origin]
 REQUEST = b"GET / HTTP/1.1\r\nHost: web\r\n\r\n"

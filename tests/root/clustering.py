@@ -86,3 +86,14 @@ def await_equal(lab: Lab, members: Iterable[int], seconds: float = 30.0) -> None
             return False
 
     wait_for("all members have the same configuration", equal, seconds)
+
+
+def serve_on(lab: Lab, address: str, *machines: int, port: int = 80, **group: Any) -> str:
+    """A service "web" on a traffic IP that these hosts can hold, with a node on the switch; its "address:port"."""
+    rest = lab.rest(lab.ids[0])
+    names = [lab.host_name(number) for number in machines or lab.ids]
+    rest.put("pools", "app", {"basic": {"nodes_table": [{"node": lab.node()}]}})
+    rest.put("traffic_ip_groups", "front", {"basic": {"ipaddresses": [address], "machines": names, **group}})
+    listen = {"listen_on_any": False, "listen_on_traffic_ips": ["front"]}
+    rest.put("virtual_servers", "web", {"basic": {"enabled": True, "port": port, "pool": "app", **listen}})
+    return f"{address}:{port}"

@@ -85,6 +85,7 @@ class Namespace:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self._children: list[subprocess.Popen[bytes]] = []
         self._thread = ThreadPoolExecutor(1, initializer=self._enter)
 
     def _enter(self) -> None:
@@ -115,13 +116,15 @@ class Namespace:
     def popen(self, words: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
         """A program in the namespace, in a session of its own."""
         with log.open("ab") as output:
-            return subprocess.Popen(
+            child = subprocess.Popen(
                 ["ip", "netns", "exec", self.name, *words],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
             )
+        self._children.append(child)
+        return child
 
     def pids(self) -> list[int]:
         """The processes in the namespace."""
@@ -141,6 +144,8 @@ class Namespace:
         """Ends the processes in it and deletes it."""
         self._thread.shutdown()
         self.signal(signal.SIGKILL)
+        for child in self._children:
+            child.wait()
         subprocess.run(["ip", "netns", "del", self.name], capture_output=True, check=False)
 
 

@@ -122,26 +122,21 @@ def test_addresses_are_spread_over_the_members(three: Lab) -> None:
 @pytest.mark.parametrize("address", [IPS[0], IPS[3]])
 def test_another_member_takes_over_and_gives_back(three: Lab, fault: str, address: str) -> None:
     """R2, R6: the address is announced from elsewhere at once, goes back later, and is never left in two places."""
+    faults: dict[str, tuple[Callable[[int], None], Callable[[int], None]]] = {
+        "cut": (three.cut, three.heal),
+        "split": (three.split, lambda _: three.join()),
+        "pause": (three.pause, three.resume),
+    }
     holder = settle(three)[address]
     with three.load(target(address)) as load:
         begun = time.time()
-        breaks: dict[str, Callable[[int], None]] = {
-            "cut": three.cut,
-            "split": three.split,
-            "pause": three.pause,
-        }
-        breaks[fault](holder)
+        faults[fault][0](holder)
         time.sleep(0.1)
         await_success(load, begun + 0.1)
         time.sleep(1)
         assert_serves(load, begun, GONE)
         begun = time.time()
-        mends: dict[str, Callable[[int], None]] = {
-            "cut": three.heal,
-            "split": lambda _: three.join(),
-            "pause": three.resume,
-        }
-        mends[fault](holder)
+        faults[fault][1](holder)
         time.sleep(BACK)
         assert len(three.holders(address)) == 1, "two machines hold it although they hear one another"
         settle(three)
@@ -168,21 +163,21 @@ def test_a_member_that_dies_is_replaced_and_comes_back(three: Lab) -> None:
 
 
 def test_a_member_that_stops_in_order_hands_its_addresses_over(three: Lab) -> None:
-    """Deliverable 3: a restart of a healthy member costs no more than what is in flight as the address moves."""
+    """R2, R55: a restart of a healthy member costs no request, neither when it goes nor when its address comes back.
+
+    A packet that opens a connection may be repeated once meanwhile, which takes a second.
+    """
     address = IPS[2]
     holder = settle(three)[address]
-    with three.load(target(address)) as load:
+    with three.load(target(address), patience=5.0) as load:
         begun = time.time()
         assert three.stop(holder) == 0
         time.sleep(1)
-        assert_serves(load, begun, BACK)
-        assert len(load.failures(begun)) <= 5
-        begun = time.time()
         three.start(holder)
         settle(three)
-        time.sleep(0.5)
+        time.sleep(2)
         assert_serves(load, begun, BACK)
-        assert len(load.failures(begun)) <= 5
+    assert load.failures() == []
 
 
 def test_manual_failback_waits_for_the_word(three: Lab) -> None:

@@ -22,6 +22,7 @@ from pointsman.compiler.haproxy import (
     name,
     node_tls,
     peers,
+    persistence,
     pool,
     timeout,
     tls,
@@ -77,17 +78,18 @@ def compile_plan(snapshot: Snapshot, facts: Facts, memory: Memory | None = None)
     ready = _ready_pools(pools, settings, bool(authorities), snapshot, facts, memory, remarks)
     _remark_on_references(snapshot, pools, ready, remarks)
     limits = bandwidth.limits(snapshot, facts, remarks)
+    sticky = persistence.stickiness(snapshot, facts, remarks)
 
     own_listeners = demo.demo_listeners(facts.demo_ports)
     keys = tls.loaded_keys(snapshot, facts, memory)
-    services, link, health = _admitted(snapshot, facts, keys, own_listeners, memory, remarks)
+    services, members, health = _admitted(snapshot, facts, keys, own_listeners, memory, remarks)
     chains = {service.name: chain(service.server.basic.pool, pools, ready) for service in services}
     backends = {
         pool_name: memory.recall(
             "backends",
             pool_name,
-            (entry, idle, slow),
-            partial(_backends, pool_name, entry, idle, slow),
+            (entry, idle, slow, sticky.get(pool_name)),
+            partial(_backends, pool_name, entry, idle, slow, sticky.get(pool_name)),
             remarks,
         )
         for pool_name, idle in _idle_seconds(services, chains).items()
@@ -95,15 +97,20 @@ def compile_plan(snapshot: Snapshot, facts: Facts, memory: Memory | None = None)
         for slow in (limits.of_pool(entry.pool),)
     }
 
+    sessions, names_of_sessions = persistence.tables(sticky, backends)
+    link = members or (peers.alone(facts) if sessions else None)
     sections = [
         *global_settings.process_sections(settings, facts, peers.global_lines(link)),
         *peers.sections(link),
         *demo.demo_sections(facts.demo_ports),
         *engine_health.sections(health, serves=bool(services)),
     ]
-    proxies = {**global_settings.INTERNAL_PROXIES, **demo.demo_proxies(facts.demo_ports)}
-    if health:
-        proxies |= engine_health.PROXIES
+    proxies = {
+        **global_settings.INTERNAL_PROXIES,
+        **demo.demo_proxies(facts.demo_ports),
+        **engine_health.proxies(health),
+        **names_of_sessions,
+    }
     certificates = peers.certificates(link, facts)
     lists: dict[str, tuple[str, ...]] = {}
     used: dict[Limit, None] = {}
@@ -124,7 +131,7 @@ def compile_plan(snapshot: Snapshot, facts: Facts, memory: Memory | None = None)
         sections.extend(compiled.sections)
         proxies |= compiled.proxies
     tables, names_of_tables = bandwidth.tables(used)
-    sections.extend(tables)
+    sections.extend((*tables, *sessions))
     proxies |= names_of_tables
 
     files = {**demo.demo_files(facts.demo_ports), **peers.files(link, facts)}
@@ -139,7 +146,7 @@ def compile_plan(snapshot: Snapshot, facts: Facts, memory: Memory | None = None)
         files=files,
         listeners=(
             *own_listeners,
-            *([link.listener] if link is not None else ()),
+            *([members.listener] if members is not None else ()),
             *health,
             *(listener for service in services for listener in service.listeners),
         ),
@@ -174,9 +181,16 @@ def _admitted(
 
 
 def _backends(
-    pool_name: str, entry: _Ready, idle: Mapping[str, int], limits: tuple[Limit, ...], remarks: Remarks
+    pool_name: str,
+    entry: _Ready,
+    idle: Mapping[str, int],
+    limits: tuple[Limit, ...],
+    stick: persistence.Stickiness | None,
+    remarks: Remarks,
 ) -> pool.Backends:
-    return pool.backends(pool_name, entry.pool, entry.nodes, entry.watch, idle, entry.span, limits, remarks)
+    return pool.backends(
+        pool_name, entry.pool, entry.nodes, entry.watch, idle, entry.span, limits, stick, remarks
+    )
 
 
 def _frontend(

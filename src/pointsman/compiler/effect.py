@@ -37,10 +37,14 @@ COMPILED: Mapping[str, Keys] = {
         ssl="server_cert_default server_cert_host_mapping.certificate server_cert_host_mapping.host "
         "support_tls1 support_tls1_1 support_tls1_2 support_tls1_3",
     ),
+    "persistence": _keys(
+        basic="cookie failure_mode subnet_prefix_length_v4 subnet_prefix_length_v6 transparent_always_set_cookie "
+        "transparent_directives type url",
+    ),
     "pools": _keys(
         basic="bandwidth_class failure_pool max_connection_attempts max_idle_connections_pernode "
         "max_timed_out_connection_attempts monitors node_connection_attempts nodes_table.node nodes_table.priority "
-        "nodes_table.source_ip nodes_table.state nodes_table.weight passive_monitoring",
+        "nodes_table.source_ip nodes_table.state nodes_table.weight passive_monitoring persistence_class",
         connection="max_connect_time max_connections_per_node max_queue_size max_reply_time max_transactions_per_node "
         "queue_timeout",
         http="keepalive keepalive_non_idempotent",
@@ -59,12 +63,13 @@ COMPILED: Mapping[str, Keys] = {
         basic="enabled ip_assignment_mode ip_mapping.ip ip_mapping.traffic_manager ipaddresses keeptogether machines "
         "mode slaves",
     ),
-    "traffic_managers": _keys(basic="engine_health_port trafficip.name trafficip.networks"),
+    "traffic_managers": _keys(basic="trafficip.name trafficip.networks", engine_health="port"),
     "global_settings": _keys(
         basic="max_fds",
         connection="listen_queue_size",
         fault_tolerance="arp_count auto_failback autofailback_delay child_timeout frontend_check_ips monitor_interval "
         "monitor_timeout",
+        session="ip_cache_expiry ip_cache_size universal_cache_expiry universal_cache_size",
         ssl="cache_enabled cache_expiry cache_size support_tls1_2 support_tls1_3 tickets_enabled",
     ),
 }
@@ -72,6 +77,10 @@ COMPILED: Mapping[str, Keys] = {
 
 ELSEWHERE: Mapping[str, Keys] = {
     "bandwidth": _keys(basic="note"),
+    # Lists for other tools.
+    "custom": _keys(basic="string_lists"),
+    # `delete` follows from the type and the failure mode, and has a condition of its own.
+    "persistence": _keys(basic="delete note"),
     "virtual_servers": _keys(basic="note"),
     "pools": _keys(basic="note"),
     # The first two rows describe how forms show a monitor; SIP, RTSP and programs have a condition of their own.

@@ -71,6 +71,8 @@ class Facts:
     """The certificates (PEM) of the engines of all members, by which they know one another. Each is trusted as it is:
     a removed member still has the key of the cluster's own authority and could sign what it likes.
     """
+    session_secret: bytes = field(default=b"", repr=False)
+    """By which cookies name nodes without telling their addresses; the same on all members."""
     interfaces: tuple[Interface, ...] = ()
     """The network interfaces by name, without traffic IPs."""
     cannot_raise: str = ""

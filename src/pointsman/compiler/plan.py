@@ -128,27 +128,29 @@ class Check:
 @dataclass(frozen=True)
 class TrafficIp:
     """A traffic IP: its group, and the machines in the order in which they take it over. `here` says that this machine
-    is one of them and can raise it.
+    is one of them and can raise it. `instance` is the number of the VRRP instance that moves it, with its companions.
     """
 
     address: str
     group: str
     order: tuple[str, ...]
     here: bool
+    instance: int = 0
 
 
 @dataclass(frozen=True)
 class Failover:
-    """How traffic IPs are held. `configuration` is keepalived's, "" when this machine holds none; `returning` is the
-    same but for what belongs to this machine, which comes back without delay. Times are in seconds.
+    """How traffic IPs are held. `configuration` is keepalived's, "" when this machine holds none. Times are in seconds.
 
-    `front_end` are the addresses that must answer a ping, at every `interval`, within `timeout`; `silence` is how long
-    the engine may be mute.
+    `instances` are the numbers of the VRRP instances in it; `return_after` is how long a machine must be well before
+    what belongs to it is handed back, None for never by itself. `front_end` are the addresses that must answer a ping,
+    at every `interval`, within `timeout`; `silence` is how long the engine may be mute.
     """
 
     configuration: str = ""
-    returning: str = ""
+    instances: tuple[int, ...] = ()
     addresses: tuple[TrafficIp, ...] = ()
+    return_after: float | None = 10.0
     front_end: tuple[str, ...] = ()
     interval: float = 0.5
     timeout: float = 5.0

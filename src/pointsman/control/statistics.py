@@ -17,6 +17,7 @@ from pointsman.schema.address import split_node
 from pointsman.schema.bandwidth import Bandwidth
 from pointsman.schema.counter import STATISTIC_TYPES, STATISTICS_BY_PATH, CounterKind
 from pointsman.schema.health import NodeHealth, NodeState
+from pointsman.schema.persistence import Persistence
 from pointsman.schema.pool import NodeRow, Pool
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.virtual_server import VirtualServer
@@ -46,6 +47,8 @@ _ALGORITHMS = {
     "random": "random",
     "weighted_least_connections": "weightedLeastConnections",
 }
+_PERSISTENCE = {"ip": "ip", "transparent": "transparent", "cookie": "applicationCookie"}
+"""What is acted on; the other types keep no session yet."""
 _STATES = {
     NodeState.ALIVE: "alive",
     NodeState.DEAD: "dead",
@@ -222,12 +225,16 @@ class Statistics(Mapping[Key, Figures]):
         return {
             **self._counters.pool(name),
             "algorithm": _ALGORITHMS[pool.load_balancing.algorithm],
-            "persistence": "none",
+            "persistence": self._persistence(pool),
             "state": state,
             "nodes": len(rows),
             "disabled": sum(row.state == "disabled" for row in rows),
             "draining": sum(row.state == "draining" for row in rows),
         }
+
+    def _persistence(self, pool: Pool) -> str:
+        entry = self._snapshot().get("persistence", pool.basic.persistence_class, Persistence)
+        return _PERSISTENCE.get(entry.basic.type, "none") if entry is not None else "none"
 
     def _globals(self) -> Figures:
         peaks = self._history.peaks()

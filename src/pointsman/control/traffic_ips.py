@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any, Protocol
 
 from pointsman.compiler.plan import Failover, Plan, TrafficIp
@@ -25,7 +25,12 @@ TICK = 0.2
 ENGINE_GRACE = 1.0
 """How long the engine may be gone before the addresses go: it is started again within a tenth of that."""
 RETURN_SECONDS = 5.0
-"""How long what belongs here may take to come back when that is asked for."""
+"""How long addresses may take to go where they belong when that is asked for."""
+_HEARD_SECONDS = 1.0
+_FRESH_SECONDS = 3.0
+"""How long after this machine took an address its owner must be heard of, and how long ago that may be."""
+_REFUSED_SECONDS = 10.0
+"""How long to wait before an address is offered again that nobody took."""
 _ANSWER_EVERY = 1.0
 _SECTION = "faulttolerance"
 _log = logging.getLogger(__name__)
@@ -38,8 +43,11 @@ class Keepalived(Protocol):
     def running(self) -> bool:
         """Whether it runs."""
 
-    async def apply(self, failover: Failover, *, returning: bool = False) -> str:
+    async def apply(self, failover: Failover) -> str:
         """Has it do what the plan says; what it says against it."""
+
+    async def hand_over(self, instances: Collection[int], addresses: Collection[str]) -> bool:
+        """Gives addresses to whoever comes next; whether they have gone."""
 
     def serve(self, well: bool) -> None:
         """Tells it whether traffic is served here."""
@@ -83,16 +91,17 @@ class TrafficIps:
         self._health = health
         self._on_event = on_event
         self._plan: Failover | None = None
-        self._applied: tuple[str, bool] | None = None
+        self._applied: str | None = None
         self._complaint = ""
         self._news = asyncio.Event()
         self._acting = asyncio.Lock()
-        self._returning_until = 0.0
+        self._return_by = 0.0
         self._held: dict[str, float] = {}
         self._lowered: dict[str, float] = {}
         self._looked = False
         self._well = False
         self._why = "it has just started"
+        self._well_since = 0.0
         self._served_at = 0.0
         self._answered_at = time.monotonic()
         self._front_end_worked = True
@@ -100,7 +109,9 @@ class TrafficIps:
         self._reaches_nodes = False
         self._started = time.time()
         self.others: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
-        """What the other members that live say of themselves, by their names; see `told`."""
+        """What the other members that live say of themselves, by their names (see `told`), and when that was `heard`
+        (Unix time).
+        """
         self.fail_back_elsewhere: Callable[[], Awaitable[None]] | None = None
         """Asks the other members to take back what belongs to them."""
 
@@ -155,7 +166,12 @@ class TrafficIps:
     @property
     def told(self) -> Mapping[str, Any]:
         """What this machine says of itself to the other members."""
-        return {"traffic_ips": list(self.held), "reaches_nodes": self._reaches_nodes}
+        well_for = time.monotonic() - self._well_since if self._well else 0.0
+        return {
+            "traffic_ips": list(self.held),
+            "reaches_nodes": self._reaches_nodes,
+            "well_for": round(well_for, 1),
+        }
 
     def conditions(self) -> tuple[Condition, ...]:
         """Remarks on the groups whose addresses this machine should be able to raise and cannot now."""
@@ -179,22 +195,69 @@ class TrafficIps:
         }
 
     async def fail_back(self, *, everywhere: bool = True) -> tuple[str, ...]:
-        """Takes back now what belongs to this machine, and with `everywhere` has the others do so with theirs.
+        """Hands back now what belongs to other machines that are well, and with `everywhere` has those do so as well.
 
         Gives the addresses that this machine holds afterwards.
         """
+        self._return_by = time.monotonic() + RETURN_SECONDS
+        self._news.set()
         if everywhere and self.fail_back_elsewhere is not None:
             await self.fail_back_elsewhere()
-        plan = self._plan
-        if plan is not None and plan.returning and self._well:
-            own = {ip.address for ip in plan.addresses if ip.here and ip.order[0] == self._name}
-            self._returning_until = time.monotonic() + RETURN_SECONDS
-            self._news.set()
-            while time.monotonic() < self._returning_until and not own <= self._held.keys():  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
-            self._returning_until = 0.0
-            self._news.set()
+        while self._misplaced(0.0) or not self._holds_own(everywhere):
+            if time.monotonic() > self._return_by:
+                break
+            await asyncio.sleep(0.02)
+        self._return_by = 0.0
         return self.held
+
+    def _holds_own(self, everywhere: bool) -> bool:
+        """Whether this machine has what belongs to it, as far as somebody was asked to hand it back."""
+        plan = self._plan
+        if plan is None or not everywhere or not self._well:
+            return True
+        return all(ip.address in self._held for ip in plan.addresses if ip.here and ip.order[0] == self._name)
+
+    def _misplaced(self, after: float) -> tuple[TrafficIp, ...]:
+        """What this machine holds although one before it in the order has been well for that many seconds.
+
+        It was taken because that one could not be heard: so it must have been heard since.
+        """
+        plan = self._plan or Failover()
+        others = self.others()
+        now = time.time()
+
+        def is_due(ip: TrafficIp) -> bool:
+            since = self._held[ip.address]
+            before = ip.order[: ip.order.index(self._name)] if self._name in ip.order else ()
+            return any(
+                told["heard"] > max(since + _HEARD_SECONDS, now - _FRESH_SECONDS)
+                and isinstance(age := told.get("well_for"), int | float)
+                and min(age, now - since) > after
+                for told in (others[name] for name in before if name in others)
+            )
+
+        return tuple(ip for ip in plan.addresses if ip.address in self._held and is_due(ip))
+
+    async def _hand_back(self) -> None:
+        """Hands back what is due, for ever; one instance at a time, with all its addresses."""
+        while True:
+            await asyncio.sleep(TICK)
+            plan = self._plan
+            if plan is None or self._keepalived is None:
+                continue
+            at_once = time.monotonic() < self._return_by
+            after = 0.0 if at_once else plan.return_after
+            due = () if after is None else self._misplaced(after)
+            for number in sorted({ip.instance for ip in due}):
+                moved = [
+                    ip.address for ip in plan.addresses if ip.instance == number and ip.address in self._held
+                ]
+                try:
+                    if not await self._keepalived.hand_over((number,), moved):
+                        _log.warning("nobody took %s, which belongs to another machine", ", ".join(moved))
+                        await asyncio.sleep(_REFUSED_SECONDS)
+                except OSError as error:
+                    _log.warning("traffic IPs cannot be handed back: %s", error)
 
     # What is going on
 
@@ -214,6 +277,7 @@ class TrafficIps:
             group.create_task(self._front_end.run())
             group.create_task(self._listen())
             group.create_task(self._follow())
+            group.create_task(self._hand_back())
 
     async def _listen(self) -> None:
         while True:
@@ -239,11 +303,9 @@ class TrafficIps:
             return
         self._judge(plan)
         self._keepalived.serve(self._well)
-        returning = time.monotonic() < self._returning_until
-        wanted = (plan.returning if returning else plan.configuration, returning)
-        if wanted != self._applied:
-            self._complaint = await self._keepalived.apply(plan, returning=returning)
-            self._applied = None if self._complaint else wanted
+        if plan.configuration != self._applied:
+            self._complaint = await self._keepalived.apply(plan)
+            self._applied = None if self._complaint else plan.configuration
             if self._complaint:
                 await asyncio.sleep(TICK)
         self._keepalived.tidy()
@@ -266,6 +328,8 @@ class TrafficIps:
             why = "no node can be reached from here, and from another machine some can"
         else:
             why = ""
+        if not why and not self._well:
+            self._well_since = now
         self._well, self._why = not why, why
 
     def _tell_front_end(self, plan: Failover) -> None:

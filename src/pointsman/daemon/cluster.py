@@ -122,6 +122,7 @@ class Clustered:
         """To be called when it is known where the services listen. Raises `OSError`."""
         self._places = places
         await self.cluster.begin()
+        self._follow_level()
 
     def serve(self, control: Control, events: EventLog, history: History) -> None:
         """Has other members' questions about this one answered."""
@@ -140,7 +141,13 @@ class Clustered:
             cluster_authority=self.cluster.authority,
         )
 
+    def _follow_level(self) -> None:
+        """Has the store write what the member of the lowest level can read."""
+        told = [member.level for member in self.cluster.roster.members if member.level]
+        self._store.set_level(min(told, default=LEVEL) if self.cluster.active else LEVEL)
+
     def _on_change(self, why: str) -> None:
+        self._follow_level()
         name = self.cluster.own_name
         if name and name != self._identity.name:
             with contextlib.suppress(OSError):

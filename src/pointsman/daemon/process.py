@@ -47,6 +47,7 @@ from pointsman.daemon.machine import can_ping, has_ipv6
 from pointsman.daemon.places import Apps, Places, ReadyFile, listen
 from pointsman.daemon.provisioned import announce, tell_failure
 from pointsman.daemon.restart import Restart
+from pointsman.daemon.session_secret import session_secret
 from pointsman.daemon.traffic_ips import Failover
 from pointsman.engine.haproxy.binary import NoBinary, engine_facts, find_binary
 from pointsman.engine.haproxy.engine import HaproxyEngine
@@ -358,6 +359,7 @@ class _Daemon:
             cannot_raise=self._failover.cannot_raise,
             serving=plan.serving,
             own_ports=plan.own_ports,
+            session_secret=session_secret(self._store.keys),
         )
         return self._clustered.facts(facts)
 

@@ -136,7 +136,9 @@ def _told(held: TrafficIps, name: str) -> Any:
 
 def _others(clustered: Clustered) -> dict[str, Mapping[str, Any]]:
     return {
-        member.name: member.tells for member in clustered.cluster.view().members if member.state == "alive"
+        member.name: {**member.tells, "heard": member.heard}
+        for member in clustered.cluster.view().members
+        if member.state == "alive"
     }
 
 

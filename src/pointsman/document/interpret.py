@@ -212,15 +212,29 @@ class Interpreter:
             return
         draft.places[entry.key,] = entry.place
         keys: dict[str, Any] = {}
+        moved: list[tuple[tuple[str, str], Any]] = []
         shape = "a section is a mapping of keys; write key: value"
         for inner in self._entries(entry.value, shape, draft.identity, (entry.key,)):
             path = (entry.key, inner.key)
             known = kind.key(entry.key, inner.key)
+            if known is None and (renamed := kind.renaming(*path)) is not None:
+                message = (
+                    f"is read as {'.'.join(renamed.after)}, as it is called since level {renamed.level} of the schema; "
+                    "use that name"
+                )
+                self._remark(draft, path, inner, message)
+                value = self._value(draft, renamed.after, inner.value, kind.key(*renamed.after))
+                draft.places.setdefault(renamed.after, inner.value.place)
+                moved.append((renamed.after, value))
+                continue
             if known is None and self._left_out(draft, kind, path, inner):
                 continue
             draft.places[path] = inner.value.place
             keys[inner.key] = self._value(draft, path, inner.value, known)
-        draft.settings[entry.key] = keys
+        if keys or not moved:
+            draft.settings[entry.key] = {**draft.settings.get(entry.key, {}), **keys}
+        for (section, name), value in moved:
+            draft.settings.setdefault(section, {}).setdefault(name, value)
 
     def _value(self, draft: Draft, path: Path, node: Node, key: Key | None) -> Any:
         """The plain value of `node`; `key` (or a table's column) says which shape is wanted."""
@@ -264,14 +278,16 @@ class Interpreter:
 
     def _left_out(self, draft: Draft, kind: ResourceType, path: Path, entry: Entry) -> bool:
         """Remarks on a name that `kind` does not have, where it may be left out; else validation will refuse it."""
-        if not self._tolerant:
-            return False
+        if self._tolerant:
+            self._remark(draft, path, entry, f"is left out: {unknown_name(kind, path)}")
+        return self._tolerant
+
+    def _remark(self, draft: Draft, path: Path, entry: Entry, message: str) -> None:
+        """Says what became of a name that `kind` does not have."""
         if self._findings.has_room:
             place = entry.place
-            message = f"is left out: {unknown_name(kind, path)}"
             problem = Problem(draft.identity, path, "json.unknown_property", message)
             self._findings.remark(Fault(place.file, place.line, place.column, problem))
-        return True
 
     def _item(self, draft: Draft, path: Path, node: Node, key: Key | None) -> Any:
         draft.places[path] = node.place

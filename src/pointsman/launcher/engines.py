@@ -22,6 +22,9 @@ from pointsman.launcher.process import Running, runs
 _ANSWER_SECONDS = 2.0
 """How long an engine that was started before us may take until its master answers."""
 
+_OWN_PROXIES = ("GLOBAL", "cluster")
+"""Whose sessions are no client's: the runtime sockets', and the link to the engines of other members."""
+
 _COMMON_VARIABLES = (
     *("PATH", "LD_LIBRARY_PATH", "TZ", "LANG", "LC_ALL", "TMPDIR"),
     *("OPENSSL_CONF", "SSL_CERT_FILE", "SSL_CERT_DIR"),
@@ -62,7 +65,9 @@ def is_idle(master_socket: str) -> bool:
     answer, _ = ask(master_socket, "show proc")
     workers = [words[0] for line in answer.splitlines() if (words := line.split())[1:2] == ["worker"]]
     sessions = "".join(ask(master_socket, f"@!{worker} show sess")[0] for worker in workers)
-    return bool(workers) and sessions.count(" fe=") == sessions.count(" fe=GLOBAL ")
+    return bool(workers) and sessions.count(" fe=") == sum(
+        sessions.count(f" fe={own} ") for own in _OWN_PROXIES
+    )
 
 
 def adopt_engine(programs: Collection[str], master_socket: str, former: Mapping[str, Any]) -> Running | None:

@@ -7,10 +7,12 @@ it was told to end or its status says that there is no point.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
@@ -19,6 +21,7 @@ from pathlib import Path
 
 from pointsman.launcher.engines import adopt_engine, adopt_recorded, bare_environment
 from pointsman.launcher.process import Running, claim, holders, reap_orphans
+from pointsman.launcher.quiesce import keep_waiting, release, until_idle
 from pointsman.launcher.record import Record
 from pointsman.launcher.service import CONTROL, Service
 from pointsman.launcher.status import STATUS_DO_NOT_RESTART, STATUS_HOPELESS
@@ -191,13 +194,13 @@ class Launcher:
                 self._note("adopted", service, f"pid {running.pid}")
             return
         # One that was started by another entry answers where that said.
-        for socket in dict.fromkeys(
+        for path in dict.fromkeys(
             (former.get("master_socket") or service.master_socket, service.master_socket)
         ):
-            running = adopt_engine(programs, socket, former)
+            running = adopt_engine(programs, path, former)
             if running is None:
                 continue
-            service.master_socket = socket
+            service.master_socket = path
             service.take(running, adopted=True)
             self._record.write(self._services())
             self._note("adopted", service, f"pid {running.pid}")
@@ -288,6 +291,29 @@ class Launcher:
     def _stop(self, services: list[Service]) -> None:
         """Ends processes in order: no new work, 8 s to finish, then TERM and KILL; a second signal kills."""
         leading = [service for service in services if service.leads and service.running is not None]
+        waiting = self._quiet(leading, services) if len(leading) < len(services) else ()
+        try:
+            self._end(leading, services)
+        finally:
+            release(waiting)
+
+    def _quiet(self, leading: list[Service], services: list[Service]) -> tuple[socket.socket, ...]:
+        """Keeps new connections waiting at the addresses that are about to move, and lets the others finish."""
+        waiting: tuple[socket.socket, ...] = ()
+        for service in leading:
+            if service.quiet is not None:
+                runtime, file = service.quiet
+                with contextlib.suppress(OSError, ValueError, TypeError):
+                    addresses = [str(address) for address, _ in json.loads(Path(file).read_text())]
+                    waiting += keep_waiting(runtime, addresses)
+        if waiting:
+            masters = [
+                service.master_socket for service in services if service.running and service.master_socket
+            ]
+            until_idle(masters, lambda: self._stops > 1)
+        return waiting
+
+    def _end(self, leading: list[Service], services: list[Service]) -> None:
         for service in leading:
             service.leave(STOP_SECONDS)
         if leading and len(leading) < len(services) and self._stops <= 1:

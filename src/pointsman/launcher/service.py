@@ -31,7 +31,8 @@ class Service:
     `leave_by` is set once it was told to end: the monotonic time at which it is killed. `entry` is an engine's in
     engines.json, which counts from its next start on; the other fields are those of what runs. `files` are to be there
     before a start with that content, or not to be there (None); `leads` says that it is told to end before the others
-    are, because it brings them their traffic.
+    are, because it brings them their traffic, and `quiet` where new connections are kept waiting before that: the
+    engine's runtime socket and the file with the addresses.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Service:
     capabilities: tuple[str, ...] = ()
     files: Mapping[str, str | None] = field(default_factory=dict)
     leads: bool = False
+    quiet: tuple[str, str] | None = None
     entry: Mapping[str, Any] = field(default_factory=dict)
     running: Running | None = None
     adopted: bool = False
@@ -62,6 +64,8 @@ class Service:
             self.master_socket = str(self.entry.get("master_socket", ""))
             self.files = dict(self.entry.get("files", {}))
             self.leads = bool(self.entry.get("leads", False))
+            quiet = self.entry.get("quiet")
+            self.quiet = (str(quiet["runtime"]), str(quiet["addresses"])) if quiet else None
             self.user = int(self.entry["user"]) if "user" in self.entry else None
             self.group = int(self.entry.get("group", 0))
             self.capabilities = tuple(self.entry.get("capabilities", ()))

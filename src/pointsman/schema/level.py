@@ -5,5 +5,9 @@ Invariant: a version reads what every lower level wrote, and refuses what a high
 
 from __future__ import annotations
 
-LEVEL = 1
-"""The level of this version."""
+LEVEL = 2
+"""The level of this version.
+
+2: the types `persistence` and `custom`; `traffic_managers` calls `basic.engine_health_port` `engine_health.port`.
+1: the first.
+"""

@@ -11,10 +11,12 @@ from types import MappingProxyType
 from pointsman.schema.bandwidth import BANDWIDTH
 from pointsman.schema.certificate_authority import CERTIFICATE_AUTHORITY
 from pointsman.schema.cluster import CLUSTER_TYPES
+from pointsman.schema.custom import CUSTOM
 from pointsman.schema.extra_file import EXTRA_FILE
 from pointsman.schema.global_settings import GLOBAL_SETTINGS
 from pointsman.schema.license_key import LICENSE_KEY
 from pointsman.schema.monitor import MONITOR
+from pointsman.schema.persistence import PERSISTENCE
 from pointsman.schema.pool import POOL
 from pointsman.schema.resource import ResourceType
 from pointsman.schema.rule import RULE
@@ -25,10 +27,12 @@ from pointsman.schema.virtual_server import VIRTUAL_SERVER
 
 RESOURCE_TYPES: tuple[ResourceType, ...] = (
     BANDWIDTH,
+    CUSTOM,
     EXTRA_FILE,
     GLOBAL_SETTINGS,
     LICENSE_KEY,
     MONITOR,
+    PERSISTENCE,
     POOL,
     RULE,
     CERTIFICATE_AUTHORITY,

@@ -143,6 +143,14 @@ class ResourceType:
     renamed: tuple[RenamedKey, ...] = ()
     claims: frozenset[str] = frozenset()
 
+    def renaming(self, section: str, name: str) -> RenamedKey | None:
+        """The renaming of a key that a lower level knew by this section and name; its `after` is today's name."""
+        found: RenamedKey | None = None
+        for key in sorted(self.renamed, key=lambda key: key.level):
+            if key.before == (found.after if found is not None else (section, name)):
+                found = key
+        return found
+
     @property
     def help(self) -> str:
         """What objects of this type are for."""

@@ -224,6 +224,8 @@ def _message(kind: ResourceType, key: Key | None, detail: ErrorDetails, code: st
 
 def unknown_name(kind: ResourceType, location: tuple[int | str, ...]) -> str:
     """What to say of a section, key or column that `kind` does not have, with the nearest one that it has."""
+    if len(location) == 2 and (renamed := kind.renaming(str(location[0]), str(location[1]))) is not None:
+        return f"is called {'.'.join(renamed.after)} since level {renamed.level} of the schema; use that name"
     what, names = _siblings(kind, location)
     return f"no such {what}; remove it{nearest(str(location[-1]), names)}"
 

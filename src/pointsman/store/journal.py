@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
+from pointsman.schema.level import LEVEL
 from pointsman.schema.resource import ResourceType
 from pointsman.store.change import Author, Change
 from pointsman.store.clock import Clock
@@ -93,6 +94,7 @@ class Journal:
         self._shapes = {path: Shape(kind) for path, kind in registry.items()}
         self._clock = clock
         self._ahead = 0.0
+        self._level = LEVEL
         self._log_characters = log_characters
         self._tidied_at = 0.0
         self.reader = Reader(database.file, keys, self._shapes)
@@ -140,6 +142,10 @@ class Journal:
     def set_reference(self, ahead: float) -> None:
         """Takes note of how many seconds our clock is ahead of the other members'."""
         self._ahead = ahead
+
+    def set_level(self, level: int) -> None:
+        """Takes note of the level of the schema that all members know."""
+        self._level = level
 
     def commit(
         self, changes: Sequence[Change], author: Author, reason: str, expected: int | None = None
@@ -344,8 +350,9 @@ class Journal:
     def _entry(self, stage: Stage, plan: Draft, hlc: int) -> Entry:
         stamp = Stamp(hlc, self.state.origin)
         texts: dict[Cell, str | None] = {}
-        for cell, value in plan.writes.items():
-            shape = self._shapes[cell.object.rpartition("/")[0]]
+        for known, value in plan.writes.items():
+            shape = self._shapes[known.object.rpartition("/")[0]]
+            cell = Cell(known.object, shape.renamings.at_level(known.property, self._level))
             if value is None:
                 texts[cell] = None
             elif shape.secret(cell.property):

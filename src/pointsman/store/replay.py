@@ -39,16 +39,17 @@ class Reader:
         refers: dict[str, int] = {}
         claim = 0
         shape = self._shapes[key.rpartition("/")[0]]
-        for name, register in stored.registers.items():
-            if shape.claims(name):
+        for known, name in shape.renamings.places(stored.registers).items():
+            register = stored.registers[name]
+            if shape.claims(known):
                 claim = max(claim, register.stamp.hlc)
             if register.value is not None:
                 try:
-                    values[name] = self.keys.open(Cell(key, name), register.stamp, register.value)
-                    for target in shape.targets(name, values[name]):
+                    values[known] = self.keys.open(Cell(key, name), register.stamp, register.value)
+                    for target in shape.targets(known, values[known]):
                         refers[target] = max(refers.get(target, 0), register.stamp.hlc)
                 except KeyMissing:
-                    sealed.append(name)
+                    sealed.append(known)
                 except (Undecipherable, ValueError) as error:
                     raise StoreDamaged(
                         self._file, f"the register {name!r} of {key} cannot be opened: {error}"

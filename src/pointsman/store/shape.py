@@ -15,6 +15,9 @@ The registers of an object, by property:
   in which order matters and elements repeat "basic.rules/0/Rule": `[rank, element]`, the number telling equal
   elements apart.
 
+A key that was renamed may lie under either name; of two registers the one with the newer stamp counts. Which name is
+written depends on the level of the schema that all members know.
+
 A reference is stored as "@" and the uid of the object it names, or "=" and the text where there is no such
 object; an off mark stands before the "@".
 """
@@ -36,6 +39,7 @@ from pointsman.schema.resource import Key, Kind, ResourceType, ValueKind
 from pointsman.schema.value import Reference
 from pointsman.store.error import UnknownField
 from pointsman.store.rank import arrange, order_of
+from pointsman.store.renamings import Renamings
 
 EXISTENCE = ""
 NAME = "name"
@@ -114,13 +118,14 @@ class Shape:
     def __init__(self, kind: ResourceType) -> None:
         self.kind = kind
         self._fields = {field.name: field for field in _fields(kind)}
+        self.renamings = Renamings(kind)
         self._references = tuple(
             key for field in self._fields.values() for key in field.keys.values() if _refers(key)
         )
 
     def secret(self, property: str) -> bool:
         """Whether a register must be encrypted."""
-        field = self._fields.get(property.partition("/")[0])
+        field = self._fields.get(self.renamings.today(property).partition("/")[0])
         return field is not None and field.secret
 
     def claims(self, property: str) -> bool:

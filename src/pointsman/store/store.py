@@ -236,6 +236,12 @@ class Store:
         """Tells how far our clock is ahead of the median of the others'; beyond 60 s we stamp with theirs."""
         self._writer.submit(self._journal.set_reference, offset_seconds)
 
+    def set_level(self, level: int) -> None:
+        """Tells which level of the schema all members know: what is written from now on, they can read. At first it is
+        that of this version.
+        """
+        self._writer.submit(self._journal.set_level, level)
+
     async def _write(self, step: Callable[[], Outcome]) -> Outcome:
         done = asyncio.get_running_loop().run_in_executor(self._writer, step)
         done.add_done_callback(self._publish)

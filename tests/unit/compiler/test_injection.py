@@ -75,7 +75,13 @@ def base() -> dict[str, Any]:
         "bandwidth/b": {"basic": {"sharing": "connection"}},
         "pools/p": {"basic": {**pool, "bandwidth_class": "b"}, "ssl": tls},
         "pools/q": {"basic": {"nodes_table": nodes, "monitors": ["t"]}},
-        "pools/spare": {"basic": {"nodes_table": nodes}},
+        "pools/spare": {"basic": {"nodes_table": nodes, "persistence_class": "ours"}},
+        "pools/cookies": {"basic": {"nodes_table": nodes, "persistence_class": "theirs"}},
+        "persistence/ours": {
+            "basic": {"type": "transparent", "failure_mode": "url", "url": "https://x.example/"}
+        },
+        "persistence/theirs": {"basic": {"type": "cookie", "cookie": "session"}},
+        "custom/lists": {},
         "virtual_servers/v": {
             "basic": {"enabled": True, "port": 443, "pool": "p", "ssl_decrypt": True},
             "ssl": secure,
@@ -84,6 +90,7 @@ def base() -> dict[str, Any]:
             "basic": {"enabled": True, "port": 25, "pool": "q", "protocol": "stream", "bandwidth_class": "b"},
         },
         "virtual_servers/x": {"basic": {"enabled": True, "port": 81, "pool": "spare"}},
+        "virtual_servers/y": {"basic": {"enabled": True, "port": 82, "pool": "cookies"}},
         "global_settings": {},
         "traffic_managers/tm.example": {
             "basic": {"trafficip": [{"name": "eth0", "networks": ["192.0.2.0/24"]}]}
@@ -221,9 +228,30 @@ def test_no_text_becomes_a_line_or_a_word(kind: ResourceType, key: Key, column: 
         assert_harmless(compile_plan(made, HERE))
 
 
+@pytest.mark.parametrize("text", [*HOSTILE, "it's", "a#b", "a$b", "a(b", "a,b", 'a"b'])
+def test_no_name_of_a_cookie_becomes_a_word(text: str) -> None:
+    objects = {**deepcopy(base()), "persistence/theirs": {"basic": {"type": "cookie", "cookie": text}}}
+    try:
+        made = snapshot(objects)
+    except Invalid:
+        return
+    plan = compile_plan(made, HERE)
+    assert_harmless(plan)
+    assert text not in plan.text()
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize(
-    "kind", ["virtual_servers", "pools", "monitors", "ssl/server_keys", "ssl/cas", "traffic_ip_groups"]
+    "kind",
+    [
+        "virtual_servers",
+        "pools",
+        "monitors",
+        "persistence",
+        "ssl/server_keys",
+        "ssl/cas",
+        "traffic_ip_groups",
+    ],
 )
 def test_no_name_becomes_a_line_or_a_word(kind: str, text: str) -> None:
     objects = deepcopy(base())
@@ -243,7 +271,7 @@ def test_no_name_becomes_a_line_or_a_word(kind: str, text: str) -> None:
 
 def rename(section: dict[str, Any], was: str, name: str) -> None:
     """Lets references follow a renamed object."""
-    for key in ("pool", "failure_pool", "server_cert_default", "monitors"):
+    for key in ("pool", "failure_pool", "server_cert_default", "monitors", "persistence_class"):
         if section.get(key) == was:
             section[key] = name
         elif section.get(key) == [was]:

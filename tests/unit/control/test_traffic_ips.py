@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,9 +15,9 @@ from pointsman.monitors.front_end import FrontEnd
 from pointsman.schema.event import Event
 from pointsman.schema.health import NodeHealth, NodeState
 
-IP = TrafficIp("192.0.2.101", "web", ("pm1", "pm2"), here=True)
-OTHER = TrafficIp("192.0.2.102", "web", ("pm2", "pm1"), here=True)
-PLAN = Plan((), failover=Failover("plain", "returning", (IP, OTHER), timeout=3.0, silence=3.0))
+IP = TrafficIp("192.0.2.101", "web", ("pm1", "pm2"), here=True, instance=1)
+OTHER = TrafficIp("192.0.2.102", "web", ("pm2", "pm1"), here=True, instance=2)
+PLAN = Plan((), failover=Failover("plain", (1, 2), (IP, OTHER), timeout=3.0, silence=3.0))
 
 
 @dataclass
@@ -26,15 +26,19 @@ class Holder:
 
     running: bool = True
     well: bool | None = None
-    applied: list[tuple[str, bool]] = field(default_factory=list)
+    applied: int = 0
+    handed: list[tuple[int, ...]] = field(default_factory=list)
     would_hold: frozenset[str] = frozenset({IP.address})
     complaint: str = ""
 
-    async def apply(self, failover: Failover, *, returning: bool = False) -> str:
-        self.applied.append((failover.returning if returning else failover.configuration, returning))
-        if returning:
-            self.would_hold = frozenset({IP.address})
+    async def apply(self, failover: Failover) -> str:
+        self.applied += 1
         return self.complaint
+
+    async def hand_over(self, instances: Collection[int], addresses: Collection[str]) -> bool:
+        self.handed.append(tuple(instances))
+        self.would_hold -= frozenset(addresses)
+        return True
 
     def serve(self, well: bool) -> None:
         self.well = well
@@ -182,28 +186,70 @@ async def test_an_address_of_another_machine_is_raised_with_a_warning() -> None:
     assert scene.tags()[-1] == "dropipinfo"
 
 
-async def test_failing_back_asks_for_what_belongs_here_and_ends_when_it_is_here() -> None:
+def heard(age: float = 0.0, well_for: float = 60.0) -> dict[str, Mapping[str, Any]]:
+    """The other machine as it was heard `age` seconds ago."""
+    return {"pm2": {"heard": time.time() - age, "well_for": well_for}}
+
+
+async def holding_what_is_not_its_own(seconds: float) -> Scene:
+    """A machine that has had the address of the other one for a while."""
     scene = Scene()
-    scene.holder.would_hold = frozenset()
+    scene.holder.would_hold |= {OTHER.address}
+    await scene.step()
+    scene.held._held[OTHER.address] -= seconds
+    return scene
+
+
+async def test_an_address_is_handed_back_once_its_owner_has_been_well_for_long_enough() -> None:
+    scene = await holding_what_is_not_its_own(20.0)
+    silent: dict[str, Mapping[str, Any]] = {"pm2": {"heard": time.time()}}
+    for others in ({}, heard(age=25.0), heard(age=5.0), heard(well_for=9.0), silent):
+        scene.others = dict(others)
+        assert scene.held._misplaced(10.0) == (), others
+    scene.others = heard()
+    assert scene.held._misplaced(10.0) == (OTHER,)
+    task = asyncio.create_task(scene.held._hand_back())
+    try:
+        await until(lambda: scene.holder.handed == [(2,)])
+        await scene.step()
+        assert scene.held.held == (IP.address,)
+    finally:
+        task.cancel()
+
+
+async def test_an_owner_that_was_not_heard_since_the_address_was_taken_gets_nothing() -> None:
+    scene = await holding_what_is_not_its_own(0.5)
+    scene.others = heard()
+    assert scene.held._misplaced(0.0) == ()
+
+
+async def test_failing_back_asks_the_others_and_hands_over_at_once() -> None:
+    scene = await holding_what_is_not_its_own(2.0)
     asked: list[str] = []
+    scene.others = heard(well_for=2.0)
 
     async def elsewhere() -> None:
         asked.append("the others")
 
     scene.held.fail_back_elsewhere = elsewhere
-    follow = asyncio.create_task(scene.held._follow())
+    tasks = [asyncio.create_task(part) for part in (scene.held._hand_back(), scene.held._follow())]
     try:
-        await asyncio.sleep(0.3)
         begun = time.monotonic()
         assert await scene.held.fail_back() == (IP.address,)
         assert time.monotonic() - begun < traffic_ips.RETURN_SECONDS
         assert asked == ["the others"]
-        async with asyncio.timeout(5):
-            while scene.holder.applied[-1] != ("plain", False):
-                await asyncio.sleep(0.01)
-        assert ("returning", True) in scene.holder.applied
+        assert scene.holder.handed == [(2,)]
     finally:
-        follow.cancel()
+        for task in tasks:
+            task.cancel()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Waits, 5 s at most."""
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
 
 
 async def test_a_configuration_that_keepalived_refuses_is_told_and_tried_again() -> None:
@@ -211,12 +257,12 @@ async def test_a_configuration_that_keepalived_refuses_is_told_and_tried_again()
     scene.holder.complaint = "Unknown interface"
     await scene.step()
     await scene.step()
-    assert len(scene.holder.applied) == 2
+    assert scene.holder.applied == 2
     assert any("Unknown interface" in error for error in scene.held.errors)
     scene.holder.complaint = ""
     await scene.step()
     await scene.step()
-    assert len(scene.holder.applied) == 3
+    assert scene.holder.applied == 3
     assert scene.held.errors == ()
 
 

@@ -9,6 +9,7 @@ from tests.unit.document.shapes import REGISTRY
 from tests.unit.document.test_load import faults, write
 
 from pointsman.document.family import FAMILY
+from pointsman.document.fault import Faulty
 from pointsman.document.load import load
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.registry import BY_PATH
@@ -73,3 +74,46 @@ def test_types_of_the_family_are_not_called_unknown(tmp_path: Path) -> None:
         'a:3:1: there is no resource type "persistance"; remove it',
     ]
     assert set(BY_PATH) <= FAMILY
+
+
+@pytest.mark.parametrize("tolerant", [True, False])
+def test_keys_are_read_by_the_names_they_had_before(tmp_path: Path, tolerant: bool) -> None:
+    """With a remark; a value under the new name wins, wherever it stands."""
+    text = """\
+traffic_managers:
+- name: one
+  properties:
+    basic: {engine_health_port: 9081}
+- name: two
+  properties:
+    engine_health: {port: 9082}
+    basic: {location: here, engine_health_port: 9081}
+- name: three
+  properties:
+    basic: {engine_health_port: 9081}
+    engine_health: {port: 9083}
+"""
+    document = load(write(tmp_path, {"a": text}), BY_PATH, tolerant=tolerant)
+    assert document.objects == {
+        ObjectId("traffic_managers", "one"): {"engine_health": {"port": 9081}},
+        ObjectId("traffic_managers", "two"): {"basic": {"location": "here"}, "engine_health": {"port": 9082}},
+        ObjectId("traffic_managers", "three"): {"engine_health": {"port": 9083}},
+    }
+    assert len(document.remarks) == 3
+    assert str(document.remarks[0]).endswith(
+        "traffic_managers/one: basic.engine_health_port: is read as engine_health.port, as it is called since level 2 "
+        "of the schema; use that name"
+    )
+
+
+def test_a_fault_under_the_name_of_before_has_its_place(tmp_path: Path) -> None:
+    text = """\
+traffic_managers:
+- name: one
+  properties:
+    basic: {engine_health_port: 99999}
+"""
+    with pytest.raises(Faulty) as refused:
+        load(write(tmp_path, {"a": text}), BY_PATH)
+    (fault,) = refused.value.faults
+    assert (fault.line, fault.problem.path) == (4, ("engine_health", "port"))

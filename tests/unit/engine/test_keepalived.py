@@ -42,7 +42,7 @@ async def test_the_launcher_is_asked_and_the_word_is_fault_at_first(
 ) -> None:
     serving = tmp_path / "engine" / "keepalived" / "serving"
     assert serving.read_text() == FAULT
-    assert await engine.apply(Failover(TEXT, TEXT)) == ""
+    assert await engine.apply(Failover(TEXT)) == ""
     (entry,) = asked(tmp_path)
     assert entry["name"] == NAME
     assert entry["leads"] is True
@@ -57,8 +57,8 @@ async def test_the_launcher_is_asked_and_the_word_is_fault_at_first(
 async def test_a_configuration_that_is_refused_changes_nothing(
     engine: KeepalivedEngine, tmp_path: Path
 ) -> None:
-    assert await engine.apply(Failover(TEXT, TEXT)) == ""
-    said = await engine.apply(Failover(f"wrong\n{TEXT}", ""))
+    assert await engine.apply(Failover(TEXT)) == ""
+    said = await engine.apply(Failover(f"wrong\n{TEXT}"))
     assert "wrong" in said
     assert (tmp_path / "engine" / "keepalived" / "keepalived.conf").read_text() == TEXT
 
@@ -66,7 +66,7 @@ async def test_a_configuration_that_is_refused_changes_nothing(
 async def test_without_addresses_it_is_not_run(engine: KeepalivedEngine, tmp_path: Path) -> None:
     await engine.apply(Failover())
     assert asked(tmp_path) == []
-    await engine.apply(Failover(TEXT, TEXT))
+    await engine.apply(Failover(TEXT))
     await engine.apply(Failover())
     assert asked(tmp_path) == []
 
@@ -74,7 +74,7 @@ async def test_without_addresses_it_is_not_run(engine: KeepalivedEngine, tmp_pat
 async def test_what_may_have_been_raised_is_written_down_first(
     engine: KeepalivedEngine, tmp_path: Path
 ) -> None:
-    await engine.apply(Failover(TEXT, TEXT))
+    await engine.apply(Failover(TEXT))
     assert json.loads((tmp_path / "run" / "traffic-ips.json").read_text()) == [["192.0.2.101", 32]]
     await engine.apply(Failover())
     engine.tidy()

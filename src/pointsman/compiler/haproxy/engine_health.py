@@ -7,6 +7,8 @@ holds for those who ask is bounded.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pointsman.compiler.facts import Facts
 from pointsman.compiler.haproxy.listen import ANY_IPV4, ANY_IPV6, bind_words
 from pointsman.compiler.plan import ConfigSection, Line, Listener, Origin
@@ -17,9 +19,7 @@ from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.traffic_manager import TrafficManager
 
 _NAME = "engine-health"
-PROXIES = {_NAME: Proxy(None, Role.INTERNAL)}
-
-_PATH = ("basic", "engine_health_port")
+_PATH = ("engine_health", "port")
 _MOST_CONNECTIONS = 1000
 
 
@@ -27,7 +27,7 @@ def listeners(snapshot: Snapshot, facts: Facts, remarks: Remarks) -> tuple[Liste
     """Where this traffic manager wants to be asked; none where it is switched off or (with a condition) cannot be."""
     subject = ObjectId("traffic_managers", facts.traffic_manager)
     own = snapshot.get(subject.type, subject.name, TrafficManager)
-    port = own.basic.engine_health_port if own is not None else 0
+    port = own.engine_health.port if own is not None else 0
     if not port:
         return ()
     if subject in facts.refused:
@@ -40,6 +40,11 @@ def listeners(snapshot: Snapshot, facts: Facts, remarks: Remarks) -> tuple[Liste
 def without(subject: ObjectId, why: str, remarks: Remarks) -> None:
     """Says that nobody answers there; `why` holds what to do about it."""
     remarks.warn(subject, "engine_health_off", f"the engine does not answer /healthz: {why}", *_PATH)
+
+
+def proxies(places: tuple[Listener, ...]) -> Mapping[str, Proxy]:
+    """What the engine's names stand for: nothing of the administrator's."""
+    return {_NAME: Proxy(None, Role.INTERNAL)} if places else {}
 
 
 def sections(places: tuple[Listener, ...], *, serves: bool) -> tuple[ConfigSection, ...]:

@@ -49,6 +49,11 @@ def bandwidth_class(name: str) -> str:
     return f"bandwidth-{identifier(name)}"
 
 
+def sessions(pool: str) -> str:
+    """The table that holds the sessions of a pool."""
+    return f"sessions-{identifier(pool)}"
+
+
 def member(traffic_manager: str) -> str:
     """A member of the cluster among the peers."""
     return f"member-{identifier(traffic_manager)}"

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from pointsman.compiler.facts import Facts, Member
 from pointsman.compiler.haproxy import name
+from pointsman.compiler.haproxy.quote import word
 from pointsman.compiler.plan import ConfigSection, Line, Listener, Origin
 from pointsman.compiler.remark import Remarks
 from pointsman.schema.problem import ObjectId
@@ -35,10 +36,13 @@ _ORIGIN = Origin(_SUBJECT)
 
 @dataclass(frozen=True)
 class Link:
-    """This member's end of the link: itself, and all members."""
+    """This member's end of the link: itself, and all members. An engine that has no link to others hands its tables to
+    its own successor through a `socket`.
+    """
 
     own: Member
     members: tuple[Member, ...]
+    socket: str = ""
 
     @property
     def listener(self) -> Listener:
@@ -59,6 +63,12 @@ def link(facts: Facts, remarks: Remarks) -> Link | None:
     return Link(own, facts.cluster)
 
 
+def alone(facts: Facts) -> Link:
+    """The link of an engine to its own successor."""
+    own = Member(facts.traffic_manager, "")
+    return Link(own, (own,), f"unix@{facts.engine_directory}/run/peers.sock")
+
+
 def without(why: str, remarks: Remarks) -> None:
     """Says that this member does without the link; `why` holds what to do about it."""
     remarks.warn(
@@ -77,8 +87,11 @@ def sections(known: Link | None) -> tuple[ConfigSection, ...]:
     """The section of the link."""
     if known is None:
         return ()
+    if known.socket:
+        texts = [f"bind {word(known.socket)} mode 600", f"server {name.member(known.own.name)}"]
+        return (_section(texts),)
     words = f"ssl crt {CERTIFICATE_PATH} ca-file {AUTHORITY_PATH} verify required ssl-min-ver TLSv1.3"
-    lines = [
+    texts = [
         f"bind {_address(known.own)} transparent {words}",
         f"default-server {words}",
         *(
@@ -86,17 +99,21 @@ def sections(known: Link | None) -> tuple[ConfigSection, ...]:
             for member in known.members
         ),
     ]
-    return (ConfigSection(Line(f"peers {SECTION}", _ORIGIN), tuple(Line(text, _ORIGIN) for text in lines)),)
+    return (_section(texts),)
+
+
+def _section(texts: list[str]) -> ConfigSection:
+    return ConfigSection(Line(f"peers {SECTION}", _ORIGIN), tuple(Line(text, _ORIGIN) for text in texts))
 
 
 def certificates(known: Link | None, facts: Facts) -> dict[str, bytes]:
     """What the engine shows to others; it can be replaced at run time."""
-    return {} if known is None else {CERTIFICATE_PATH: facts.cluster_certificate}
+    return {} if known is None or known.socket else {CERTIFICATE_PATH: facts.cluster_certificate}
 
 
 def files(known: Link | None, facts: Facts) -> dict[str, bytes]:
     """By what the engine judges others."""
-    return {} if known is None else {AUTHORITY_PATH: facts.cluster_authority}
+    return {} if known is None or known.socket else {AUTHORITY_PATH: facts.cluster_authority}
 
 
 def _address(member: Member) -> str:

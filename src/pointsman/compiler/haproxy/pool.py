@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pointsman.compiler.haproxy import monitor, name, node_tls
 from pointsman.compiler.haproxy.bandwidth import Limit
 from pointsman.compiler.haproxy.bandwidth import lines as bandwidth_lines
+from pointsman.compiler.haproxy.persistence import Stickiness
 from pointsman.compiler.haproxy.priority import Level, levels
 from pointsman.compiler.haproxy.timeout import seconds
 from pointsman.compiler.monitor import Watch
@@ -57,12 +58,14 @@ _BALANCE = {
 @dataclass(frozen=True)
 class Choice:
     """Where requests for a pool may go: to `backend` (those that must be sent once only, to `once`) while `enough` of
-    its servers are up there. `once` equals `backend` where there is no twin.
+    its servers are up there. `once` equals `backend` where there is no twin. A request for which one of `elsewhere`
+    holds belongs to a session on a node that is not in there.
     """
 
     backend: str
     once: str
     enough: int
+    elsewhere: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,14 +100,23 @@ def backends(
     idle: Mapping[str, int],
     span: tuple[str, str] | None,
     limits: tuple[Limit, ...],
+    stick: Stickiness | None,
     remarks: Remarks,
 ) -> Backends:
     """The backends of a pool in use.
 
     `idle` maps each mode it is used in ("http", "tcp") to how long its connections may be idle, in seconds (0: no
-    limit); `span` are the TLS versions to its nodes, None without TLS; `limits` hold for what is sent to them.
+    limit); `span` are the TLS versions to its nodes, None without TLS; `limits` hold for what is sent to them; `stick`
+    is how clients come back to their node, if they are to.
     """
     _remark(pool_name, pool, remarks)
+    if stick is not None and not all(map(stick.serves, idle)):
+        remarks.warn(
+            ObjectId("pools", pool_name),
+            "persistence_needs_http",
+            "TCP services have no cookies, so their clients go to any node of this pool; use a class of the type ip",
+            *("basic", "persistence_class"),
+        )
     subject = ObjectId("pools", pool_name)
     ranked = levels(pool, nodes)
     names: dict[str, str] = {node.text: name.server(node.text) for node in nodes}
@@ -120,7 +132,17 @@ def backends(
                 backend = name.backend(pool_name, mode, level.lowest, variant.once)
                 sections.append(
                     _section(
-                        pool_name, pool, backend, variant, watch, idle[mode], span, names, limits, followed
+                        pool_name,
+                        pool,
+                        backend,
+                        variant,
+                        watch,
+                        idle[mode],
+                        span,
+                        names,
+                        limits,
+                        stick,
+                        followed,
                     )
                 )
                 shown = {names[node.text]: node.text for node in level.nodes}
@@ -130,7 +152,10 @@ def backends(
             first, last = (
                 name.backend(pool_name, mode, level.lowest, v.once) for v in (variants[0], variants[-1])
             )
-            offered.append(Choice(first, last, level.enough))
+            elsewhere: tuple[str, ...] = ()
+            if stick is not None and stick.serves(mode):
+                elsewhere = stick.elsewhere([node for node in nodes if node not in level.nodes])
+            offered.append(Choice(first, last, level.enough, elsewhere))
         choices[mode] = tuple(reversed(offered))
     return Backends(tuple(sections), proxies, choices)
 
@@ -174,10 +199,11 @@ def _section(
     span: tuple[str, str] | None,
     names: Mapping[str, str],
     limits: tuple[Limit, ...],
+    stick: Stickiness | None,
     followed: str,
 ) -> ConfigSection:
     servers = tuple(
-        _server(pool_name, pool, node, variant, watch, span, names[node.text], followed)
+        _server(pool_name, pool, node, variant, watch, span, names[node.text], stick, followed)
         for node in variant.level.nodes
     )
     lines = [
@@ -185,6 +211,7 @@ def _section(
         *_timeout_lines(pool_name, pool, variant.mode, idle_seconds),
         *bandwidth_lines(variant.mode, limits),
         *(_http_lines(pool_name, pool, variant) if variant.mode == "http" else ()),
+        *(stick.lines(variant.mode, variant.level.nodes, names) if stick is not None else ()),
         *_queue_lines(pool_name, pool, variant.mode),
         *_retry_lines(pool_name, pool, variant.mode),
         *monitor.check_lines(pool_name, pool, watch),
@@ -275,9 +302,12 @@ def _server(
     watch: Watch,
     span: tuple[str, str] | None,
     server_name: str,
+    stick: Stickiness | None,
     followed: str,
 ) -> Server:
     options: list[str] = []
+    if stick is not None and stick.serves(variant.mode):
+        options += stick.server_words(node)
     if span is not None:
         options += node_tls.server_words(pool, node, variant.mode, span)
     if node.source_ip:

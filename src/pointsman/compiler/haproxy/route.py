@@ -38,12 +38,16 @@ def route_lines(choices: tuple[tuple[Choice, ...], ...]) -> Iterator[tuple[str, 
         return
     if any(choice.once != choice.backend for _, choice in flat):
         yield f"acl safe_method method {SAFE_METHODS}", flat[0][0]
-    for index, choice in flat[:-1]:
+    for place, (index, choice) in enumerate(flat[:-1]):
+        # A session whose node is not among these goes on to where it is.
+        here = f" !session_elsewhere_{place}" if choice.elsewhere else ""
+        for condition in choice.elsewhere:
+            yield f"acl session_elsewhere_{place} {condition}", index
         if choice.once != choice.backend:
-            yield f"use_backend {choice.once} if !safe_method {_enough(choice.once, choice)}", index
+            yield f"use_backend {choice.once} if !safe_method {_enough(choice.once, choice)}{here}", index
         # With a twin the condition names the method again: too few up here says nothing of the twin's.
         safe = "safe_method " if choice.once != choice.backend else ""
-        yield f"use_backend {choice.backend} if {safe}{_enough(choice.backend, choice)}", index
+        yield f"use_backend {choice.backend} if {safe}{_enough(choice.backend, choice)}{here}", index
     index, choice = flat[-1]
     if choice.once != choice.backend:
         yield f"use_backend {choice.once} if !safe_method", index

@@ -29,8 +29,6 @@ WELL = "0\n"
 
 _HIGHEST = 250
 _STEP = 40
-MOST_DELAY = 1000
-"""What keepalived takes at most as a delay, in seconds."""
 _LOOPBACK = {4: "127.0.0.1", 6: "::1"}
 
 
@@ -61,15 +59,22 @@ class Instance:
         return _HIGHEST - self.rank * max(1, min(_STEP, (_HIGHEST - 1) // max(1, self.of)))
 
 
+def handing(number: int) -> str:
+    """The file that says whether an instance is handed to another machine; its words are those of `SERVING`."""
+    return f"handing{number}"
+
+
 def marker(number: int, version: int) -> str:
     """The address of loopback that an instance advertises."""
     return f"127.112.0.{number}/32" if version == 4 else f"fd70:6f69:6e74:736d::{number:x}/128"
 
 
-def configuration(
-    instances: Iterable[Instance], settings: FaultTolerance, directory: str, *, returning: bool
-) -> str:
-    """The whole file. `returning`: what belongs to this machine comes back at once, whatever the settings say."""
+def configuration(instances: Iterable[Instance], settings: FaultTolerance, directory: str) -> str:
+    """The whole file.
+
+    No instance takes an address from a machine that holds it: that one hands it back, so that nothing in work is lost.
+    """
+    instances = tuple(instances)
     announcements = max(1, min(settings.arp_count, 100))
     lines = [
         "global_defs {",
@@ -101,11 +106,16 @@ def configuration(
         "}",
     ]
     for instance in instances:
-        lines += ["", *_instance(instance, settings, returning)]
+        lines += [
+            "",
+            f"track_file {handing(instance.number)} {{",
+            f'    file "{directory}/{handing(instance.number)}"',
+        ]
+        lines += ["    weight 1", "}", "", *_instance(instance)]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _instance(instance: Instance, settings: FaultTolerance, returning: bool) -> list[str]:
+def _instance(instance: Instance) -> list[str]:
     version = 6 if ":" in instance.source else 4
     peers = instance.peers or (_LOOPBACK[version],)
     lines = [
@@ -120,17 +130,15 @@ def _instance(instance: Instance, settings: FaultTolerance, returning: bool) -> 
         "    unicast_peer {",
         *(f"        {peer}" for peer in peers),
         "    }",
+        "    nopreempt",
     ]
-    if not returning and not settings.auto_failback:
-        lines.append("    nopreempt")
-    elif not returning and settings.autofailback_delay:
-        lines.append(f"    preempt_delay {min(settings.autofailback_delay, MOST_DELAY)}")
     others = sorted({address.interface for address in instance.addresses} - {instance.interface})
     if others:
         lines += ["    track_interface {", *(f"        {name}" for name in others), "    }"]
     lines += [
         "    track_file {",
         "        serving",
+        f"        {handing(instance.number)}",
         "    }",
         "    track_script {",
         "        engine",

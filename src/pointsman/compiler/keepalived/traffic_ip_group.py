@@ -17,7 +17,7 @@ from pointsman.compiler.facts import Facts, Interface
 from pointsman.compiler.haproxy.name import identifier
 from pointsman.compiler.haproxy.traffic_ip_group import SERVED_MODE
 from pointsman.compiler.keepalived.placement import Group, Order, place
-from pointsman.compiler.keepalived.text import MOST_DELAY, Address, Instance, configuration
+from pointsman.compiler.keepalived.text import Address, Instance, configuration
 from pointsman.compiler.memory import Memory
 from pointsman.compiler.plan import Failover, TrafficIp
 from pointsman.compiler.remark import Remarks
@@ -71,17 +71,12 @@ def failover(snapshot: Snapshot, facts: Facts, memory: Memory, remarks: Remarks)
             raisable[instances[-1].name] = made.addresses
     here = {address.text for addresses in raisable.values() for address in addresses}
     directory = str(PurePath(facts.engine_directory) / "keepalived")
-    texts = ("", "")
-    if instances:
-        texts = (
-            configuration(instances, settings, directory, returning=False),
-            configuration(instances, settings, directory, returning=True),
-        )
     return Failover(
-        configuration=texts[0],
-        returning=texts[1],
+        configuration=configuration(instances, settings, directory) if instances else "",
+        instances=tuple(sorted(instance.number for instance in instances)),
+        return_after=float(settings.autofailback_delay) if settings.auto_failback else None,
         addresses=tuple(
-            TrafficIp(address, share.group, share.order, address in here)
+            TrafficIp(address, share.group, share.order, address in here, share.number)
             for share in shares
             for address in share.addresses
         ),
@@ -298,13 +293,6 @@ def _own_address(name: str, interfaces: tuple[Interface, ...]) -> str:
 
 def _remark_on_settings(settings: FaultTolerance, remarks: Remarks) -> None:
     plain = FaultTolerance()
-    if settings.auto_failback and settings.autofailback_delay > MOST_DELAY:
-        remarks.notice(
-            _SETTINGS,
-            "delay_shortened",
-            f"traffic IPs return after {MOST_DELAY} seconds at the latest; for longer switch auto_failback off",
-            *("fault_tolerance", "autofailback_delay"),
-        )
     for key in ("monitor_interval", "monitor_timeout"):
         if getattr(settings, key) != getattr(plain, key):
             remarks.notice(

@@ -20,13 +20,15 @@ import re
 import shlex
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from pointsman.compiler.keepalived.text import CHECK, FAULT, FILE, SERVING, WELL
+from pointsman.compiler.keepalived.text import CHECK, FAULT, FILE, SERVING, WELL, handing
 from pointsman.compiler.plan import Failover
+from pointsman.engine.haproxy.account import RUN
 from pointsman.engine.launcher import Launcher
 from pointsman.engine.network import Held, addresses, remove
+from pointsman.launcher.quiesce import keep_waiting, release, until_idle
 from pointsman.private_file import write_private
 
 NAME = "keepalived"
@@ -34,6 +36,9 @@ _ADDRESS = re.compile(r"^ +(\S+)/(32|128) dev (\S+) no_track$", re.MULTILINE)
 _CHECK_SECONDS = 5.0
 _ABANDONED_SECONDS = 1.0
 """How long an address may be there that keepalived should not have, or while it does not run."""
+_GONE_SECONDS = 2.0
+_TAKEN_SECONDS = 0.4
+"""How long whoever comes next has to be heard before this machine counts again."""
 _log = logging.getLogger(__name__)
 
 
@@ -44,6 +49,8 @@ class KeepalivedEngine:
         self._directory = home / "engine" / "keepalived"
         self._raised = home / "run" / "traffic-ips.json"
         self._binary = binary
+        self._runtime = str(home / RUN / "worker.sock")
+        self._master = home / RUN / "master.sock"
         self._launcher = Launcher(home)
         self._engine_pid = home / "run" / "haproxy.pid"
         self._text = ""
@@ -59,6 +66,7 @@ class KeepalivedEngine:
             ],
             "log": str(home / "log" / "keepalived.log"),
             "leads": True,
+            "quiet": {"runtime": self._runtime, "addresses": str(self._raised)},
             "files": {
                 str(self._directory / "keepalived.pid"): None,
                 str(self._directory / "vrrp.pid"): None,
@@ -89,18 +97,17 @@ class KeepalivedEngine:
             self._write_serving(FAULT)
             self._remove(self._ours(self._recorded()))
 
-    async def apply(self, failover: Failover, *, returning: bool = False) -> str:
-        """Has keepalived do what `failover` says; what it says against it, "" when nothing. Raises OSError.
-
-        `returning`: what belongs to this machine comes back at once.
-        """
-        text = failover.returning if returning else failover.configuration
+    async def apply(self, failover: Failover) -> str:
+        """Has keepalived do what `failover` says; what it says against it, "" when nothing. Raises OSError."""
+        text = failover.configuration
         if not text:
             if self._text or any(entry.get("name") == NAME for entry in self._launcher.entries()):
                 self._launcher.drop(NAME)
                 self._text = ""
             return ""
         if text != self._text:
+            for number in failover.instances:
+                (self._directory / handing(number)).write_text(WELL)
             fresh = self._directory / f"{FILE}.new"
             write_private(fresh, text.encode(), durable=False)
             if complaint := await self._complaint(fresh):
@@ -121,6 +128,34 @@ class KeepalivedEngine:
         wanted = WELL if well else FAULT
         if self._read_serving() != wanted:
             self._write_serving(wanted)
+
+    async def hand_over(self, instances: Collection[int], addresses: Collection[str]) -> bool:
+        """Gives instances with their addresses to whoever comes next, and lets the requests in work end before.
+
+        Gives whether the addresses have gone. Raises OSError.
+        """
+        waiting = await asyncio.to_thread(keep_waiting, self._runtime, addresses)
+        files = [self._directory / handing(number) for number in instances]
+        try:
+            if waiting:
+                await asyncio.to_thread(until_idle, [str(self._master)])
+            for file in files:
+                file.write_text(FAULT)
+            gone = await self._gone(addresses)
+            await asyncio.sleep(_TAKEN_SECONDS)
+            return gone
+        finally:
+            for file in files:
+                file.write_text(WELL)
+            release(waiting)
+
+    async def _gone(self, addresses: Collection[str]) -> bool:
+        until = time.monotonic() + _GONE_SECONDS
+        while self.held(addresses):
+            if time.monotonic() > until:
+                return False
+            await asyncio.sleep(0.01)
+        return True
 
     def held(self, wanted: Iterable[str]) -> frozenset[str]:
         """Which of these addresses this machine has now. Raises OSError."""

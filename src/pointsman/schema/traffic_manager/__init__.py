@@ -5,13 +5,14 @@ Invariant: every section has a default, so that a machine nobody configured has 
 
 from __future__ import annotations
 
-from pointsman.schema.resource import Kind, Resource, ResourceType
+from pointsman.schema.resource import Kind, RenamedKey, Resource, ResourceType
 from pointsman.schema.traffic_manager.appliance import Appliance, Ec2, Iptables, Iptrans
 from pointsman.schema.traffic_manager.member import (
     Admin,
     Autodiscover,
     Basic,
     ClusterComms,
+    EngineHealth,
     FaultTolerance,
     Java,
     Kerberos,
@@ -31,6 +32,7 @@ class TrafficManager(Resource):
     autodiscover: Autodiscover = Autodiscover()
     cluster_comms: ClusterComms = ClusterComms()
     ec2: Ec2 = Ec2()
+    engine_health: EngineHealth = EngineHealth()
     fault_tolerance: FaultTolerance = FaultTolerance()
     iptables: Iptables = Iptables()
     iptrans: Iptrans = Iptrans()
@@ -49,4 +51,5 @@ TRAFFIC_MANAGER = ResourceType(
     kind=Kind.COLLECTION,
     model=TrafficManager,
     creatable=False,
+    renamed=(RenamedKey(2, ("basic", "engine_health_port"), ("engine_health", "port")),),
 )

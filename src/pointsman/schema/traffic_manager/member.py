@@ -98,12 +98,6 @@ class Basic(Section):
     disk_warn: Annotated[int, Unit("%"), Hidden(), Since("4.0")] = 0
     """How full a disk may be before a warning is raised."""
 
-    engine_health_port: Annotated[int, Field(ge=0, le=65535)] = 0
-    """
-    Port on which the traffic engine itself answers GET /healthz in plain HTTP, for balancers in front of the cluster;
-    0 switches it off. The key is an addition of this product.
-    """
-
     kmod_policy: Annotated[Line, Hidden(), Since("4.0")] = ""
     """Whether the product may load kernel modules of its own."""
 
@@ -177,6 +171,16 @@ class ClusterComms(Section):
 
     port: Port = 9080
     """Port on which the other members reach this machine, over TCP and UDP."""
+
+
+class EngineHealth(Section):
+    """The engine's own answer to balancers in front of the cluster. The section is an addition of this product."""
+
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """
+    Port on which the traffic engine itself answers GET /healthz in plain HTTP; 0 switches it off. The key is an
+    addition of this product.
+    """
 
 
 class FaultTolerance(Section):

@@ -1,9 +1,10 @@
 """The status tree: what this traffic manager is, how it fares, its counters, and our additions to it.
 
-`certificate`, `cluster`, `conditions`, `config_document`, `config_import`, `licence`, `name`, `traffic_ips`,
-`applies`, `history` and `events` are ours; the rest is the product's; `backups` are in `web.api.backups`. Invariant:
-nothing here changes anything but `PUT history/<revision>?restore`, which makes the configuration what it was then,
-`PUT certificate`, `PUT name`, `PUT cluster/...` and backups. What is asked of another member is answered by it.
+`certificate`, `cluster`, `conditions`, `config_document`, `config_import`, `licence`, `name`, `superseded`,
+`traffic_ips`, `applies`, `history` and `events` are ours; the rest is the product's; `backups` are in
+`web.api.backups`. Invariant: nothing here changes anything but `PUT history/<revision>?restore`, which makes the
+configuration what it was then, `PUT certificate`, `PUT name`, `PUT traffic_ips?failback`, `PUT cluster/...` and
+backups. What is asked of another member is answered by it.
 """
 
 from __future__ import annotations

@@ -12,8 +12,11 @@ import contextlib
 import ctypes
 import socket
 import struct
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 from pathlib import Path
+
+from pointsman.launcher.engines import is_idle
 
 SO_ATTACH_FILTER = 26
 SO_DETACH_FILTER = 27
@@ -30,6 +33,33 @@ _DROP_SYN = (
 _BATCH = 252
 """Sockets in one message of HAProxy's (2.8.25)."""
 _SECONDS = 2.0
+
+
+QUIET_SECONDS = 0.5
+"""How long requests in work may hold up an address that is about to move."""
+IDLE_SECONDS = 0.05
+"""How long the engine must have been idle before: a client that has just connected has yet to say what it wants."""
+
+
+def keep_waiting(runtime: str, addresses: Collection[str]) -> tuple[socket.socket, ...]:
+    """Holds new connections at addresses that the engine at the socket `runtime` listens on; gives what `release`
+    takes. An engine that does not answer has nothing to hold.
+    """
+    waiting: tuple[socket.socket, ...] = ()
+    with contextlib.suppress(OSError):
+        waiting = take_listeners(Path(runtime), addresses)
+        hold(waiting)
+    return waiting
+
+
+def until_idle(masters: Collection[str], stop: Callable[[], bool] = lambda: False) -> None:
+    """Waits until the engines of these master sockets have nothing in work, `QUIET_SECONDS` at most."""
+    now = begun = busy = time.monotonic()
+    while now < min(begun + QUIET_SECONDS, busy + IDLE_SECONDS) and not stop():
+        time.sleep(0.005)
+        now = time.monotonic()
+        if not all(map(is_idle, masters)):
+            busy = now
 
 
 def take_listeners(runtime: Path, addresses: Collection[str]) -> tuple[socket.socket, ...]:
