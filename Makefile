@@ -36,7 +36,7 @@ lint: install
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 	$(BIN)/hadolint container/Dockerfile
-	$(BIN)/shellcheck tools/bootstrap.sh .ci/run $$(find container/zeus -type f)
+	$(BIN)/shellcheck -x tools/bootstrap.sh .ci/run $$(find container/zeus -type f) $$(find examples -type f -perm -u=x) examples/*/settings
 
 measure: install
 	$(BIN)/python -m tools.measure
