@@ -80,6 +80,7 @@ class Mesh(Handler):
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
         self._begun = False
+        self._reaching = False
         self._told: dict[Link, dict[str, int]] = {}
         self._changed = asyncio.Event()
         self._salt = random.SystemRandom().random()
@@ -111,7 +112,8 @@ class Mesh(Handler):
                         link.bye("unknown")
                     else:
                         link.bye("removed", **_removal(found))
-        wanted = neighbours(self._own, (member.id for member in roster.members), self._salt)
+        others = {member.id for member in roster.members} - {self._own}
+        wanted = others if self._reaching else neighbours(self._own, others, self._salt)
         for member in set(self._keepers) - wanted:
             self._keepers.pop(member).cancel()
         if self._group is not None:
@@ -345,6 +347,20 @@ class Mesh(Handler):
                     link.pulse(self._pulse_body(link))
             period = PULSE_SECONDS_WIDE if self.wide else PULSE_SECONDS
             await asyncio.sleep(period * (0.9 + random.random() / 5))  # noqa: S311 # as above
+            self._reach()
+
+    def _reach(self) -> None:
+        """Tries all members while no chosen neighbour lets this one in.
+
+        Who has just joined is known to nobody but the member that let it in, which need not be a neighbour.
+        """
+        if self._reaching:
+            reaching = self.wide and not any(map(self._replicator.has_all, self.links()))
+        else:
+            reaching = self.wide and not self._links
+        if reaching != self._reaching:
+            self._reaching = reaching
+            self.refresh()
 
     def _pulse_body(self, link: Link) -> dict[str, Any]:
         body = {
