@@ -139,7 +139,7 @@ def test_health_urls_notice_at_once(containers: Containers) -> None:
         status, listed = container.rest("GET", "config/active/traffic_managers")
         assert status == 200
         (name,) = (child["name"] for child in listed["children"])
-        container.put("traffic_managers", name, basic={"engine_health_port": 9081})
+        container.put("traffic_managers", name, engine_health={"port": 9081})
         wait_for("the engine answers", lambda: container.fetch(9081, "/healthz")[0] == 200, LONG)
         begun = time.monotonic()
         assert container.healthz() == 200
