@@ -186,7 +186,9 @@ async def test_engines_trust_those_who_are_members_alone(tmp_path: Path) -> None
         assert credential is not None
         # Whoever breaks into the engine must not be the member by that.
         key = b"-----BEGIN PRIVATE" + a.cluster.certificate.partition(b"-----BEGIN PRIVATE")[2]
-        assert key.strip() not in credential.private and (a.home / "identity" / "engine.pem").read_bytes() == key
+        assert (
+            key.strip() not in credential.private and (a.home / "identity" / "engine.pem").read_bytes() == key
+        )
         await b.stop()
         await b.start()
         assert b.cluster.certificate.startswith(shown[1])
