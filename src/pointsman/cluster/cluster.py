@@ -36,6 +36,7 @@ from pointsman.schema.event import Event
 from pointsman.store import Author, Store, StoreError, Transaction
 
 CONVERGE_SECONDS = 15.0
+INTRODUCE_SECONDS = 5.0
 LEAVE_SECONDS = 5.0
 _RENEW_SECONDS = 3600.0
 _ROTATE_STEP = 10.0
@@ -77,7 +78,7 @@ class Cluster:
         self.host = Host(self._membership, store, users, describe=describe, limit=limit, on_event=on_event)
         self._joiner = Joiner(self._installation, self._membership, store, describe)
         self._replicator = Replicator(
-            store, adopt=self._adopt, keys_for=self._keys_for, relay=self._mesh_is_wide
+            store, adopt=self._adopt, keys_for=self._keys_for, relay=self._passes_on
         )
         self._news = News(on_event, describe)
         self._mesh: Mesh | None = None
@@ -242,7 +243,9 @@ class Cluster:
         async with self._changing:
             seen = await self._joiner.join(wish)
             await self._follow("this traffic manager joined a cluster")
-            await self._until(self._known_to_somebody, CONVERGE_SECONDS)
+            # Who let this member in may end the next moment: the others must know it as well, as far as they live.
+            if not await self._until(self._known_to_all, INTRODUCE_SECONDS):
+                await self._until(self._known_to_somebody, CONVERGE_SECONDS)
         return seen
 
     async def leave(self, actor: Author) -> None:
@@ -356,6 +359,12 @@ class Cluster:
 
     # The mesh
 
+    def _passes_on(self) -> bool:
+        """Whether this member hands on what others wrote: where not all are connected, and for one it has let in, whom
+        the others know only then.
+        """
+        return self._mesh_is_wide() or self.host.introducing
+
     def _mesh_is_wide(self) -> bool:
         return self._mesh is not None and self._mesh.wide
 
@@ -407,6 +416,13 @@ class Cluster:
     async def _answer(self, member: str, question: Mapping[str, Any]) -> Mapping[str, Any]:
         found = self.roster.all.get(member)
         return await self._answerer(found.name if found is not None else "", question)
+
+    def _known_to_all(self) -> bool:
+        """Whether every other member has all that is stored here; in a wide cluster, each that there is a link to."""
+        others = {member.id for member in self.roster.members} - {self._membership.id}
+        links = self._mesh.links() if self._mesh is not None else ()
+        told = {link.peer for link in links if self._replicator.has_all(link)}
+        return bool(told) and (self._mesh_is_wide() or others <= told)
 
     def _known_to_somebody(self) -> bool:
         """Whether another member has all that is stored here; true where there is no other."""

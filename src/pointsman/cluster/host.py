@@ -22,6 +22,7 @@ from pointsman.schema.problem import ObjectId
 from pointsman.store import Author, Store, StoreError
 
 SURFACE = "cluster join"
+INTRODUCING_SECONDS = 30.0
 PLACE_SECONDS = 120.0
 """How long a place is held for an instance that was let in and has not shown itself yet."""
 RESOLVE_SECONDS = 3.0
@@ -51,6 +52,7 @@ class Host:
         self._on_event = on_event
         self._clock = clock
         self._places: dict[str, tuple[str, str, float]] = {}
+        self._admitted = float("-inf")
         self._deciding = asyncio.Lock()
         self._wholes = asyncio.Semaphore(_WHOLES_AT_ONCE)
 
@@ -59,6 +61,11 @@ class Host:
         self._expire()
         found = self._places.get(member)
         return found[1] if found is not None else ""
+
+    @property
+    def introducing(self) -> bool:
+        """Whether an instance was let in just now, which the other members have yet to hear of."""
+        return self._clock() - self._admitted < INTRODUCING_SECONDS
 
     def table(self) -> tuple[TableRow, ...]:
         """The admin servers of the cluster, or of this instance alone."""
@@ -144,6 +151,7 @@ class Host:
                 raise JoinRefused(
                     Cause.REQUEST, f"{error}; use the product's own commands to join"
                 ) from error
+            self._admitted = self._clock()
             self._places[member] = (request.name, request.public_key, self._clock() + PLACE_SECONDS)
         try:
             async with self._wholes:
