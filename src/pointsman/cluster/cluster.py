@@ -380,6 +380,7 @@ class Cluster:
             client=lambda: self._context()[1],
             answer=self._answer,
             awaited=self.host.awaited,
+            known=self._known_to_somebody,
             on_refused=self._news.refused,
             on_removed=self._on_removed,
             on_presence=self._on_presence,

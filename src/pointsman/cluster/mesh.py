@@ -52,6 +52,7 @@ class Mesh(Handler):
         client: Callable[[], ssl.SSLContext],
         answer: Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]],
         awaited: Callable[[str], str],
+        known: Callable[[], bool],
         on_refused: Callable[[str, str], None],
         on_removed: Callable[[Mapping[str, Any]], None],
         on_presence: Callable[[str, bool], None],
@@ -60,7 +61,7 @@ class Mesh(Handler):
 
         `state` is what it says of itself each second, `client` the context to connect with, `answer` answers what
         another member asks, `awaited` gives the public key of an id that was admitted just now and is not in the roster
-        yet, else "".
+        yet, else "". `known` says whether another member has all that is stored here.
         `on_refused` is told address and cause of a connection that was not let in, `on_removed` that a member said
         this one was removed, `on_presence` that a member came or went.
         """
@@ -73,6 +74,7 @@ class Mesh(Handler):
         self._client = client
         self._answer = answer
         self._awaited = awaited
+        self._known = known
         self._on_refused = on_refused
         self._on_removed = on_removed
         self._on_presence = on_presence
@@ -112,6 +114,9 @@ class Mesh(Handler):
                     else:
                         link.bye("removed", **_removal(found))
         wanted = neighbours(self._own, (member.id for member in roster.members), self._salt)
+        if not self._known():
+            # One that joined just now is known to the member that let it in, and to no other.
+            wanted |= {member.id for member in roster.members} - {self._own}
         for member in set(self._keepers) - wanted:
             self._keepers.pop(member).cancel()
         if self._group is not None:
