@@ -10,6 +10,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from pointsman.cluster.admission import JoinAnswer, JoinRequest, TableRow, refusal
 from pointsman.cluster.data_key import wrapped_for
@@ -26,6 +27,16 @@ PLACE_SECONDS = 120.0
 """How long a place is held for an instance that was let in and has not shown itself yet."""
 RESOLVE_SECONDS = 3.0
 _WHOLES_AT_ONCE = 2
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What is held for an instance that was let in, and until when (by the clock); `source` is where it asked from."""
+
+    name: str
+    source: str
+    public_key: str
+    until: float
 
 
 class Host:
@@ -50,7 +61,7 @@ class Host:
         self._limit = limit
         self._on_event = on_event
         self._clock = clock
-        self._places: dict[str, tuple[str, str, float]] = {}
+        self._places: dict[str, _Place] = {}
         self._deciding = asyncio.Lock()
         self._wholes = asyncio.Semaphore(_WHOLES_AT_ONCE)
 
@@ -58,7 +69,7 @@ class Host:
         """The public key of an instance that was let in and is not in the list of members yet, else ""."""
         self._expire()
         found = self._places.get(member)
-        return found[1] if found is not None else ""
+        return found.public_key if found is not None else ""
 
     def table(self) -> tuple[TableRow, ...]:
         """The admin servers of the cluster, or of this instance alone."""
@@ -114,6 +125,12 @@ class Host:
             )
         async with self._deciding:
             self._expire()
+            # Who asks once more got nowhere the first time: killed, or without space for the configuration.
+            self._places = {
+                member: place
+                for member, place in self._places.items()
+                if (place.name, place.source) != (request.name, source)
+            }
             own = self._describe()
             refused = refusal(
                 request,
@@ -123,7 +140,7 @@ class Host:
                 version=own.version,
                 level=own.level,
             )
-            same = [name for name, _, _ in self._places.values()]
+            same = [place.name for place in self._places.values()]
             if refused is None and (request.name in same or not request.name or len(request.name) > 255):
                 refused = JoinRefused(
                     Cause.NAME, "the name is taken by an instance that joins at this moment; wait 2 minutes"
@@ -144,7 +161,8 @@ class Host:
                 raise JoinRefused(
                     Cause.REQUEST, f"{error}; use the product's own commands to join"
                 ) from error
-            self._places[member] = (request.name, request.public_key, self._clock() + PLACE_SECONDS)
+            until = self._clock() + PLACE_SECONDS
+            self._places[member] = _Place(request.name, source, request.public_key, until)
         try:
             async with self._wholes:
                 whole = await self._store.whole()
@@ -158,7 +176,9 @@ class Host:
     def _expire(self) -> None:
         now, known = self._clock(), self._membership.roster.all
         self._places = {
-            member: place for member, place in self._places.items() if place[2] > now and member not in known
+            member: place
+            for member, place in self._places.items()
+            if place.until > now and member not in known
         }
 
     def _tell(self, severity: Severity, tag: str, text: str, author: str) -> None:

@@ -82,6 +82,8 @@ class Membership:
         self._clock = clock
         self._follower = UserFollower(users)
         self._kept: dict[str, Any] = {}
+        self.pending = False
+        """Whether this instance joined and is not known to be known to any other member yet."""
         self.credential: Credential | None = installation.credential()
         self.removed: Removed | None = installation.removed() if self.credential is not None else None
         self.roster: Roster = read_roster(store.objects)
@@ -113,7 +115,6 @@ class Membership:
         joining = self._installation.joining(self._store.objects)
         if joining is not None:
             await self.complete_join(joining)
-            return
         if self.active:
             await self.follow()
             await self.announce()
@@ -214,8 +215,14 @@ class Membership:
             await self._commit(
                 [*changes, *self._own_keys()], AUTHOR, f"traffic manager {own.name} joins the cluster"
             )
-        self._installation.end_join()
+        self._installation.forget_removal()
+        self.pending = True
         await self.follow()
+
+    def settle_join(self) -> None:
+        """Takes note that another member knows this one. Raises `OSError`."""
+        self.pending = False
+        self._installation.end_join()
 
     # Changing and ending
 
@@ -252,13 +259,13 @@ class Membership:
             changes.append(Put(ObjectId(TRAFFIC_MANAGERS, name), self._kept))
         self._users.share = None
         self._installation.stand_alone()
-        self.credential, self.removed = None, None
+        self.credential, self.removed, self.pending = None, None, False
         if changes:
             await self._commit(changes, actor, "this traffic manager stands alone")
 
     async def found_removed(self, removed: Removed) -> None:
         """Notes that this instance was removed elsewhere: it goes on alone with what it has. Raises `OSError`."""
-        self.removed = removed
+        self.removed, self.pending = removed, False
         self._users.share = None
         self._installation.note_removed(removed)
         name, objects = self._describe().name, self._store.objects
