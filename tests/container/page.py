@@ -19,7 +19,7 @@ from tests.e2e.shell import STARTS, blocks
 
 ROOT = Path(__file__).resolve().parents[2]
 MAKES_THE_IMAGE = (*STARTS, "make image")
-IMAGE = "pointsman:0.1.0"
+IMAGE = "pointsman:0.2.0"
 SUBNET = "172.30.7"
 NAMES = re.compile(r"\b(?:vtm[1-4]|node[12]|keys|shop)\b")
 """Of containers, networks and volumes."""

@@ -20,7 +20,8 @@ START = ROOT / "docs" / "guide" / "start.md"
 LICENCES = ROOT / "docs" / "guide" / "licences.md"
 DOCUMENTS = ROOT / "docs" / "guide" / "documents.md"
 BACKUPS = ROOT / "docs" / "guide" / "backups.md"
-COVERED = {README, START, DOCUMENTS, LICENCES, BACKUPS}
+CLUSTER = ROOT / "docs" / "guide" / "cluster.md"
+COVERED = {README, START, DOCUMENTS, LICENCES, BACKUPS, CLUSTER}
 CONTAINER_PART, CONTAINER_PAGE = "In a container", ROOT / "docs" / "guide" / "docker.md"
 """What `tests/container/test_guide.py` runs, with Docker."""
 
@@ -101,6 +102,22 @@ def test_backups(tmp_path: Path) -> None:
     assert "daily at 02:00 UTC" in scheduled
     assert (tmp_path / "shop.tar").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "downloaded.tar").stat().st_size > 1000
+
+
+def test_clusters(tmp_path: Path) -> None:
+    """R2, R23, R59: two instances on one machine become a cluster and part again with the commands of the page."""
+    directory = tmp_path
+    ports = {9170: free_port()}
+    with Instance(directory / "one", "--name", "pm1") as one:
+        (directory / "one" / "admin-password").write_text("secret-for-tests\n")
+        ports[9090] = urlsplit(one.ready["ui"]).port or 0
+        with Instance(directory / "two", "--name", "pm2", "--listen", "127.0.0.2"):
+            joined, shared, parted = run_page(CLUSTER, directory, ports)
+    assert re.search(r"alive +pm1 ", joined) and re.search(r"here +pm2 ", joined)
+    assert "+ pools/app  created" in shared
+    assert "- name: app\n" in shared.partition("version: 8.3")[2]
+    assert re.search(r"alive +pm2 ", shared)
+    assert "pm2" not in parted.partition("here")[2]
 
 
 def test_documents(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ async def managed(home: Path) -> AsyncIterator[Instance]:
         licensing = Licensing(home, configuration, Edition(community=True), pending.put_nowait, loop.poke)
         certificate = InstanceCertificate.open(home / "identity", "localhost")
         control = Control(
-            identity=Identity("tm1", "0.1.0", "11111111-2222-3333-4444-555555555555", "test"),
+            identity=Identity("tm1", "0.2.0", "11111111-2222-3333-4444-555555555555", "test"),
             store=store,
             configuration=configuration,
             loop=loop,

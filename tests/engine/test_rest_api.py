@@ -541,7 +541,7 @@ async def test_information_and_state(instance: Instance) -> None:
     for member in names:
         information = (await instance.call("GET", f"{STATUS}/{member}/information")).json["information"]
         assert information == {
-            "tm_version": "0.1.0",
+            "tm_version": "0.2.0",
             "uuid": "11111111-2222-3333-4444-555555555555",
             "platform": "test",
         }

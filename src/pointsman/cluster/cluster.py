@@ -37,6 +37,7 @@ from pointsman.schema.event import Event
 from pointsman.store import Author, Store, StoreError, Transaction
 
 CONVERGE_SECONDS = 15.0
+INTRODUCE_SECONDS = 5.0
 LEAVE_SECONDS = 5.0
 _FORGOTTEN_SECONDS = 5.0
 """How long an instance that joined waits for a member that knows it, when others say that they do not."""
@@ -83,8 +84,8 @@ class Cluster:
             store,
             adopt=self._adopt,
             keys_for=self._keys_for,
-            relay=self._mesh_is_wide,
-            on_forked=self._on_forked,
+            relay=self._passes_on,
+            on_forked=lambda member: self._news.forked(self._name_of(member)),
         )
         self._news = News(on_event, describe)
         self._mesh: Mesh | None = None
@@ -254,7 +255,9 @@ class Cluster:
             self._strangers.clear()
             seen = await self._joiner.join(wish)
             await self._follow("this traffic manager joined a cluster")
-            await self._until(self._join_is_decided, CONVERGE_SECONDS)
+            # Who let this member in may end the next moment: the others must know it as well, as far as they live.
+            if not await self._until(lambda: self._known_to_all() or self._is_forgotten(), INTRODUCE_SECONDS):
+                await self._until(lambda: self._known_to_somebody() or self._is_forgotten(), CONVERGE_SECONDS)
             if self._is_forgotten():
                 await self._found_removed(Removed("", int(time.time())))
                 raise JoinRefused(
@@ -359,12 +362,9 @@ class Cluster:
         waited = time.monotonic() - since
         return self._membership.pending and waited > _FORGOTTEN_SECONDS and not self.links()
 
-    def _join_is_decided(self) -> bool:
-        return self._known_to_somebody() or self._is_forgotten()
-
-    def _on_forked(self, member: str) -> None:
+    def _name_of(self, member: str) -> str:
         found = self.roster.all.get(member)
-        self._news.forked(found.name if found is not None else member)
+        return found.name if found is not None else ""
 
     def _on_removed(self, body: Mapping[str, Any]) -> None:
         """Another member said that this one was removed."""
@@ -402,6 +402,12 @@ class Cluster:
         await self._store.adopt(whole, keys={**self._store.keys, **keys}, replace=False)
 
     # The mesh
+
+    def _passes_on(self) -> bool:
+        """Whether this member hands on what others wrote: where not all are connected, and for one it has let in, whom
+        the others know only then.
+        """
+        return self._mesh_is_wide() or self.host.introducing
 
     def _mesh_is_wide(self) -> bool:
         return self._mesh is not None and self._mesh.wide
@@ -454,13 +460,19 @@ class Cluster:
         return self._contexts[credential.fingerprint]
 
     async def _answer(self, member: str, question: Mapping[str, Any]) -> Mapping[str, Any]:
-        found = self.roster.all.get(member)
-        return await self._answerer(found.name if found is not None else "", question)
+        return await self._answerer(self._name_of(member), question)
 
     def _told_state(self) -> Mapping[str, Any]:
         """What this member tells the others of itself."""
         fault = self._replicator.fault
         return {**self._state(), STORAGE: fault} if fault else self._state()
+
+    def _known_to_all(self) -> bool:
+        """Whether every other member has all that is stored here; in a wide cluster, each that there is a link to."""
+        others = {member.id for member in self.roster.members} - {self._membership.id}
+        links = self._mesh.links() if self._mesh is not None else ()
+        told = {link.peer for link in links if self._replicator.has_all(link)}
+        return bool(told) and (self._mesh_is_wide() or others <= told)
 
     def _known_to_somebody(self) -> bool:
         """Whether another member has all that is stored here; true where there is no other."""

@@ -23,6 +23,7 @@ from pointsman.schema.problem import ObjectId
 from pointsman.store import Author, Store, StoreError
 
 SURFACE = "cluster join"
+INTRODUCING_SECONDS = 30.0
 PLACE_SECONDS = 120.0
 """How long a place is held for an instance that was let in and has not shown itself yet."""
 RESOLVE_SECONDS = 3.0
@@ -62,6 +63,7 @@ class Host:
         self._on_event = on_event
         self._clock = clock
         self._places: dict[str, _Place] = {}
+        self._admitted = float("-inf")
         self._deciding = asyncio.Lock()
         self._wholes = asyncio.Semaphore(_WHOLES_AT_ONCE)
 
@@ -70,6 +72,11 @@ class Host:
         self._expire()
         found = self._places.get(member)
         return found.public_key if found is not None else ""
+
+    @property
+    def introducing(self) -> bool:
+        """Whether an instance was let in just now, which the other members have yet to hear of."""
+        return self._clock() - self._admitted < INTRODUCING_SECONDS
 
     def table(self) -> tuple[TableRow, ...]:
         """The admin servers of the cluster, or of this instance alone."""
@@ -161,6 +168,7 @@ class Host:
                 raise JoinRefused(
                     Cause.REQUEST, f"{error}; use the product's own commands to join"
                 ) from error
+            self._admitted = self._clock()
             until = self._clock() + PLACE_SECONDS
             self._places[member] = _Place(request.name, source, request.public_key, until)
         try:

@@ -37,7 +37,7 @@ _SECONDS = 2.0
 
 QUIET_SECONDS = 0.5
 """How long requests in work may hold up an address that is about to move."""
-IDLE_SECONDS = 0.05
+IDLE_SECONDS = 0.1
 """How long the engine must have been idle before: a client that has just connected has yet to say what it wants."""
 
 
