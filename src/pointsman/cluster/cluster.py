@@ -124,10 +124,7 @@ class Cluster:
     @property
     def certificate(self) -> bytes:
         """The certificate and key (PEM) of this member's engine; empty on an instance that stands alone."""
-        credential, own = self._membership.credential, self._membership.own
-        if not self.active or credential is None or own is None or not own.engine_certificate:
-            return b""
-        return own.engine_certificate.encode() + credential.private
+        return self._membership.engine_certificate
 
     @property
     def authority(self) -> bytes:

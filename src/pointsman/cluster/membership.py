@@ -15,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from pointsman.cluster.data_key import AUTHOR, KEY_BYTES, next_generation, renewal, take_keys, wrapped_for
 from pointsman.cluster.edit import (
     TRAFFIC_MANAGERS,
@@ -82,6 +84,7 @@ class Membership:
         self._clock = clock
         self._follower = UserFollower(users)
         self._kept: dict[str, Any] = {}
+        self._engine_key: ec.EllipticCurvePrivateKey | None = None
         self.pending = False
         """Whether this instance joined and is not known to be known to any other member yet."""
         self.credential: Credential | None = installation.credential()
@@ -106,6 +109,14 @@ class Membership:
     def own(self) -> Member | None:
         """This member as it is stored; None when it is none."""
         return self.roster.all.get(self.id)
+
+    @property
+    def engine_certificate(self) -> bytes:
+        """The certificate and key (PEM) of this member's engine; empty until the others can know them."""
+        shown, key = self.own.engine_certificate if self.own is not None else "", self._engine_key
+        if not self.active or key is None or not is_of(shown, key):
+            return b""
+        return shown.encode() + private_text(key)
 
     # Following
 
@@ -185,7 +196,7 @@ class Membership:
         authority, key, member = Authority.make(), make_key(), uuid.uuid4().hex
         certificate = authority.sign(make_request(key), member)
         self.credential = Credential(private_text(key), certificate, authority.certificate)
-        self._installation.stand_alone()
+        self._stand_alone()
         # Before the store: a credential without a cluster counts for nothing, a cluster without one would be lost.
         self._installation.store_credential(self.credential)
         self.removed = None
@@ -258,7 +269,7 @@ class Membership:
         if ObjectId(TRAFFIC_MANAGERS, name) not in objects:
             changes.append(Put(ObjectId(TRAFFIC_MANAGERS, name), self._kept))
         self._users.share = None
-        self._installation.stand_alone()
+        self._stand_alone()
         self.credential, self.removed, self.pending = None, None, False
         if changes:
             await self._commit(changes, actor, "this traffic manager stands alone")
@@ -305,6 +316,10 @@ class Membership:
             for member in self.roster.all.values()
         )
 
+    def _stand_alone(self) -> None:
+        self._installation.stand_alone()
+        self._engine_key = None
+
     def require(self) -> None:
         """Raises `NotPossible` where there is no cluster."""
         if not self.active:
@@ -324,7 +339,8 @@ class Membership:
     def _describe_member(self, joined: int) -> Member:
         assert self.credential is not None
         own = self._describe()
-        key, shown = self.credential.key, self.own.engine_certificate if self.own is not None else ""
+        key = self._engine_key = self._engine_key or self._installation.engine_key()
+        shown = self.own.engine_certificate if self.own is not None else ""
         return Member(
             self.id,
             own.name,

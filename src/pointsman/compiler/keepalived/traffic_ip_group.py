@@ -255,7 +255,7 @@ def _instance(
 def _interface_for(address: str, own: TrafficManager, interfaces: tuple[Interface, ...]) -> str:
     """The interface that raises an address: one that is named for its network, else one that has the network."""
     target = ipaddress.ip_address(address)
-    names = {interface.name for interface in interfaces}
+    names = {interface.name for interface in interfaces if _INTERFACE.fullmatch(interface.name)}
     for row in own.basic.trafficip:
         if row.name in names and any(_holds(network, target) for network in row.networks):
             return row.name
