@@ -135,3 +135,31 @@ def test_an_older_instance_does_not_join_a_newer_cluster(tmp_path: Path, older: 
         assert "0.1.0" in done.stdout + done.stderr
         assert "0.2.0" in done.stdout + done.stderr
         assert lab.rest(2).get("config/active") == before
+
+
+def test_a_backup_of_the_older_build_is_upgraded_when_it_is_restored(tmp_path: Path, older: Path) -> None:
+    """R54, R61: the newer build reads it by its new names; the older one refuses the newer build's, nothing changed."""
+    with Lab(2, tmp_path) as lab:
+        lab.versions = {1: older}
+        lab.start()
+        own, other = lab.host_name(1), lab.host_name(2)
+        lab.rest(1).put("traffic_managers", own, {"basic": {"engine_health_port": HEALTH}})
+        lab.rest(1).put("pools", "app", {"basic": {"nodes_table": [{"node": "127.0.0.1:9"}]}})
+        file, back = tmp_path / "older.tar", tmp_path / "newer.tar"
+        for number, words in (
+            (1, ("create", "older")),
+            (1, ("export", "older", str(file))),
+            (2, ("import", str(file))),
+            (2, ("restore", "older", "--map", f"{own}={other}")),
+            (2, ("create", "newer")),
+            (2, ("export", "newer", str(back))),
+        ):
+            done = pointsman(lab, number, "backup", *words)
+            assert done.returncode in (0, 2), (words, done.stdout, done.stderr)
+        read = lab.rest(2).get(f"config/active/traffic_managers/{other}")["properties"]
+        assert read["engine_health"]["port"] == HEALTH
+        before = lab.rest(1).get("config/active/pools")
+        done = pointsman(lab, 1, "backup", "import", str(back))
+        assert done.returncode == 1, done.stdout
+        assert "0.2.0" in done.stdout + done.stderr
+        assert lab.rest(1).get("config/active/pools") == before
