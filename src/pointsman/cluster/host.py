@@ -27,6 +27,8 @@ INTRODUCING_SECONDS = 30.0
 PLACE_SECONDS = 120.0
 """How long a place is held for an instance that was let in and has not shown itself yet."""
 RESOLVE_SECONDS = 3.0
+KEY_SECONDS = 5.0
+_LOOK_SECONDS = 0.05
 _WHOLES_AT_ONCE = 2
 
 
@@ -160,6 +162,11 @@ class Host:
             if refused is not None:
                 raise refused
             await self._membership.create(actor)
+            if not await self._can_sign():
+                raise JoinRefused(
+                    Cause.WAIT,
+                    "a new data key of the cluster is on its way to the member that was asked; try again",
+                )
             member = uuid.uuid4().hex
             try:
                 certificate = self._membership.authority().sign(request.request.encode(), member)
@@ -180,6 +187,13 @@ class Host:
         authority = self._membership.authority().certificate.decode()
         self._tell(Severity.INFO, "joinadmitted", f"{request.name!r} is let in from {source}", request.user)
         return JoinAnswer(member, certificate.decode(), authority, keys, whole).encoded()
+
+    async def _can_sign(self) -> bool:
+        """Whether the authority's key can be read, or can be soon."""
+        deadline = self._clock() + KEY_SECONDS
+        while not self._membership.can_sign and self._clock() < deadline:
+            await asyncio.sleep(_LOOK_SECONDS)
+        return self._membership.can_sign
 
     def _expire(self) -> None:
         now, known = self._clock(), self._membership.roster.all

@@ -171,7 +171,7 @@ class Membership:
 
     async def renew(self) -> bool:
         """Renews the certificate when that is due; whether it was. Raises `OSError`."""
-        if not self.active or self.credential is None:
+        if not self.active or self.credential is None or not self.can_sign:
             return False
         if not self.credential.due(datetime.datetime.now(datetime.UTC)):
             return False
@@ -180,6 +180,12 @@ class Membership:
         self._installation.store_credential(self.credential)
         await self.announce()
         return True
+
+    @property
+    def can_sign(self) -> bool:
+        """Whether the authority's key can be read; not for a moment while a new data key is on its way."""
+        held = self._store.objects.get(ObjectId(AUTHORITY.path, ""), {})
+        return bool(held.get("key", {}).get("private", ""))
 
     def authority(self) -> Authority:
         """The cluster's authority, which every member holds."""
