@@ -11,6 +11,7 @@ import logging
 import random
 import ssl
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -52,18 +53,21 @@ class Mesh(Handler):
         client: Callable[[], ssl.SSLContext],
         answer: Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]],
         awaited: Callable[[str], str],
-        known: Callable[[], bool],
         on_refused: Callable[[str, str], None],
         on_removed: Callable[[Mapping[str, Any]], None],
+        on_unknown: Callable[[str], None],
         on_presence: Callable[[str, bool], None],
+        joins: Callable[[], bool],
     ) -> None:
         """`own` is this member's id.
 
         `state` is what it says of itself each second, `client` the context to connect with, `answer` answers what
         another member asks, `awaited` gives the public key of an id that was admitted just now and is not in the roster
-        yet, else "". `known` says whether another member has all that is stored here.
+        yet, else "".
         `on_refused` is told address and cause of a connection that was not let in, `on_removed` that a member said
-        this one was removed, `on_presence` that a member came or went.
+        this one was removed, `on_unknown` the id of a member that said it does not know this one, `on_presence` that a
+        member came or went. While `joins` says that this member is not known to any other yet, it tries all of them,
+        as only the one that let it in will have it.
         """
         self._own = own
         self._replicator = replicator
@@ -74,10 +78,11 @@ class Mesh(Handler):
         self._client = client
         self._answer = answer
         self._awaited = awaited
-        self._known = known
         self._on_refused = on_refused
         self._on_removed = on_removed
+        self._on_unknown = on_unknown
         self._on_presence = on_presence
+        self._joins = joins
         self._links: dict[str, list[Link]] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -85,6 +90,7 @@ class Mesh(Handler):
         self._told: dict[Link, dict[str, int]] = {}
         self._changed = asyncio.Event()
         self._salt = random.SystemRandom().random()
+        self._run = uuid.uuid4().hex
 
     # Members and their links
 
@@ -113,10 +119,8 @@ class Mesh(Handler):
                         link.bye("unknown")
                     else:
                         link.bye("removed", **_removal(found))
-        wanted = neighbours(self._own, (member.id for member in roster.members), self._salt)
-        if not self._known():
-            # One that joined just now is known to the member that let it in, and to no other.
-            wanted |= {member.id for member in roster.members} - {self._own}
+        members = {member.id for member in roster.members}
+        wanted = members - {self._own} if self._joins() else neighbours(self._own, members, self._salt)
         for member in set(self._keepers) - wanted:
             self._keepers.pop(member).cancel()
         if self._group is not None:
@@ -251,6 +255,8 @@ class Mesh(Handler):
     def _note_end(self, link: Link) -> None:
         if link.refusal is not None and link.refusal.get("reason") == "removed":
             self._on_removed(link.refusal)
+        elif link.refusal is not None and link.refusal.get("reason") == "unknown":
+            self._on_unknown(link.peer)
 
     def _prune(self, member: str) -> None:
         """Ends a connection that is one too many: of two, the one that the member with the lower id made stays."""
@@ -354,6 +360,7 @@ class Mesh(Handler):
     def _pulse_body(self, link: Link) -> dict[str, Any]:
         body = {
             "beat": round(time.time() * 1000),
+            "run": self._run,
             "state": self._state(),
             "digest": self._hello().digest,
         }
