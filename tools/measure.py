@@ -21,7 +21,7 @@ from typing import Any
 
 from tests.certificates import self_signed
 
-from tools import failover
+from tools import cluster_figures, failover
 from tools.bandwidth import licence_cases, measure_bandwidth
 from tools.instance import Instance, free_port, wait_for
 from tools.store_figures import measure_store
@@ -366,6 +366,7 @@ async def main() -> None:
     if not quick:
         await measure_store(show)
         await measure_bandwidth(show, licence_cases())
+        await call(cluster_figures.main)
         await call(failover.main)
 
 

@@ -25,8 +25,8 @@ EDITS = 100
 _AUTHOR = Author("measure")
 
 
-def _pool(number: int) -> dict[str, Any]:
-    """About 13 registers."""
+def pool(number: int) -> dict[str, Any]:
+    """The settings of a pool that has about 13 registers."""
     nodes = [{"node": f"10.{number >> 8 & 255}.{number & 255}.{at}:80", "weight": at} for at in range(1, 6)]
     return {
         "basic": {"nodes_table": nodes, "note": f"pool {number}", "max_idle_connections_pernode": 7},
@@ -60,7 +60,7 @@ async def measure_store(show: Callable[[str, str], None], objects: int = OBJECTS
         start = _memory()
         one = await Store.open(home / "1", STORED)
         taken = _Taken()
-        changes = [Put(ObjectId("pools", f"p{number}"), _pool(number)) for number in range(objects)]
+        changes = [Put(ObjectId("pools", f"p{number}"), pool(number)) for number in range(objects)]
         for at in range(0, objects, 1000):
             await one.commit(changes[at : at + 1000], _AUTHOR)
         del changes

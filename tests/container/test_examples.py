@@ -53,8 +53,8 @@ class Example:
             "NAME": self.prefix + stem,
             "IMAGE": self.image,
             "SUBNET": self.subnet,
-            "WEB": f"127.0.0.1:{self.ports[8080]}",
-            "REST": f"127.0.0.1:{self.ports[9070]}",
+            "WEB": f"127.0.0.1:{self.ports[8180]}",
+            "REST": f"127.0.0.1:{self.ports[9370]}",
         }
 
     def run(self, name: str, stem: str) -> list[Shown]:
@@ -94,7 +94,7 @@ def example(docker: Docker, image: str, tmp_path: Path) -> Iterator[Example]:
         shutil.copytree(ROOT / name, tmp_path / name)
     # A link's name has fifteen characters at most.
     prefix = f"t{os.getpid() % 1_000_000}-"
-    ports = {port: free_port() for port in (8080, 9070)}
+    ports = {port: free_port() for port in (8180, 9370)}
     made = Example(tmp_path, prefix, docker, image, ports, free_addresses())
     try:
         yield made

@@ -6,7 +6,6 @@ Invariant: what is compared is what an administrator would compare: the configur
 from __future__ import annotations
 
 import http.client
-import json
 import re
 import subprocess
 from collections.abc import Iterable
@@ -31,7 +30,7 @@ def pointsman(lab: Lab, number: int, *words: str) -> subprocess.CompletedProcess
 
 def join(lab: Lab, number: int, peer: int, *words: str) -> None:
     """Lets a host join the cluster of another one; fails the test when that is refused."""
-    fingerprint = json.loads((lab.directory / f"m{peer}.ready").read_text())["sha256"]
+    fingerprint = lab.ready(peer)["sha256"]
     secret = lab.directory / "cluster-password"
     secret.write_text(PASSWORD + "\n")
     done = pointsman(
@@ -41,13 +40,13 @@ def join(lab: Lab, number: int, peer: int, *words: str) -> None:
     assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)
 
 
-def assemble(lab: Lab, *words: str) -> None:
-    """Starts all hosts and makes one cluster of them."""
-    lab.start()
-    first, *others = lab.ids
+def assemble(lab: Lab, *words: str, members: Iterable[int] = ()) -> None:
+    """Starts hosts, all without `members`, and makes one cluster of them."""
+    first, *others = members or lab.ids
+    lab.start(first, *others)
     for number in others:
         join(lab, number, first, *words)
-    await_equal(lab, lab.ids)
+    await_equal(lab, (first, *others))
 
 
 def configuration(lab: Lab, number: int) -> Any:

@@ -329,6 +329,10 @@ class Lab:
         ]
         self._processes[number] = self.hosts[number].popen(words, self.directory / f"m{number}.log")
 
+    def ready(self, number: int) -> Any:
+        """What the ready file of a host says."""
+        return json.loads((self.directory / f"m{number}.ready").read_text())
+
     def _ready(self, number: int) -> bool:
         process = self._processes[number]
         log = self.directory / f"m{number}.log"

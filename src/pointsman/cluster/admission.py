@@ -52,8 +52,10 @@ class JoinRequest:
             data = json.loads(body)
             found = cls(**{name: data[name] for name in cls.__dataclass_fields__ if name in data})
             texts = (found.user, found.password, found.request, found.public_key, found.name, found.version)
+            # What is not printable could be neither shown nor answered.
             if (
                 all(isinstance(text, str) for text in (*texts, found.licence))
+                and all(text.isprintable() for text in (found.name, found.version))
                 and type(found.level) is int
                 and type(found.resolve) is bool
             ):

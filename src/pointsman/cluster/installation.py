@@ -1,7 +1,10 @@
-"""The files that say whether this instance is a member: its credential, a join under way, and that it was removed.
+"""The files that say whether this instance is a member: its credential, a join under way, and that it was removed; and
+the key of its engine.
 
 Invariant: a join that was cut short is carried through when the cluster's configuration had been taken over, and is
-forgotten when it had not; nothing in between survives a restart.
+forgotten when it had not; nothing in between survives a restart. The file of a join stays until another member knows
+this one, for until then the cluster may have forgotten that it let it in. The engine's key is not the member's: whoever
+breaks into what serves traffic is no member by that.
 """
 
 from __future__ import annotations
@@ -13,12 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from pointsman.cluster.roster import Objects, read_roster
-from pointsman.identity.authority import NotAcceptable
+from pointsman.identity.authority import NotAcceptable, make_key, private_text
 from pointsman.identity.credential import Credential
 from pointsman.private_file import sync, write_private
 
 CREDENTIAL = Path("identity") / "member.pem"
+ENGINE_KEY = Path("identity") / "engine.pem"
 JOINING = Path("identity") / "joining.json"
 REMOVED = Path("identity") / "removed.json"
 
@@ -41,7 +48,10 @@ class Joining:
 
 @dataclass(frozen=True)
 class Removed:
-    """That this instance was removed from its cluster: by whom, and when (Unix seconds)."""
+    """That this instance was removed from its cluster: by whom, and when (Unix seconds).
+
+    `by` is "" when the cluster does not know it.
+    """
 
     by: str
     at: int
@@ -72,6 +82,17 @@ class Installation:
         """Makes this instance the holder of a credential. Raises `OSError`."""
         credential.store(self._home / CREDENTIAL)
 
+    def engine_key(self) -> ec.EllipticCurvePrivateKey:
+        """The key of this member's engine, made when there is none that can be used. Raises `OSError`."""
+        path = self._home / ENGINE_KEY
+        with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
+            key = serialization.load_pem_private_key(path.read_bytes(), None)
+            if isinstance(key, ec.EllipticCurvePrivateKey):
+                return key
+        made = make_key()
+        write_private(path, private_text(made))
+        return made
+
     def begin_join(self, joining: Joining) -> None:
         """Notes a join, before the cluster's configuration is taken over. Raises `OSError`."""
         content = {
@@ -98,10 +119,13 @@ class Installation:
             return None
         return joining
 
-    def end_join(self) -> None:
-        """The join is complete."""
-        (self._home / JOINING).unlink(missing_ok=True)
+    def forget_removal(self) -> None:
+        """This instance is a member again. Raises `OSError`."""
         (self._home / REMOVED).unlink(missing_ok=True)
+
+    def end_join(self) -> None:
+        """The join is complete. Raises `OSError`."""
+        (self._home / JOINING).unlink(missing_ok=True)
 
     def removed(self) -> Removed | None:
         """That this instance was removed; None when it was not."""
@@ -116,10 +140,11 @@ class Installation:
     def note_removed(self, removed: Removed) -> None:
         """Notes that this instance was removed. Raises `OSError`."""
         write_private(self._home / REMOVED, json.dumps({"by": removed.by, "at": removed.at}).encode())
+        self.end_join()
 
     def stand_alone(self) -> None:
         """Forgets the cluster. Raises `OSError`."""
-        for path in (CREDENTIAL, JOINING, REMOVED):
+        for path in (CREDENTIAL, ENGINE_KEY, JOINING, REMOVED):
             with contextlib.suppress(FileNotFoundError):
                 (self._home / path).unlink()
         sync(self.directory)

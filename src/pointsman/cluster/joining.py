@@ -185,7 +185,8 @@ class Joiner:
             raise JoinRefused(
                 Cause.SERVICES,
                 f"this traffic manager has virtual servers of its own ({', '.join(services[:3])}{more}), which the "
-                "cluster's configuration would replace; use --replace-own to permit that",
+                "cluster's configuration would replace; permit that (--replace-own on the command line), or stay "
+                "alone with them",
             )
 
 

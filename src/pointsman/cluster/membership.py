@@ -15,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from pointsman.cluster.data_key import AUTHOR, KEY_BYTES, next_generation, renewal, take_keys, wrapped_for
 from pointsman.cluster.edit import (
     TRAFFIC_MANAGERS,
@@ -82,6 +84,9 @@ class Membership:
         self._clock = clock
         self._follower = UserFollower(users)
         self._kept: dict[str, Any] = {}
+        self._engine_key: ec.EllipticCurvePrivateKey | None = None
+        self.pending = False
+        """Whether this instance joined and is not known to be known to any other member yet."""
         self.credential: Credential | None = installation.credential()
         self.removed: Removed | None = installation.removed() if self.credential is not None else None
         self.roster: Roster = read_roster(store.objects)
@@ -105,6 +110,14 @@ class Membership:
         """This member as it is stored; None when it is none."""
         return self.roster.all.get(self.id)
 
+    @property
+    def engine_certificate(self) -> bytes:
+        """The certificate and key (PEM) of this member's engine; empty until the others can know them."""
+        shown, key = self.own.engine_certificate if self.own is not None else "", self._engine_key
+        if not self.active or key is None or not is_of(shown, key):
+            return b""
+        return shown.encode() + private_text(key)
+
     # Following
 
     async def begin(self) -> None:
@@ -113,7 +126,6 @@ class Membership:
         joining = self._installation.joining(self._store.objects)
         if joining is not None:
             await self.complete_join(joining)
-            return
         if self.active:
             await self.follow()
             await self.announce()
@@ -159,7 +171,7 @@ class Membership:
 
     async def renew(self) -> bool:
         """Renews the certificate when that is due; whether it was. Raises `OSError`."""
-        if not self.active or self.credential is None:
+        if not self.active or self.credential is None or not self.can_sign:
             return False
         if not self.credential.due(datetime.datetime.now(datetime.UTC)):
             return False
@@ -168,6 +180,12 @@ class Membership:
         self._installation.store_credential(self.credential)
         await self.announce()
         return True
+
+    @property
+    def can_sign(self) -> bool:
+        """Whether the authority's key can be read; not for a moment while a new data key is on its way."""
+        held = self._store.objects.get(ObjectId(AUTHORITY.path, ""), {})
+        return bool(held.get("key", {}).get("private", ""))
 
     def authority(self) -> Authority:
         """The cluster's authority, which every member holds."""
@@ -184,7 +202,7 @@ class Membership:
         authority, key, member = Authority.make(), make_key(), uuid.uuid4().hex
         certificate = authority.sign(make_request(key), member)
         self.credential = Credential(private_text(key), certificate, authority.certificate)
-        self._installation.stand_alone()
+        self._stand_alone()
         # Before the store: a credential without a cluster counts for nothing, a cluster without one would be lost.
         self._installation.store_credential(self.credential)
         self.removed = None
@@ -214,8 +232,14 @@ class Membership:
             await self._commit(
                 [*changes, *self._own_keys()], AUTHOR, f"traffic manager {own.name} joins the cluster"
             )
-        self._installation.end_join()
+        self._installation.forget_removal()
+        self.pending = True
         await self.follow()
+
+    def settle_join(self) -> None:
+        """Takes note that another member knows this one. Raises `OSError`."""
+        self.pending = False
+        self._installation.end_join()
 
     # Changing and ending
 
@@ -251,14 +275,14 @@ class Membership:
         if ObjectId(TRAFFIC_MANAGERS, name) not in objects:
             changes.append(Put(ObjectId(TRAFFIC_MANAGERS, name), self._kept))
         self._users.share = None
-        self._installation.stand_alone()
-        self.credential, self.removed = None, None
+        self._stand_alone()
+        self.credential, self.removed, self.pending = None, None, False
         if changes:
             await self._commit(changes, actor, "this traffic manager stands alone")
 
     async def found_removed(self, removed: Removed) -> None:
         """Notes that this instance was removed elsewhere: it goes on alone with what it has. Raises `OSError`."""
-        self.removed = removed
+        self.removed, self.pending = removed, False
         self._users.share = None
         self._installation.note_removed(removed)
         name, objects = self._describe().name, self._store.objects
@@ -298,6 +322,10 @@ class Membership:
             for member in self.roster.all.values()
         )
 
+    def _stand_alone(self) -> None:
+        self._installation.stand_alone()
+        self._engine_key = None
+
     def require(self) -> None:
         """Raises `NotPossible` where there is no cluster."""
         if not self.active:
@@ -317,7 +345,8 @@ class Membership:
     def _describe_member(self, joined: int) -> Member:
         assert self.credential is not None
         own = self._describe()
-        key, shown = self.credential.key, self.own.engine_certificate if self.own is not None else ""
+        key = self._engine_key = self._engine_key or self._installation.engine_key()
+        shown = self.own.engine_certificate if self.own is not None else ""
         return Member(
             self.id,
             own.name,

@@ -123,7 +123,9 @@ class Login:
                 request = Request(scope)
                 session = self.session(request, touch=scope["path"] not in untouched)
                 if session is None and scope["path"] != "/logout":
-                    wanted = scope["path"] + (f"?{request.url.query}" if request.url.query else "")
+                    # As it was sent: a decoded path leads elsewhere where a name holds a space or a question mark.
+                    path = bytes(scope.get("raw_path") or quote(scope["path"]).encode()).decode("latin-1")
+                    wanted = path + (f"?{request.url.query}" if request.url.query else "")
                     away = RedirectResponse(f"/login?next={quote(wanted, safe='/')}", 303)
                     await away(scope, receive, send)
                     return

@@ -326,8 +326,10 @@ def _verdict(
         )
         return "error", _with_rest(text, len(broken) - 3)
     if rejected:
-        return "error", _with_rest(
-            f"{rejected[0].subject} is left out: {rejected[0].message}", len(rejected) - 1
+        # An object's path is not written with a capital.
+        return (
+            "error",
+            f"{rejected[0].subject} is left out: {rejected[0].message}{_rest(len(rejected) - 1)}.",
         )
     if documents is not None and documents.outcome == "failed":
         return "error", f"{documents.sentence[:1].upper()}{documents.sentence[1:]}."
@@ -335,7 +337,7 @@ def _verdict(
         text = "; ".join(f'node {node} of pool "{pool}" is down' for pool, node in dead[:3])
         return "warn", _with_rest(text, len(dead) - 3)
     if warned:
-        return "warn", _with_rest(f"{warned[0].subject}: {warned[0].message}", len(warned) - 1)
+        return "warn", f"{warned[0].subject}: {warned[0].message}{_rest(len(warned) - 1)}."
     serving = sum(service.serving for service in services)
     if not serving:
         return "ok", "No service is set up yet."
@@ -343,4 +345,8 @@ def _verdict(
 
 
 def _with_rest(text: str, rest: int) -> str:
-    return f"{text[:1].upper()}{text[1:]}" + (f" (and {rest} more)" if rest > 0 else "") + "."
+    return f"{text[:1].upper()}{text[1:]}{_rest(rest)}."
+
+
+def _rest(rest: int) -> str:
+    return f" (and {rest} more)" if rest > 0 else ""

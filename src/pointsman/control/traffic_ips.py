@@ -32,6 +32,8 @@ _FRESH_SECONDS = 3.0
 _REFUSED_SECONDS = 10.0
 """How long to wait before an address is offered again that nobody took."""
 _ANSWER_EVERY = 1.0
+_KEEPALIVED_STARTS = 3.0
+"""How long keepalived may take to run after it got a configuration, before somebody is told that it does not."""
 _SECTION = "faulttolerance"
 _log = logging.getLogger(__name__)
 
@@ -92,6 +94,7 @@ class TrafficIps:
         self._on_event = on_event
         self._plan: Failover | None = None
         self._applied: str | None = None
+        self._applied_at = 0.0
         self._complaint = ""
         self._news = asyncio.Event()
         self._acting = asyncio.Lock()
@@ -159,9 +162,15 @@ class TrafficIps:
         found = [] if self._well else [f"traffic IPs are not raised here: {self._why}"]
         if self._complaint:
             found.append(f"keepalived refuses its configuration: {self._complaint}")
-        elif self._keepalived is not None and not self._keepalived.running:
+        elif self._keepalived is not None and not self._keepalived.running and self._should_run(plan):
             found.append("keepalived is not running; log/keepalived.log says why")
         return tuple(found)
+
+    def _should_run(self, plan: Failover) -> bool:
+        """Whether keepalived has its configuration, and has had the time to start with it."""
+        return (
+            self._applied == plan.configuration and time.monotonic() - self._applied_at > _KEEPALIVED_STARTS
+        )
 
     @property
     def told(self) -> Mapping[str, Any]:
@@ -306,6 +315,7 @@ class TrafficIps:
         if plan.configuration != self._applied:
             self._complaint = await self._keepalived.apply(plan)
             self._applied = None if self._complaint else plan.configuration
+            self._applied_at = time.monotonic()
             if self._complaint:
                 await asyncio.sleep(TICK)
         self._keepalived.tidy()

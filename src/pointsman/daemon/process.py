@@ -97,6 +97,7 @@ def main(options: RunOptions) -> int:
     # The configuration lives long and has no cycles: with Python's usual thresholds a third of the time for thousands
     # of objects went into looking for some.
     gc.set_threshold(50_000, 20, 20)
+    gc.disable()  # until the configuration is read
     try:
         asyncio.run(_Daemon(options).run())
     except CannotStart as error:
@@ -392,6 +393,8 @@ class _Daemon:
                 snapshot = self._configuration.snapshot
                 await self._watch.remind(compile_plan(snapshot, await self._facts(snapshot)))
                 await self._loop.apply(("start",))
+                gc.freeze()
+                gc.enable()
                 tasks += [
                     group.create_task(part.run())
                     for part in (

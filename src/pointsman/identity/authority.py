@@ -143,7 +143,7 @@ def make_request(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def self_signed(key: ec.EllipticCurvePrivateKey, member: str) -> str:
-    """A certificate (PEM) for a member that its own key signs, so that nobody else can make another for it."""
+    """A certificate (PEM) for a member that this key signs itself, so that nobody else can make another for it."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, member)])
     now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
     uses = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])

@@ -22,6 +22,10 @@ from pointsman.launcher.process import Running, runs
 _ANSWER_SECONDS = 2.0
 """How long an engine that was started before us may take until its master answers."""
 
+_LONGEST_ANSWER = 64 << 20
+"""Bytes; sessions take some hundred each."""
+_WHOLE_ANSWER_SECONDS = 5.0
+
 _OWN_PROXIES = ("GLOBAL", "cluster")
 """Whose sessions are no client's: the runtime sockets', and the link to the engines of other members."""
 
@@ -37,8 +41,12 @@ def bare_environment() -> dict[str, str]:
 
 
 def ask(path: str, question: str) -> tuple[str, int]:
-    """The answer of an engine's master socket and the master's pid; ("", 0) without an answer in 1 s."""
-    answer = b""
+    """The answer of an engine's master socket and the master's pid; ("", 0) without an answer in 1 s.
+
+    The engine is what clients reach: if it was taken over, it shall not hold up what outlives it.
+    """
+    answer = bytearray()
+    until = time.monotonic() + _WHOLE_ANSWER_SECONDS
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as talk:
         talk.settimeout(1.0)
         talk.connect(path)
@@ -47,6 +55,8 @@ def ask(path: str, question: str) -> tuple[str, int]:
         talk.shutdown(socket.SHUT_WR)  # without it the master keeps the connection open after its answer
         while part := talk.recv(65536):
             answer += part
+            if len(answer) > _LONGEST_ANSWER or time.monotonic() > until:
+                return "", 0
         return answer.decode(errors="replace"), pid
     return "", 0
 

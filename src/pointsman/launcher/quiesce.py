@@ -2,7 +2,8 @@
 
 A filter on the engine's own listening sockets drops the packets that open connections; nothing is refused, so a client
 repeats its packet a second later (the first retransmission of TCP, RFC 6298), and whoever has the address then answers.
-What is established goes on. Invariant: the filter is gone with `release`, and with the sockets of an engine that ends.
+What is established goes on. Invariant: the filter is gone with `release`, and with the sockets of an engine that ends;
+an engine that somebody took over gets nothing done by what it hands over, and holds nobody up for more than seconds.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 import array
 import contextlib
 import ctypes
+import os
 import socket
 import struct
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from pointsman.launcher.engines import is_idle
@@ -37,7 +39,7 @@ _SECONDS = 2.0
 
 QUIET_SECONDS = 0.5
 """How long requests in work may hold up an address that is about to move."""
-IDLE_SECONDS = 0.05
+IDLE_SECONDS = 0.1
 """How long the engine must have been idle before: a client that has just connected has yet to say what it wants."""
 
 
@@ -69,6 +71,7 @@ def take_listeners(runtime: Path, addresses: Collection[str]) -> tuple[socket.so
     """
     wanted = frozenset(addresses)
     found: list[socket.socket] = []
+    until = time.monotonic() + _SECONDS
     with socket.socket(socket.AF_UNIX) as talk:
         talk.settimeout(_SECONDS)
         talk.connect(str(runtime))
@@ -82,14 +85,14 @@ def take_listeners(runtime: Path, addresses: Collection[str]) -> tuple[socket.so
                 for level, kind, data in ancillary:
                     if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                         descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
-                if not descriptors:
-                    raise ConnectionResetError("the engine stopped in the middle of its sockets")
                 received += len(descriptors)
-                for made in (socket.socket(fileno=descriptor) for descriptor in descriptors):
+                for made in _sockets(descriptors):
                     if _address(made) in wanted:
                         found.append(made)
                     else:
                         made.close()
+                if not descriptors or time.monotonic() > until:
+                    raise ConnectionResetError("the engine stopped in the middle of its sockets")
                 talk.sendall(struct.pack("i", received))  # it waits for a word before the next batch
         except BaseException:
             release(found)
@@ -111,6 +114,15 @@ def release(listeners: Collection[socket.socket]) -> None:
         with contextlib.suppress(OSError):  # it had no filter
             listener.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
         listener.close()
+
+
+def _sockets(descriptors: Iterable[int]) -> Iterator[socket.socket]:
+    """Those that are sockets; what is none is closed."""
+    for descriptor in descriptors:
+        try:
+            yield socket.socket(fileno=descriptor)
+        except OSError:
+            os.close(descriptor)
 
 
 def _count(talk: socket.socket) -> int:

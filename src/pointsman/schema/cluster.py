@@ -30,7 +30,7 @@ class MemberBasic(Section):
     """The port on which it takes connections of other members."""
 
     engine_certificate: Text = ""
-    """The certificate that its engine shows other engines, in PEM, signed by itself: no other member can make one."""
+    """The certificate that its engine shows other engines, in PEM, signed by a key that only its engine has."""
 
     joined: Count = 0
     """When it became a member, in Unix seconds."""

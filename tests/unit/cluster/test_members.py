@@ -182,6 +182,13 @@ async def test_engines_trust_those_who_are_members_alone(tmp_path: Path) -> None
         shown = [machine.cluster.certificate.partition(b"-----BEGIN PRIVATE")[0] for machine in (a, b)]
         assert b"".join(sorted(shown)) == a.cluster.authority
         assert a.cluster._membership.authority().certificate not in a.cluster.authority
+        credential = a.cluster._membership.credential
+        assert credential is not None
+        # Whoever breaks into the engine must not be the member by that.
+        key = b"-----BEGIN PRIVATE" + a.cluster.certificate.partition(b"-----BEGIN PRIVATE")[2]
+        assert (
+            key.strip() not in credential.private and (a.home / "identity" / "engine.pem").read_bytes() == key
+        )
         await b.stop()
         await b.start()
         assert b.cluster.certificate.startswith(shown[1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -67,6 +69,9 @@ def test_garbage_is_no_request_and_no_answer(data: bytes) -> None:
 
 def test_request_and_answer_survive_the_wire_and_hide_what_is_secret() -> None:
     assert JoinRequest.read(REQUEST.encoded()) == REQUEST
+    for name in ("a\nb", "\ud800", "\u202eb"):
+        with pytest.raises(JoinRefused):
+            JoinRequest.read(replace(REQUEST, name=name).encoded())
     assert "secret" not in repr(REQUEST)
     answer = JoinAnswer("m", "cert", "ca", {1: "wrapped"}, b"state")
     assert JoinAnswer.read(answer.encoded()) == answer

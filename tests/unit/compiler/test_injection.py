@@ -93,7 +93,12 @@ def base() -> dict[str, Any]:
         "virtual_servers/y": {"basic": {"enabled": True, "port": 82, "pool": "cookies"}},
         "global_settings": {},
         "traffic_managers/tm.example": {
-            "basic": {"trafficip": [{"name": "eth0", "networks": ["192.0.2.0/24"]}]}
+            "basic": {
+                "trafficip": [
+                    {"name": f"x {MARK}", "networks": ["192.0.2.0/24"]},
+                    {"name": "eth0", "networks": ["192.0.2.0/24"]},
+                ]
+            }
         },
         "traffic_ip_groups/g": {
             "basic": {

@@ -80,6 +80,25 @@ async def test_backups_are_made_shown_and_deleted(site: Site) -> None:
     assert (await post(site, "backup/before%20it/delete", confirm="yes")).status_code == 404
 
 
+async def test_passwords_are_replaced_only_by_who_knows_the_present_one(site: Site) -> None:
+    """A session that was left open and an archive of somebody's making do not give that one the instance."""
+    await post(site, "create", name="one")
+    before = site.users.hashes["admin"]
+    await site.users.set_password("admin", "another-password")
+    assert site.users.hashes["admin"] != before
+    csrf = {"csrf": site.users.sessions.form_token(), "username": "admin", "password": "another-password"}
+    assert (await site.browser.post("/login", data=csrf)).status_code == 303
+    form = {"act": "restore", "confirm": "yes", "extent": "all", "map0": "pm1", "users": "yes"}
+    for wrong in ("", "wrong"):
+        refused = await post(site, "backup/one/restore", **form, password=wrong)
+        assert refused.status_code == 403 and "your present password" in refused.text
+        assert site.users.hashes["admin"] != before
+    done = await post(site, "backup/one/restore", **form, password="another-password")
+    assert "admin has the password of the backup" in shown(done)
+    assert site.users.hashes["admin"] == before
+    assert "another-password" not in done.text
+
+
 async def test_a_restore_shows_first_and_wants_a_word(site: Site) -> None:
     """R52: the section "Restore" is on the backup's own page."""
     control = site.running.control

@@ -17,14 +17,16 @@ from tests.unit.web_ui.test_page import HOSTILE, Outline
 
 from pointsman.control.licensing import Edition
 from pointsman.identity.user import Users
+from pointsman.schema.event import Event
 from pointsman.web.ui.app import make_app
 
 
 @asynccontextmanager
 async def open_unlicensed(home: Path, *, community: bool = False) -> AsyncIterator[Site]:
     """The UI of a provisioned instance without a key."""
-    async with running(home, Edition(community=community)) as manager:
-        users, _ = await Users.open(home, on_event=manager.events.append, given=PASSWORD)
+    events: list[Event] = []
+    users, _ = await Users.open(home, on_event=events.append, given=PASSWORD)
+    async with running(home, Edition(community=community), users=users) as manager:
         app = make_app(manager.control, users, health=lambda: "ok")
         transport = httpx.ASGITransport(app, client=("192.0.2.8", 1))
         async with httpx.AsyncClient(transport=transport, base_url="https://pm1.example:9090") as browser:

@@ -36,9 +36,12 @@ _SETTINGS = ObjectId("global_settings", "")
 
 @dataclass(frozen=True)
 class _Share:
-    """Addresses of one group that move together, with their order and their number in VRRP."""
+    """Addresses of one group that move together, with their order and their number in VRRP; `key` tells those of a
+    group from one another.
+    """
 
     group: str
+    key: str
     order: Order
     addresses: tuple[str, ...]
     number: int
@@ -157,20 +160,27 @@ def _pins(
 
 
 def _shares(groups: Iterable[Group], orders: Mapping[str, Order], remarks: Remarks) -> list[_Share]:
-    """The addresses of each group by their order. Each share has a number in VRRP that it keeps while others come and
-    go; there are only 255.
+    """What moves as one: an address, or a group that is kept together. Each has a number in VRRP that it keeps while
+    machines and other groups come and go, so that nothing moves for that; there are only 255. Where that is not enough,
+    the addresses of a group with the same order move together.
     """
-    wanted: dict[tuple[str, Order], list[str]] = {}
+    groups = tuple(groups)
+    wanted: dict[tuple[str, str], list[str]] = {}
     for group in groups:
         for address in group.addresses:
-            wanted.setdefault((group.name, orders[address]), []).append(address)
-    taken: dict[int, tuple[str, Order]] = {}
+            wanted.setdefault((group.name, "" if group.together else address), []).append(address)
+    if len(wanted) > _VRIDS:
+        wanted = {}
+        for group in groups:
+            for address in group.addresses:
+                wanted.setdefault((group.name, "\0".join(orders[address])), []).append(address)
+    taken: dict[int, tuple[str, str]] = {}
     left_out: dict[str, None] = {}
     for key in sorted(wanted):
         if len(taken) == _VRIDS:
             left_out[key[0]] = None
             continue
-        digest = hashlib.sha256("\0".join((key[0], *key[1])).encode()).digest()
+        digest = hashlib.sha256("\0".join(key).encode()).digest()
         number = int.from_bytes(digest[:4], "big") % _VRIDS
         while number + 1 in taken:
             number = (number + 1) % _VRIDS
@@ -183,7 +193,7 @@ def _shares(groups: Iterable[Group], orders: Mapping[str, Order], remarks: Remar
             "of the group are not raised. Use fewer groups, keep addresses together, or assign them alphabetically",
         )
     return [
-        _Share(key[0], key[1], tuple(wanted[key]), number)
+        _Share(key[0], key[1], orders[wanted[key][0]], tuple(wanted[key]), number)
         for number, key in sorted(taken.items(), key=lambda item: item[1])
     ]
 
@@ -231,7 +241,7 @@ def _instance(
     version = ipaddress.ip_address(source).version
     peers = [peer for peer in peers if ipaddress.ip_address(peer).version == version]
     return Instance(
-        name=identifier("\0".join((share.group, *share.order))),
+        name=identifier(f"{share.group}\0{share.key}"),
         number=share.number,
         rank=share.order.index(facts.traffic_manager),
         of=len(share.order),
@@ -245,7 +255,7 @@ def _instance(
 def _interface_for(address: str, own: TrafficManager, interfaces: tuple[Interface, ...]) -> str:
     """The interface that raises an address: one that is named for its network, else one that has the network."""
     target = ipaddress.ip_address(address)
-    names = {interface.name for interface in interfaces}
+    names = {interface.name for interface in interfaces if _INTERFACE.fullmatch(interface.name)}
     for row in own.basic.trafficip:
         if row.name in names and any(_holds(network, target) for network in row.networks):
             return row.name

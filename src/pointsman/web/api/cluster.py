@@ -10,6 +10,7 @@ admin servers of another cluster.
 from __future__ import annotations
 
 import base64
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -117,8 +118,9 @@ def unpacked(member: str, answer: Mapping[str, Any]) -> Answer:
     """The answer that `packed` gave."""
     match answer:
         case {"status": int(status), "type": str(kind), "body": str(body), "headers": list(headers)}:
-            pairs = tuple((str(name), str(value)) for name, value in headers)
-            return Answer(status, base64.b64decode(body), kind, pairs)
+            with contextlib.suppress(ValueError, TypeError):
+                pairs = tuple((str(name), str(value)) for name, value in headers)
+                return Answer(status, base64.b64decode(body), kind, pairs)
     text = f"{member}: {str(answer.get('error', 'it does not answer what was asked'))[:500]}"
     return error_answer(502, "cluster.not_understood", text)
 

@@ -137,12 +137,16 @@ def _edit(value: Any, author: Author, time: float) -> dict[str, Any]:
 
 
 def read_wish(data: Mapping[str, Any]) -> JoinWish:
-    """A join out of JSON. Raises `KeyError`, `ValueError` or `TypeError` for what is none."""
+    """A join out of JSON. Raises `KeyError`, `ValueError` or `TypeError` for what is none; the password goes to nobody
+    whose fingerprint was not given.
+    """
     part = data.get("traffic_ips", PARTS[0])
-    texts = (data["host"], data.get("fingerprint", ""), data["user"], data["password"], part)
+    texts = (data["host"], data["fingerprint"], data["user"], data["password"], part)
     port = data["port"]
     if not all(isinstance(text, str) for text in texts) or type(port) is not int or not 0 < port < 65_536:
         raise ValueError("not a join")
+    if not data["fingerprint"].strip():
+        raise ValueError("no fingerprint")
     if part not in PARTS:
         raise ValueError("no such part in traffic IP groups")
     host, fingerprint, user, password, _ = texts

@@ -64,7 +64,7 @@ def make_app(control: Control, users: Users, *, health: Callable[[], str]) -> AS
         Route("/login", login.log_in, methods=["POST"]),
         Route("/logout", login.log_out, methods=["POST"]),
         *Licences(control, pages).routes,
-        *BackupPages(control, pages).routes,
+        *BackupPages(control, users, pages).routes,
         *Naming(control, pages).routes,
         *(() if control.clustering is None else TrafficManagers(control, control.clustering, pages).routes),
         Route("/healthz", healthz),

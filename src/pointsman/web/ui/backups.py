@@ -1,7 +1,8 @@
 """The pages System > Configuration Backups, and of one backup with its section "Restore".
 
 Invariant: only the administrator changes, restores or downloads anything, by forms of the session's own; what is
-refused is shown as text; a passphrase comes in a form's body, and is not written into a page.
+refused is shown as text; a passphrase comes in a form's body, and is not written into a page. Passwords are replaced
+only by somebody who knows the present one: a session that was left open gives nobody a lasting way in.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from pointsman.control.error import CannotStore, Conflict, ControlError, Frozen
 from pointsman.control.member_mapping import map_members
 from pointsman.control.restoring import Restoring, Wish
 from pointsman.identity.session import same_token
-from pointsman.identity.user import ADMIN
+from pointsman.identity.user import ADMIN, Outcome, Users
 from pointsman.schema.validate import Invalid
 from pointsman.store import Author
 from pointsman.web.ui.change_list import changed_objects
@@ -47,8 +48,9 @@ Act = Callable[[Author, str, Form], Awaitable[Response | Values]]
 class BackupPages:
     """Handlers of the pages."""
 
-    def __init__(self, control: Control, pages: Pages) -> None:
+    def __init__(self, control: Control, users: Users, pages: Pages) -> None:
         self._control = control
+        self._users = users
         self._backups = control.backups
         self._pages = pages
 
@@ -197,10 +199,24 @@ class BackupPages:
             return {"restoring": _shown(await self._backups.preview(name, wish, passphrase), None)}
         if form.get("confirm") != "yes":
             return {"complaint": _UNCONFIRMED, "status": 400}
+        if wish.users and (complaint := await self._not_shown(actor, form.get("password", ""))):
+            return {"complaint": complaint, "status": 403}
         done = await self._backups.restore(
             actor, name, wish, passphrase, form.get("reason", "").strip()[:1000]
         )
         return {"restoring": {**_shown(done.restoring, done.revision), "users": done.users}}
+
+    async def _not_shown(self, actor: Author, password: str) -> str:
+        """Why somebody has not shown to be who began the session; "" when that is certain."""
+        login = await self._users.verify(actor.name, password, actor.address, "UI")
+        match login.outcome:
+            case Outcome.RIGHT:
+                return ""
+            case Outcome.WRONG:
+                return "To replace passwords, give your present password. Nothing was changed."
+            case Outcome.WAIT:
+                seconds = max(1, round(login.wait_seconds))
+                return f"Too many wrong passwords from your address. Try again in {seconds} s. Nothing was changed."
 
     def _forbidden(self, request: Request, csrf: str) -> str:
         session = request.state.session
@@ -230,8 +246,8 @@ class BackupPages:
             "place": _place,
             "home": BACKUPS,
             "longest": DESCRIPTION_LIMIT,
-            # Passphrases are not given back.
-            "form": {key: text for key, text in (form or {}).items() if "passphrase" not in key},
+            # Passphrases and passwords are not given back.
+            "form": {key: text for key, text in (form or {}).items() if "pass" not in key},
         }
         if not name:
             scheduler = self._backups.schedule
