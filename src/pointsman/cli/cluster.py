@@ -226,9 +226,10 @@ def _show(screen: Screen, view: Json) -> None:
     for member in view["members"]:
         heard = "" if member["state"] == "here" else f", heard {_time(member['heard'])}"
         skew = f", CLOCK {member['skew']:+.1f} s" if member["skew"] else ""
+        twice = ", RUNS TWICE" if member["twice"] else ""
         screen.line(
             f"{member['state']:<12}{member['name']}  {member['address']}:{member['control_port']}  "
-            f"version {member['version']}{heard}{skew}"
+            f"version {member['version']}{heard}{skew}{twice}"
         )
     if view["frozen"]:
         word = "; changes are permitted all the same" if view["override"] else ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,7 +28,7 @@ from pointsman.cluster.presence import PresenceBoard
 from pointsman.cluster.refusal import Cause, JoinRefused, NotPossible
 from pointsman.cluster.replication import Replicator
 from pointsman.cluster.roster import Roster
-from pointsman.cluster.view import ClusterView, member_views
+from pointsman.cluster.view import STORAGE, ClusterView, member_views
 from pointsman.identity.authority import unwrap
 from pointsman.identity.user import Users
 from pointsman.outbound.pinned import Fingerprints
@@ -38,6 +39,8 @@ from pointsman.store import Author, Store, StoreError, Transaction
 CONVERGE_SECONDS = 15.0
 INTRODUCE_SECONDS = 5.0
 LEAVE_SECONDS = 5.0
+_FORGOTTEN_SECONDS = 5.0
+"""How long an instance that joined waits for a member that knows it, when others say that they do not."""
 _RENEW_SECONDS = 3600.0
 _ROTATE_STEP = 10.0
 _LOOK_SECONDS = 0.05
@@ -78,13 +81,18 @@ class Cluster:
         self.host = Host(self._membership, store, users, describe=describe, limit=limit, on_event=on_event)
         self._joiner = Joiner(self._installation, self._membership, store, describe)
         self._replicator = Replicator(
-            store, adopt=self._adopt, keys_for=self._keys_for, relay=self._passes_on
+            store,
+            adopt=self._adopt,
+            keys_for=self._keys_for,
+            relay=self._passes_on,
+            on_forked=lambda member: self._news.forked(self._name_of(member)),
         )
         self._news = News(on_event, describe)
         self._mesh: Mesh | None = None
         self._task: asyncio.Task[None] | None = None
         self._group: asyncio.TaskGroup | None = None
         self._told_removed: Removed | None = None
+        self._strangers: dict[str, float] = {}
         self._changing = asyncio.Lock()
         self._moved = asyncio.Event()
         self._contexts: dict[str, tuple[ssl.SSLContext, ssl.SSLContext]] = {}
@@ -148,7 +156,9 @@ class Cluster:
         """Everything about the cluster, for every surface."""
         removed, own = self.removed, self._membership.id
         members = (
-            member_views(self.roster, own, self._board, self._state(), time.time()) if self.active else ()
+            member_views(self.roster, own, self._board, self._told_state(), time.time())
+            if self.active
+            else ()
         )
         return ClusterView(
             cluster=self.roster.cluster if self.active else "",
@@ -238,11 +248,20 @@ class Cluster:
         if self._changing.locked():
             raise JoinRefused(Cause.WAIT, "this traffic manager is joining or leaving at this moment; wait")
         async with self._changing:
+            self._told_removed = None
+            self._strangers.clear()
             seen = await self._joiner.join(wish)
             await self._follow("this traffic manager joined a cluster")
             # Who let this member in may end the next moment: the others must know it as well, as far as they live.
-            if not await self._until(self._known_to_all, INTRODUCE_SECONDS):
-                await self._until(self._known_to_somebody, CONVERGE_SECONDS)
+            if not await self._until(lambda: self._known_to_all() or self._is_forgotten(), INTRODUCE_SECONDS):
+                await self._until(lambda: self._known_to_somebody() or self._is_forgotten(), CONVERGE_SECONDS)
+            if self._is_forgotten():
+                await self._found_removed(Removed("", int(time.time())))
+                raise JoinRefused(
+                    Cause.UNREACHABLE,
+                    f"{wish.host} forgot this traffic manager before the join was complete, because it was started "
+                    "again; leave the cluster, then join again",
+                )
         return seen
 
     async def leave(self, actor: Author) -> None:
@@ -255,6 +274,7 @@ class Cluster:
                 await self._until(self._known_to_somebody, LEAVE_SECONDS)
             await self._stop_mesh()
             await self._membership.end_leave(actor)
+            self._told_removed = None
             await self._follow("this traffic manager stands alone")
 
     async def remove(self, actor: Author, name: str) -> None:
@@ -286,13 +306,19 @@ class Cluster:
         if not self.active:
             return
         own = membership.own
-        if (told := self._told_removed) is not None:
+        if (told := self._told_removed) is not None and not self._changing.locked():
             self._told_removed = None
             await self._found_removed(told)
             return
         if own is not None and own.removed and not self._changing.locked():
             await self._found_removed(Removed(own.removed_by, own.removed_at))
             return
+        if self._is_forgotten() and not self._changing.locked():
+            await self._found_removed(Removed("", int(time.time())))
+            return
+        if membership.pending and self._known_to_somebody():
+            membership.settle_join()
+            self._restart_mesh()
         await membership.follow()
         if await membership.renew():
             self._on_change("this member's certificate was renewed")
@@ -317,8 +343,25 @@ class Cluster:
 
     def _on_presence(self, member: str, alive: bool) -> None:
         found = self.roster.all.get(member)
+        if alive:
+            self._strangers.pop(member, None)
         if found is not None and not found.removed:
             self._news.presence(found.name, alive=alive)
+
+    def _on_unknown(self, member: str) -> None:
+        """Another member said that it does not know this one."""
+        self._strangers.setdefault(member, time.monotonic())
+        self._moved.set()
+
+    def _is_forgotten(self) -> bool:
+        """Whether the cluster forgot that it let this instance in, before any member knew it."""
+        since = min(self._strangers.values(), default=math.inf)
+        waited = time.monotonic() - since
+        return self._membership.pending and waited > _FORGOTTEN_SECONDS and not self.links()
+
+    def _name_of(self, member: str) -> str:
+        found = self.roster.all.get(member)
+        return found.name if found is not None else ""
 
     def _on_removed(self, body: Mapping[str, Any]) -> None:
         """Another member said that this one was removed."""
@@ -327,8 +370,9 @@ class Cluster:
         self._moved.set()
 
     async def _found_removed(self, removed: Removed) -> None:
-        if self._membership.removed is not None or self._changing.locked():
+        if self._membership.removed is not None:
             return
+        self._strangers.clear()
         self._news.removed(removed)
         try:
             await self._membership.found_removed(removed)
@@ -376,13 +420,15 @@ class Cluster:
             board=self._board,
             roster=lambda: self._membership.roster,
             hello=self._hello,
-            state=self._state,
+            state=self._told_state,
             client=lambda: self._context()[1],
             answer=self._answer,
             awaited=self.host.awaited,
             on_refused=self._news.refused,
             on_removed=self._on_removed,
+            on_unknown=self._on_unknown,
             on_presence=self._on_presence,
+            joins=lambda: self._membership.pending,
         )
         self._mesh = mesh
         self._task = self._group.create_task(mesh.run())
@@ -411,8 +457,12 @@ class Cluster:
         return self._contexts[credential.fingerprint]
 
     async def _answer(self, member: str, question: Mapping[str, Any]) -> Mapping[str, Any]:
-        found = self.roster.all.get(member)
-        return await self._answerer(found.name if found is not None else "", question)
+        return await self._answerer(self._name_of(member), question)
+
+    def _told_state(self) -> Mapping[str, Any]:
+        """What this member tells the others of itself."""
+        fault = self._replicator.fault
+        return {**self._state(), STORAGE: fault} if fault else self._state()
 
     def _known_to_all(self) -> bool:
         """Whether every other member has all that is stored here; in a wide cluster, each that there is a link to."""

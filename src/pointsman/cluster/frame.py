@@ -21,6 +21,8 @@ LONGEST = 512 * 1024 * 1024
 """Bytes of a message, packed or not: a whole configuration with its files fits."""
 LONGEST_FIRST = 65_536
 """Bytes of the first message of a connection, before it is known what the other side speaks."""
+LONGEST_SMALL = 8 * 1024 * 1024
+"""Bytes of a message that carries neither configuration nor an answer."""
 _HEAD = struct.Struct(">IBB")
 _DEFLATED = 1
 _WORTH_PACKING = 1024
@@ -48,6 +50,9 @@ class Kind(enum.IntEnum):
     """The answer to a question."""
     BYE = 9
     """Why the sender ends the connection."""
+
+
+_LARGE = frozenset({Kind.PARCELS, Kind.WHOLE, Kind.ANSWER})
 
 
 class BadFrame(Exception):
@@ -85,13 +90,14 @@ class Decoder:
         self._held += data
         while len(self._held) >= _HEAD.size:
             length, kind, flags = _HEAD.unpack_from(self._held)
-            if not 2 <= length <= self.longest:
+            longest = self.longest if kind in _LARGE else min(self.longest, LONGEST_SMALL)
+            if not 2 <= length <= longest:
                 raise BadFrame(f"a message of {length} bytes is announced")
             if len(self._held) < length + 4:
                 return
             text = bytes(self._held[_HEAD.size : length + 4])
             del self._held[: length + 4]
-            yield Frame(kind, flags, text, self.longest)
+            yield Frame(kind, flags, text, longest)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from pointsman.cluster.admission import JoinAnswer, JoinRequest, TableRow, refusal
 from pointsman.cluster.data_key import wrapped_for
@@ -26,7 +27,19 @@ INTRODUCING_SECONDS = 30.0
 PLACE_SECONDS = 120.0
 """How long a place is held for an instance that was let in and has not shown itself yet."""
 RESOLVE_SECONDS = 3.0
+_KEY_LOOKS = 100
+_LOOK_SECONDS = 0.05
 _WHOLES_AT_ONCE = 2
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What is held for an instance that was let in, and until when (by the clock); `source` is where it asked from."""
+
+    name: str
+    source: str
+    public_key: str
+    until: float
 
 
 class Host:
@@ -51,7 +64,7 @@ class Host:
         self._limit = limit
         self._on_event = on_event
         self._clock = clock
-        self._places: dict[str, tuple[str, str, float]] = {}
+        self._places: dict[str, _Place] = {}
         self._admitted = float("-inf")
         self._deciding = asyncio.Lock()
         self._wholes = asyncio.Semaphore(_WHOLES_AT_ONCE)
@@ -60,7 +73,7 @@ class Host:
         """The public key of an instance that was let in and is not in the list of members yet, else ""."""
         self._expire()
         found = self._places.get(member)
-        return found[1] if found is not None else ""
+        return found.public_key if found is not None else ""
 
     @property
     def introducing(self) -> bool:
@@ -121,6 +134,12 @@ class Host:
             )
         async with self._deciding:
             self._expire()
+            # Who asks once more got nowhere the first time: killed, or without space for the configuration.
+            self._places = {
+                member: place
+                for member, place in self._places.items()
+                if (place.name, place.source) != (request.name, source)
+            }
             own = self._describe()
             refused = refusal(
                 request,
@@ -130,7 +149,7 @@ class Host:
                 version=own.version,
                 level=own.level,
             )
-            same = [name for name, _, _ in self._places.values()]
+            same = [place.name for place in self._places.values()]
             if refused is None and (request.name in same or not request.name or len(request.name) > 255):
                 refused = JoinRefused(
                     Cause.NAME, "the name is taken by an instance that joins at this moment; wait 2 minutes"
@@ -143,6 +162,11 @@ class Host:
             if refused is not None:
                 raise refused
             await self._membership.create(actor)
+            if not await self._can_sign():
+                raise JoinRefused(
+                    Cause.WAIT,
+                    "a new data key of the cluster is on its way to the member that was asked; try again",
+                )
             member = uuid.uuid4().hex
             try:
                 certificate = self._membership.authority().sign(request.request.encode(), member)
@@ -152,7 +176,8 @@ class Host:
                     Cause.REQUEST, f"{error}; use the product's own commands to join"
                 ) from error
             self._admitted = self._clock()
-            self._places[member] = (request.name, request.public_key, self._clock() + PLACE_SECONDS)
+            until = self._clock() + PLACE_SECONDS
+            self._places[member] = _Place(request.name, source, request.public_key, until)
         try:
             async with self._wholes:
                 whole = await self._store.whole()
@@ -163,10 +188,20 @@ class Host:
         self._tell(Severity.INFO, "joinadmitted", f"{request.name!r} is let in from {source}", request.user)
         return JoinAnswer(member, certificate.decode(), authority, keys, whole).encoded()
 
+    async def _can_sign(self) -> bool:
+        """Whether the authority's key can be read, or can be soon."""
+        for _ in range(_KEY_LOOKS):
+            if self._membership.can_sign:
+                return True
+            await asyncio.sleep(_LOOK_SECONDS)
+        return self._membership.can_sign
+
     def _expire(self) -> None:
         now, known = self._clock(), self._membership.roster.all
         self._places = {
-            member: place for member, place in self._places.items() if place[2] > now and member not in known
+            member: place
+            for member, place in self._places.items()
+            if place.until > now and member not in known
         }
 
     def _tell(self, severity: Severity, tag: str, text: str, author: str) -> None:

@@ -2,8 +2,9 @@
 the key of its engine.
 
 Invariant: a join that was cut short is carried through when the cluster's configuration had been taken over, and is
-forgotten when it had not; nothing in between survives a restart. The engine's key is not the member's: whoever breaks
-into what serves traffic is no member by that.
+forgotten when it had not; nothing in between survives a restart. The file of a join stays until another member knows
+this one, for until then the cluster may have forgotten that it let it in. The engine's key is not the member's: whoever
+breaks into what serves traffic is no member by that.
 """
 
 from __future__ import annotations
@@ -47,7 +48,10 @@ class Joining:
 
 @dataclass(frozen=True)
 class Removed:
-    """That this instance was removed from its cluster: by whom, and when (Unix seconds)."""
+    """That this instance was removed from its cluster: by whom, and when (Unix seconds).
+
+    `by` is "" when the cluster does not know it.
+    """
 
     by: str
     at: int
@@ -115,10 +119,13 @@ class Installation:
             return None
         return joining
 
-    def end_join(self) -> None:
-        """The join is complete."""
-        (self._home / JOINING).unlink(missing_ok=True)
+    def forget_removal(self) -> None:
+        """This instance is a member again. Raises `OSError`."""
         (self._home / REMOVED).unlink(missing_ok=True)
+
+    def end_join(self) -> None:
+        """The join is complete. Raises `OSError`."""
+        (self._home / JOINING).unlink(missing_ok=True)
 
     def removed(self) -> Removed | None:
         """That this instance was removed; None when it was not."""
@@ -133,6 +140,7 @@ class Installation:
     def note_removed(self, removed: Removed) -> None:
         """Notes that this instance was removed. Raises `OSError`."""
         write_private(self._home / REMOVED, json.dumps({"by": removed.by, "at": removed.at}).encode())
+        self.end_join()
 
     def stand_alone(self) -> None:
         """Forgets the cluster. Raises `OSError`."""

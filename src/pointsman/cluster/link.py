@@ -178,6 +178,9 @@ class Link:
         except* OSError as broken:
             error = broken.exceptions[0]
             why = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error) or why
+        except* Exception as fault:
+            why = "what it sent met a fault of the program"
+            _log.error("what another member sent met a fault of the program", exc_info=fault)
         finally:
             self._ended = self._ended or why
             for answer in self._questions.values():
@@ -252,8 +255,8 @@ class Link:
             self._asked -= 1
 
     def _take_answer(self, body: Mapping[str, Any]) -> None:
-        waiting = self._questions.get(body.get("n", 0))
-        answer = body.get("answer")
+        number, answer = body.get("n"), body.get("answer")
+        waiting = self._questions.get(number) if isinstance(number, int) else None
         if waiting is not None and not waiting.done() and isinstance(answer, dict):
             waiting.set_result(answer)
 

@@ -85,6 +85,8 @@ class Membership:
         self._follower = UserFollower(users)
         self._kept: dict[str, Any] = {}
         self._engine_key: ec.EllipticCurvePrivateKey | None = None
+        self.pending = False
+        """Whether this instance joined and is not known to be known to any other member yet."""
         self.credential: Credential | None = installation.credential()
         self.removed: Removed | None = installation.removed() if self.credential is not None else None
         self.roster: Roster = read_roster(store.objects)
@@ -169,7 +171,7 @@ class Membership:
 
     async def renew(self) -> bool:
         """Renews the certificate when that is due; whether it was. Raises `OSError`."""
-        if not self.active or self.credential is None:
+        if not self.active or self.credential is None or not self.can_sign:
             return False
         if not self.credential.due(datetime.datetime.now(datetime.UTC)):
             return False
@@ -178,6 +180,12 @@ class Membership:
         self._installation.store_credential(self.credential)
         await self.announce()
         return True
+
+    @property
+    def can_sign(self) -> bool:
+        """Whether the authority's key can be read; not for a moment while a new data key is on its way."""
+        held = self._store.objects.get(ObjectId(AUTHORITY.path, ""), {})
+        return bool(held.get("key", {}).get("private", ""))
 
     def authority(self) -> Authority:
         """The cluster's authority, which every member holds."""
@@ -224,8 +232,14 @@ class Membership:
             await self._commit(
                 [*changes, *self._own_keys()], AUTHOR, f"traffic manager {own.name} joins the cluster"
             )
-        self._installation.end_join()
+        self._installation.forget_removal()
+        self.pending = True
         await self.follow()
+
+    def settle_join(self) -> None:
+        """Takes note that another member knows this one. Raises `OSError`."""
+        self.pending = False
+        self._installation.end_join()
 
     # Changing and ending
 
@@ -262,13 +276,13 @@ class Membership:
             changes.append(Put(ObjectId(TRAFFIC_MANAGERS, name), self._kept))
         self._users.share = None
         self._stand_alone()
-        self.credential, self.removed = None, None
+        self.credential, self.removed, self.pending = None, None, False
         if changes:
             await self._commit(changes, actor, "this traffic manager stands alone")
 
     async def found_removed(self, removed: Removed) -> None:
         """Notes that this instance was removed elsewhere: it goes on alone with what it has. Raises `OSError`."""
-        self.removed = removed
+        self.removed, self.pending = removed, False
         self._users.share = None
         self._installation.note_removed(removed)
         name, objects = self._describe().name, self._store.objects

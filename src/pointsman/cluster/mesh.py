@@ -11,6 +11,7 @@ import logging
 import random
 import ssl
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -54,7 +55,9 @@ class Mesh(Handler):
         awaited: Callable[[str], str],
         on_refused: Callable[[str, str], None],
         on_removed: Callable[[Mapping[str, Any]], None],
+        on_unknown: Callable[[str], None],
         on_presence: Callable[[str, bool], None],
+        joins: Callable[[], bool],
     ) -> None:
         """`own` is this member's id.
 
@@ -62,7 +65,9 @@ class Mesh(Handler):
         another member asks, `awaited` gives the public key of an id that was admitted just now and is not in the roster
         yet, else "".
         `on_refused` is told address and cause of a connection that was not let in, `on_removed` that a member said
-        this one was removed, `on_presence` that a member came or went.
+        this one was removed, `on_unknown` the id of a member that said it does not know this one, `on_presence` that a
+        member came or went. While `joins` says that this member is not known to any other yet, it tries all of them,
+        as only the one that let it in will have it.
         """
         self._own = own
         self._replicator = replicator
@@ -75,7 +80,9 @@ class Mesh(Handler):
         self._awaited = awaited
         self._on_refused = on_refused
         self._on_removed = on_removed
+        self._on_unknown = on_unknown
         self._on_presence = on_presence
+        self._joins = joins
         self._links: dict[str, list[Link]] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -83,6 +90,7 @@ class Mesh(Handler):
         self._told: dict[Link, dict[str, int]] = {}
         self._changed = asyncio.Event()
         self._salt = random.SystemRandom().random()
+        self._run = uuid.uuid4().hex
 
     # Members and their links
 
@@ -111,7 +119,8 @@ class Mesh(Handler):
                         link.bye("unknown")
                     else:
                         link.bye("removed", **_removal(found))
-        wanted = neighbours(self._own, (member.id for member in roster.members), self._salt)
+        members = {member.id for member in roster.members}
+        wanted = members - {self._own} if self._joins() else neighbours(self._own, members, self._salt)
         for member in set(self._keepers) - wanted:
             self._keepers.pop(member).cancel()
         if self._group is not None:
@@ -246,6 +255,8 @@ class Mesh(Handler):
     def _note_end(self, link: Link) -> None:
         if link.refusal is not None and link.refusal.get("reason") == "removed":
             self._on_removed(link.refusal)
+        elif link.refusal is not None and link.refusal.get("reason") == "unknown":
+            self._on_unknown(link.peer)
 
     def _prune(self, member: str) -> None:
         """Ends a connection that is one too many: of two, the one that the member with the lower id made stays."""
@@ -349,6 +360,7 @@ class Mesh(Handler):
     def _pulse_body(self, link: Link) -> dict[str, Any]:
         body = {
             "beat": round(time.time() * 1000),
+            "run": self._run,
             "state": self._state(),
             "digest": self._hello().digest,
         }

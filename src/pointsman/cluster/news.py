@@ -38,6 +38,8 @@ class News:
         self._clock = clock
         self._knocks: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._skewed: set[str] = set()
+        self._twice: set[str] = set()
+        self._full: set[str] = set()
         self._uneven = ""
         self._lesser: set[str] = set()
         self._too_big = False
@@ -46,6 +48,8 @@ class News:
     def look(self, view: ClusterView, limit: int) -> bool:
         """Tells what turned since the last look; whether the members are others now."""
         self._look_at_skew(view)
+        self._look_at_copies(view)
+        self._look_at_storage(view)
         self._look_at_versions(view)
         self._look_at_licences(view, limit)
         members = tuple((member.id, member.name, member.address) for member in view.members)
@@ -88,6 +92,14 @@ class News:
         _log.warning("%s", text)
         self._tell(Severity.SERIOUS, "memberremoved", self._describe().name, text)
 
+    def forked(self, name: str) -> None:
+        """What another member has contradicts what is here, and is merged with it."""
+        text = (
+            f"changes on {name} and here contradict each other, because a machine was set back to an earlier state "
+            "while it ran; its whole configuration is merged with that of this traffic manager; compare the history"
+        )
+        self._tell(Severity.WARN, "clusterforked", name, text)
+
     def conditions(self, view: ClusterView, limit: int, own: str) -> tuple[Condition, ...]:
         """What holds now."""
         found: list[Condition] = []
@@ -101,6 +113,11 @@ class News:
             if member.state == "unreachable":
                 text = "it cannot be reached from here; look at that machine, or remove it from the cluster"
                 add(member.name, Standing.WARNING, "cluster.unreachable", text)
+            if member.unstored:
+                text = _unstored_text(member.name, member.unstored)
+                add(member.name, Standing.WARNING, "cluster.storage", text)
+            if member.twice:
+                add(member.name, Standing.WARNING, "cluster.twice", _twice_text(member.name))
             if member.skew:
                 add(member.name, Standing.WARNING, "cluster.clock", _skew_text(member))
         for name in self._lesser:
@@ -123,6 +140,22 @@ class News:
                 self._tell(
                     Severity.INFO, "clockok", member.name, f"the clock of {member.name} is right again"
                 )
+
+    def _look_at_copies(self, view: ClusterView) -> None:
+        twice = {member.name for member in view.members if member.twice}
+        for name in twice - self._twice:
+            self._tell(Severity.SERIOUS, "membertwice", name, _twice_text(name))
+        self._twice = twice
+
+    def _look_at_storage(self, view: ClusterView) -> None:
+        full = {member.name: member.unstored for member in view.members if member.unstored}
+        for name in full.keys() - self._full:
+            self._tell(Severity.SERIOUS, "memberunstored", name, _unstored_text(name, full[name]))
+        for member in view.members:
+            if member.name in self._full - full.keys() and member.state != "unreachable":
+                text = f"{member.name} stores again what is changed elsewhere"
+                self._tell(Severity.INFO, "memberstored", member.name, text)
+        self._full = set(full)
 
     def _look_at_versions(self, view: ClusterView) -> None:
         if view.frozen and view.frozen != self._uneven:
@@ -152,9 +185,9 @@ class News:
 
 
 def _removed_text(by: str) -> str:
-    who = f" by {by}" if by else ""
+    what = f"was removed from its cluster by {by}" if by else "is not known to its cluster any more"
     return (
-        f"this traffic manager was removed from its cluster{who}; it serves its last configuration alone and holds no "
+        f"this traffic manager {what}; it serves its last configuration alone and holds no "
         "traffic IPs; leave the cluster, or join again"
     )
 
@@ -165,6 +198,17 @@ def _skew_text(member: MemberView) -> str:
     return (
         f"the clock of {member.name} is {seconds:.1f} s {ahead} the others; set it right, for example by NTP"
     )
+
+
+def _twice_text(name: str) -> str:
+    return (
+        f"two machines run as {name}, one of them from a copy of its disk; stop one of them, and if that was the wrong "
+        "one, remove the member and let the other join anew"
+    )
+
+
+def _unstored_text(name: str, fault: str) -> str:
+    return f"{name} cannot store what is changed elsewhere ({fault}); it catches up by itself"
 
 
 def _too_big_text(count: int, limit: int) -> str:

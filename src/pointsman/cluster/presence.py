@@ -6,6 +6,7 @@ statistics and for alarms.
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections import deque
@@ -18,6 +19,10 @@ SKEW_ALARM = 2.0
 """Seconds that a clock may be off the median of all members' before it is told."""
 _SKEW_CALM = 1.5
 _SAMPLES = 5
+_MOST_BEAT = 1 << 53
+"""Milliseconds; no clock says more."""
+_TWICE_SECONDS = 30.0
+"""How long it is told that two machines run as one member after both were heard in turn."""
 FORGOTTEN = 4.0
 """Seconds after which a member of which nothing was heard counts as dead."""
 
@@ -48,6 +53,9 @@ class _Heard:
     alive: bool = False
     state: Mapping[str, Any] = field(default_factory=dict)
     skews: deque[float] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
+    run: str = ""
+    earlier: deque[str] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
+    twice: float = -math.inf
 
     @property
     def skew(self) -> float | None:
@@ -70,12 +78,22 @@ class PresenceBoard:
         return Presence(found.alive, found.heard, found.since, found.skew, found.state)
 
     def hear(self, member: str, body: Mapping[str, Any]) -> None:
-        """Takes in what a member said of itself: `beat` (milliseconds of its clock), `state`."""
+        """Takes in what a member said of itself: `beat` (milliseconds of its clock), `state`, `run`: which start of it
+        this is.
+        """
         self._note(member, body)
         found = self._heard.get(member)
         beat = body.get("beat")
-        if found is not None and isinstance(beat, int):
+        if found is not None and isinstance(beat, int) and abs(beat) < _MOST_BEAT:
             found.skews.append(beat / 1000 - self._clock())
+        run = body.get("run")
+        if found is not None and isinstance(run, str) and run != found.run:
+            # Who was started again is heard under the new run alone.
+            if run in found.earlier:
+                found.twice = self._clock()
+            else:
+                found.earlier.append(found.run)
+            found.run = run
 
     def overhear(self, others: Mapping[str, Any]) -> None:
         """Takes in what one member passes on of others that are not connected to this one."""
@@ -90,6 +108,11 @@ class PresenceBoard:
             return False
         found.alive, found.since = False, self._clock()
         return True
+
+    def twice(self, member: str) -> bool:
+        """Whether two machines run as this member: a copy of its disk was started."""
+        found = self._heard.get(member)
+        return found is not None and abs(self._clock() - found.twice) < _TWICE_SECONDS
 
     def silent(self) -> tuple[str, ...]:
         """Members that count as alive and were not heard of for too long."""
@@ -133,7 +156,7 @@ class PresenceBoard:
 
     def _note(self, member: str, body: Mapping[str, Any]) -> None:
         beat, state = body.get("beat"), body.get("state")
-        if not isinstance(beat, int) or not isinstance(state, dict):
+        if not isinstance(beat, int) or not abs(beat) < _MOST_BEAT or not isinstance(state, dict):
             return
         found = self._heard.setdefault(member, _Heard())
         if beat == found.beat:

@@ -6,6 +6,9 @@ was received is acknowledged when it is on the disk, never before.
 
 Each second the digests of what was seen are compared. Where they differ twice the two tell each other what they have
 seen (`vector`), and who lacks something asks one of those who have it (`vector` with `want`) for all of it.
+
+Two different transactions with one number tell of a machine that was set back to an earlier state while it ran. Who
+finds that asks the other side for its whole state (`whole` beside `want`) and merges it.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from typing import Any, Protocol
 from pointsman.cluster.frame import BadFrame, Kind, Message, encode
 from pointsman.cluster.link import Link, LinkEnded
 from pointsman.identity.authority import NotAcceptable
-from pointsman.store import Batch, Parcel, Received, StoreError
+from pointsman.store import Batch, NotStored, OriginForked, Parcel, Received, StoreError
 
 BATCH_BYTES = 1 << 20
 TAKEN_SECONDS = 120.0
@@ -29,6 +32,11 @@ _TELL_SECONDS = 0.3
 """How often at most one member tells another what it has seen."""
 _PATIENCE_SECONDS = 10.0
 """How long a member that was asked may send nothing before another one is asked."""
+_MEND_SECONDS = 2.0
+"""Between two whole states that are asked for because transactions contradict each other."""
+_RETRY_SECONDS = 1.0
+_RETRIES = 60
+"""How often what cannot be stored is tried again before it is left to the next comparison, as the sender waits."""
 _MEMO = 4
 _WHOLES_AT_ONCE = 2
 _log = logging.getLogger("pointsman.cluster")
@@ -55,6 +63,9 @@ class Replica(Protocol):
     async def receive(self, parcels: Sequence[Parcel], blobs: Mapping[str, bytes]) -> Received:
         """Merges what another member sent."""
 
+    async def hear(self, vector: Mapping[str, int]) -> None:
+        """Takes note of what another member has seen."""
+
     async def whole(self) -> bytes:
         """Everything."""
 
@@ -69,15 +80,21 @@ class Replicator:
         adopt: Callable[[bytes, Mapping[int, str]], Awaitable[None]],
         keys_for: Callable[[str], Mapping[int, str]],
         relay: Callable[[], bool] = lambda: False,
+        on_forked: Callable[[str], None] = lambda member: None,
     ) -> None:
         """`adopt` merges a whole state that comes with wrapped data keys, `keys_for` wraps those for a member.
 
-        `relay` says whether members pass on what others wrote.
+        `relay` says whether members pass on what others wrote; `on_forked` is told the member whose transactions
+        contradict those that are here, when its state is asked for.
         """
         self._store = store
         self._adopt = adopt
         self._keys_for = keys_for
         self._relay = relay
+        self._on_forked = on_forked
+        self._mend_after = 0.0
+        self.fault = ""
+        """Why nothing of what others send can be stored now, for example a full disk; "" when it can."""
         self._lines: dict[Link, _Line] = {}
         self._batches: OrderedDict[tuple[Any, ...], tuple[Batch, bytes]] = OrderedDict()
         self._reading = asyncio.Lock()
@@ -134,7 +151,7 @@ class Replicator:
             return None
         match message.kind:
             case Kind.VECTOR:
-                self._take_vector(line, message.body)
+                return self._take_vector(line, message.body)
             case Kind.TAKEN:
                 if line.taken is not None and not line.taken.done():
                     line.taken.set_result(None)
@@ -157,23 +174,39 @@ class Replicator:
         now = asyncio.get_running_loop().time()
         if now - line.told > _TELL_SECONDS:
             line.told = now
-            line.link.send(Kind.VECTOR, {"vector": dict(self._store.vector), "want": False})
+            body = {"vector": dict(self._store.vector), "want": False, "digest": self._store.digest}
+            line.link.send(Kind.VECTOR, body)
 
-    def _take_vector(self, line: _Line, body: Mapping[str, Any]) -> None:
-        vector = body.get("vector")
-        if not isinstance(vector, dict) or not all(type(number) is int for number in vector.values()):
+    def _take_vector(self, line: _Line, body: Mapping[str, Any]) -> Awaitable[None] | None:
+        vector, ours = body.get("vector"), self._store.vector
+        if not isinstance(vector, dict) or not all(map(_is_number, vector.values())):
             raise BadFrame("a vector is not readable")
         if body.get("want") is True:
             line.seen, line.wants = dict(vector), True
+            line.whole = body.get("whole") is True
         else:
             if line.seen is None:
                 line.seen = {}
             line.advance(vector)
             line.offers = dict(vector)
-            if not _covers(vector, self._store.vector):
+            if not _covers(vector, ours):
                 self._tell(line)
+            # Both find the same numbers with different contents; one of them is enough to mend it.
+            if vector == ours and self._store.digest < str(body.get("digest", "")):
+                self._mend(line)
             self._fetch()
         line.wake.set()
+        own = self._store.origin
+        more = vector.get(own, 0) > ours.get(own, 0)
+        return self._hear(line, vector) if more and not line.hearing else None
+
+    async def _hear(self, line: _Line, vector: Mapping[str, int]) -> None:
+        """This machine was set back: it must not write under its present origin any more."""
+        line.hearing = True
+        try:
+            await self._store.hear(vector)
+        finally:
+            line.hearing = False
 
     def _fetch(self) -> None:
         """Asks one of those who have what is lacking here, unless one was asked already."""
@@ -186,6 +219,18 @@ class Replicator:
             self._source = line
             self._patience = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
             line.link.send(Kind.VECTOR, {"vector": dict(vector), "want": True})
+
+    def _mend(self, line: _Line) -> None:
+        """Asks the other side for its whole state, as its transactions contradict those that are here."""
+        now = asyncio.get_running_loop().time()
+        if now < self._mend_after:
+            return
+        # Should both sides do so at once they would only change places; the next time they will not.
+        self._mend_after = now + _MEND_SECONDS * (1 + random.random())  # noqa: S311 # spreads, protects nothing
+        self._source, self._patience = line, now + _PATIENCE_SECONDS
+        self._on_forked(line.link.peer)
+        body = {"vector": dict(self._store.vector), "want": True, "whole": True}
+        line.link.send(Kind.VECTOR, body)
 
     def _fetched(self, line: _Line) -> None:
         if line is self._source:
@@ -213,6 +258,10 @@ class Replicator:
     async def _send(self, line: _Line, seen: Mapping[str, int]) -> bool:
         """Sends one batch and waits until it is taken; whether there may be more to send."""
         told, everything = seen, line.wants or self._relay()
+        if line.whole:
+            line.whole = line.wants = False
+            await self._send_whole(line)
+            return True
         if not everything:
             # The others' they get from those who wrote it, at the same time.
             origin = self._store.origin
@@ -266,24 +315,46 @@ class Replicator:
 
     # Receiving
 
+    async def _stored(self, parcels: Sequence[Parcel], blobs: Mapping[str, bytes]) -> Received:
+        """Stores what came, with patience: a full disk is no reason to part from the others."""
+        for left in reversed(range(_RETRIES)):
+            try:
+                received = await self._store.receive(parcels, blobs)
+            except NotStored as error:
+                if not self.fault:
+                    _log.error("what other members send cannot be stored: %s", error)
+                self.fault = str(error)
+                if left:
+                    await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                self.fault = ""
+                return received
+        # It is not acknowledged as seen: the next comparison of digests shows that it is lacking.
+        return Received((), False)
+
     async def _receive(self, line: _Line, message: Message) -> None:
-        missing = False
+        missing = forked = False
         self._patience = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
         try:
             if message.kind == Kind.WHOLE:
                 await self._adopt(*decode_whole(message.body))
             else:
                 parcels, blobs = decode_parcels(message.body)
-                missing = (await self._store.receive(parcels, blobs)).missing
+                missing = (await self._stored(parcels, blobs)).missing
                 if not missing and line.seen is not None:
                     line.advance({parcel.origin: parcel.sequence for parcel in parcels})
+        except OriginForked as error:
+            _log.warning("what another member sent is not taken: %s", error)
+            forked = True
         except (StoreError, NotAcceptable) as error:
             _log.error("what another member sent is not taken: %s", error)
             raise LinkEnded(str(error)) from None
         finally:
             line.receiving = False
         line.link.send(Kind.TAKEN, {})
-        if missing and self._source is None:
+        if forked:
+            self._mend(line)
+        elif missing and self._source is None:
             self._source = line
             line.link.send(Kind.VECTOR, {"vector": dict(self._store.vector), "want": True})
         elif message.kind == Kind.WHOLE or message.body.get("last") is True:
@@ -294,19 +365,19 @@ class _Line:
     """One link as replication sees it.
 
     `seen` is what the other side has, None while that is not known; `offers` what it has told of and was not fetched
-    from it yet; `wants` that it asked for all that it lacks.
+    from it yet; `wants` that it asked for all that it lacks, `whole` for everything.
     """
 
     def __init__(self, link: Link) -> None:
         self.link = link
         self.seen: dict[str, int] | None = None
         self.offers: dict[str, int] = {}
-        self.wants = False
+        self.wants = self.whole = False
         self.wake = asyncio.Event()
         self.taken: asyncio.Future[None] | None = None
         self.told = 0.0
         self.differed = False
-        self.receiving = False
+        self.receiving = self.hearing = False
 
     def advance(self, vector: Mapping[str, int]) -> None:
         assert self.seen is not None
@@ -316,6 +387,11 @@ class _Line:
 
 def _covers(vector: Mapping[str, int], other: Mapping[str, int]) -> bool:
     return all(vector.get(origin, 0) >= number for origin, number in other.items())
+
+
+def _is_number(value: object) -> bool:
+    """Whether it can be the number of a transaction."""
+    return type(value) is int and 0 <= value < 1 << 62
 
 
 def _encoded(batch: Batch, last: bool) -> bytes:

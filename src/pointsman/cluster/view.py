@@ -12,13 +12,17 @@ from typing import Any
 from pointsman.cluster.presence import PresenceBoard
 from pointsman.cluster.roster import Member, Roster
 
+STORAGE = "storage"
+"""Under which name a member tells why it can store nothing of what others change."""
+
 
 @dataclass(frozen=True)
 class MemberView:
     """A member. `state` is "here" for this member itself, "alive" or "unreachable".
 
     `heard` and `since` are Unix seconds, 0 when never; `skew` is by how many seconds its clock is ahead of the
-    median of the members' clocks where that is an alarm, else 0; `tells` is what it said of itself last.
+    median of the members' clocks where that is an alarm, else 0; `twice` whether two machines run as this member;
+    `tells` is what it said of itself last.
     """
 
     id: str
@@ -37,7 +41,13 @@ class MemberView:
     heard: float
     since: float
     skew: float
+    twice: bool = False
     tells: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def unstored(self) -> str:
+        """Why it can store nothing of what others change; "" when it can."""
+        return str(self.tells.get(STORAGE, ""))[:500] if self.state != "unreachable" else ""
 
 
 @dataclass(frozen=True)
@@ -91,5 +101,6 @@ def _view(
         heard=now if here else presence.heard,
         since=presence.since,
         skew=round(skewed.get(member.id, 0.0), 3),
+        twice=board.twice(member.id),
         tells=own_state if here else presence.state,
     )
