@@ -33,10 +33,11 @@ def test_a_backup_is_made_compared_and_restored(shared: Instance, visit: Visit, 
     there = page.url
     look_everywhere(page, visitor.look, "backup")
     page.get_by_role("link", name="Configuration Backups").click()
+    expect(page.get_by_role("heading", name="Make a backup")).to_be_visible()
     look_everywhere(page, visitor.look, "backups")
     assert shared.put("pools", TAG, {"basic": {"note": "changed " + "n" * 5000}})[0] == 200
     page.get_by_role("link", name=NAME).click()
-    assert page.url == there
+    expect(page).to_have_url(there)
     page.get_by_role("button", name="Compare").click()
     expect(page.get_by_role("table", name="Changes")).to_contain_text("changed n")
     look_everywhere(page, visitor.look, "compared")
@@ -73,5 +74,5 @@ def test_login_leads_to_a_backup_whatever_its_name(shared: Instance, visit: Visi
     visitor = visit(shared.ready["ui"])
     visitor.expected = ["status of 404"]
     page = visitor.log_in(path=path)
-    assert page.url.endswith(path)
     expect(page.get_by_role("alert")).to_contain_text("There is no backup")
+    assert page.url.endswith(path)

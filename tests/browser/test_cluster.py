@@ -117,6 +117,7 @@ def test_the_name_is_replaced_by_an_address(tmp_path: Path, visit: Visit) -> Non
         visitor.expected = ["status of 400"]
         page = visitor.log_in()
         page.get_by_role("link", name="Traffic Managers").click()
+        expect(page.get_by_role("heading", name="Join a cluster")).to_be_visible()
         page.get_by_role("link", name="Replace Traffic Manager Name").click()
         expect(page.get_by_text("There is no way back on this page:")).to_be_visible()
         expect(page.locator("form.card")).to_contain_text("configure")

@@ -69,13 +69,17 @@ class JoinRequest:
 
 @dataclass(frozen=True)
 class JoinAnswer:
-    """What a member gives to one that it lets in; `keys` are data keys by generation, wrapped for it."""
+    """What a member gives to one that it lets in; `keys` are data keys by generation, wrapped for it.
+
+    `time` is its clock (Unix seconds), so that a joiner whose clock is wrong writes nothing under its own; 0: not told.
+    """
 
     member: str
     certificate: str
     authority: str
     keys: Mapping[int, str]
     whole: bytes = field(repr=False)
+    time: float = 0.0
 
     def encoded(self) -> bytes:
         """For the wire."""
@@ -84,6 +88,7 @@ class JoinAnswer:
             "certificate": self.certificate,
             "authority": self.authority,
             "keys": {str(generation): wrapped for generation, wrapped in self.keys.items()},
+            "time": self.time,
         }
         text = json.dumps(head).encode("ascii")
         return _LENGTH.pack(len(text)) + text + self.whole
@@ -96,7 +101,8 @@ class JoinAnswer:
             head = json.loads(body[_LENGTH.size : _LENGTH.size + length])
             keys = {int(generation): str(wrapped) for generation, wrapped in head["keys"].items()}
             certificate, authority = str(head["certificate"]), str(head["authority"])
-            return cls(str(head["member"]), certificate, authority, keys, body[_LENGTH.size + length :])
+            whole, time = body[_LENGTH.size + length :], float(head.get("time", 0.0))
+            return cls(str(head["member"]), certificate, authority, keys, whole, time)
         except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
             raise JoinRefused(
                 Cause.REQUEST, "what the cluster answered is not readable; look at its version"

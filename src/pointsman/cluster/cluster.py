@@ -275,6 +275,7 @@ class Cluster:
             await self._stop_mesh()
             await self._membership.end_leave(actor)
             self._told_removed = None
+            self._store.set_reference(0.0)
             await self._follow("this traffic manager stands alone")
 
     async def remove(self, actor: Author, name: str) -> None:
@@ -327,8 +328,8 @@ class Cluster:
         for member in self._board.silent():
             if self._board.lose(member):
                 self._on_presence(member, False)
-        ahead = self._board.ahead()
-        self._store.set_reference(ahead or 0.0)
+        if (ahead := self._board.ahead()) is not None:
+            self._store.set_reference(ahead)
         if self._news.look(self.view(), self._limit()):
             self._on_change("the members of the cluster changed")
 

@@ -186,7 +186,7 @@ class Host:
             raise
         authority = self._membership.authority().certificate.decode()
         self._tell(Severity.INFO, "joinadmitted", f"{request.name!r} is let in from {source}", request.user)
-        return JoinAnswer(member, certificate.decode(), authority, keys, whole).encoded()
+        return JoinAnswer(member, certificate.decode(), authority, keys, whole, time.time()).encoded()
 
     async def _can_sign(self) -> bool:
         """Whether the authority's key can be read, or can be soon."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -154,6 +155,8 @@ class Joiner:
             raise JoinRefused(
                 Cause.REQUEST, f"what the cluster answered is not usable ({error}); look at its version"
             ) from error
+        if answer.time:
+            self._store.set_reference(time.time() - answer.time)
         await self._take_over(credential, keys, answer.whole, wish.part)
         return peer.fingerprints
 

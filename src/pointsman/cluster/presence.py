@@ -65,8 +65,12 @@ class _Heard:
 class PresenceBoard:
     """What was heard of every member; times are those of `clock` (Unix seconds)."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic
+    ) -> None:
         self._clock = clock
+        self._steady = steady
+        self._theirs: float | None = None
         self._heard: dict[str, _Heard] = {}
         self._alarmed: set[str] = set()
 
@@ -134,9 +138,15 @@ class PresenceBoard:
         }
 
     def ahead(self) -> float | None:
-        """How many seconds this member's clock is ahead of the median of the others'; None when none is heard."""
+        """How many seconds this member's clock is ahead of the median of the others'; None when none was ever heard.
+
+        While none is heard their time goes on by the steady clock: a wrong clock is wrong in a partition as well, and
+        may be set right in it.
+        """
         skews = [found.skew for found in self._heard.values() if found.alive and found.skew is not None]
-        return -statistics.median(skews) if skews else None
+        if skews:
+            self._theirs = self._clock() + statistics.median(skews) - self._steady()
+        return None if self._theirs is None else self._clock() - (self._theirs + self._steady())
 
     def skewed(self, own: str) -> Mapping[str, float]:
         """Members whose clock is wrong, with how many seconds it is ahead of the median of all of them."""

@@ -225,7 +225,8 @@ class Journal:
                         self._apply(stage, parcel, checked(parcel), blobs)
                         hlc = max(hlc, parcel.hlc)
                 self._database.write(stage.rows, {})
-                stamps = Clock(max(hlc, self._stamps.last))
+                # A copy has nothing of ours, so a wrong clock of ours is forgotten with it.
+                stamps = Clock(hlc if replace_ours else max(hlc, self._stamps.last))
                 if not replace_ours:
                     stamps = self._rescue(stage, stamps, origin, keys)
         except BaseException:

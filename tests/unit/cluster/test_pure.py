@@ -180,3 +180,18 @@ def test_groups_lose_who_is_removed_and_gain_who_joins() -> None:
         "slaves": [],
         "ip_mapping": [{"ip": "10.0.0.8", "traffic_manager": "a"}],
     }
+
+
+def test_wrong_clock_stays_known_while_nobody_is_heard_and_may_be_set_right_then() -> None:
+    """Two hours ahead and parted from the others: edits must not be stamped two hours ahead of theirs."""
+    wall, steady = [1000.0 + 7200], [50.0]
+    alone = PresenceBoard(lambda: wall[0], lambda: steady[0])
+    assert alone.ahead() is None
+    alone.hear("b", {"beat": 1000_000, "state": {}})
+    assert alone.ahead() == pytest.approx(7200)
+    alone.lose("b")
+    wall[0] += 60
+    steady[0] += 60
+    assert alone.ahead() == pytest.approx(7200)
+    wall[0] -= 7200
+    assert alone.ahead() == pytest.approx(0)
