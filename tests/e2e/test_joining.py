@@ -145,6 +145,8 @@ def check_that_imports_wait(first: Container, second: Container, documents: Path
     assert "of-a-document" in names(second, "pools")
     record = json.loads((second.home / "run" / "launcher.json").read_text())
     control = int(record["children"]["control"]["pid"])
+    # Something new, for what was there before it has said already.
+    (documents / "config" / "b").write_text('{"pools": [{"name": "of-another"}]}')
     os.kill(control, signal.SIGSTOP)
     try:
         status, said = load("--restart-timeout", "1")

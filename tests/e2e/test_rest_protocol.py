@@ -140,6 +140,8 @@ def test_bad_credentials_come_before_the_path(client: Client) -> None:
 
 LEAST: dict[str, dict[str, Any]] = {
     "bandwidth": {},
+    "custom": {},
+    "persistence": {},
     "pools": {},
     "monitors": {},
     "traffic_ip_groups": {},

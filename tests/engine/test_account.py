@@ -108,7 +108,7 @@ async def loaded(port: int) -> AsyncIterator[None]:
 
 
 async def test_no_process_of_the_engine_is_root(rig: Rig, origins: Origins) -> None:
-    """Issue 3: processes of the data plane are not root, before and after reloads."""
+    """Processes of the data plane are not root, before and after reloads."""
     a, b, c = origins
     port, low = free_port(), low_port()
     await rig.apply(service(port, [a, b]), "start")
@@ -292,7 +292,7 @@ async def test_an_engine_of_another_user_is_replaced_at_the_next_start(rig: Rig,
 
 
 def test_the_engines_user_cannot_read_what_is_not_its_own(place: Path) -> None:
-    """Issue 3: no process of the data plane can read the store, keys, licences, passwords or history."""
+    """No process of the data plane can read the store, keys, licences, passwords or history."""
     with Instance(place / "home") as instance:
         home = instance.home
         if engine_account() is None:

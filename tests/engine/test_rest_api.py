@@ -633,9 +633,9 @@ async def test_history_and_applies(instance: Instance) -> None:
 # The cluster port
 
 
-async def test_the_cluster_port_says_that_there_is_no_cluster(instance: Instance) -> None:
+async def test_the_cluster_port_serves_members_only(instance: Instance) -> None:
     context = ssl.create_default_context(cafile=str(instance.home / "identity" / "admin.public"))
-    for target, status, text in ((b"/healthz", 200, b"ok\n"), (b"/", 403, b"not in a cluster")):
+    for target, status, text in ((b"/healthz", 200, b"ok\n"), (b"/", 403, b"only members of the cluster")):
         reader, writer = await asyncio.open_connection("127.0.0.1", instance.cluster_port, ssl=context)
         writer.write(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n")
         reply = await read_reply(reader)

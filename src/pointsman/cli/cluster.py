@@ -16,7 +16,7 @@ from pointsman.cli.instance import Json, LocalInstance
 from pointsman.cli.outcome import Exit, Rejected
 from pointsman.cli.report import show_rejected
 from pointsman.cli.screen import Screen
-from pointsman.cli.target import home_option
+from pointsman.cli.target import home_option, read_password
 
 UI_PORT = 9090
 _UNREACHABLE = frozenset({"cluster.unreachable"})
@@ -78,13 +78,7 @@ def join(
     """Become a member of another instance's cluster, with its configuration in the place of the own one."""
     screen = Screen(as_json=as_json)
     host, port = _peer(peer)
-    try:
-        with password_file.open(encoding="utf-8") as stream:
-            password = stream.readline().rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.UsageError(
-            f"--password-file {password_file}: cannot be read ({error}); check it"
-        ) from None
+    password = read_password(password_file)
     wish: Json = {
         "host": host,
         "port": port,

@@ -64,16 +64,19 @@ def find_target(
         return LocalInstance(home)
     if password_file is None:
         raise click.UsageError("--url needs --password-file; write the password into a file of mode 0600")
-    try:
-        with password_file.open(encoding="utf-8") as stream:
-            password = stream.readline().rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.UsageError(
-            f"--password-file {password_file}: cannot be read ({error}); check it"
-        ) from None
+    password = read_password(password_file)
     # Delayed: it needs the whole schema, which costs more than all the rest of a command.
     from pointsman.cli.remote import RemoteInstance
 
     instance = RemoteInstance(url, user, password, fingerprint)
     click.get_current_context().call_on_close(instance.close)
     return instance
+
+
+def read_password(file: Path) -> str:
+    """The first line of the file that `--password-file` names. Raises `click.UsageError` when it cannot be read."""
+    try:
+        with file.open(encoding="utf-8") as stream:
+            return stream.readline().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"--password-file {file}: cannot be read ({error}); check it") from None

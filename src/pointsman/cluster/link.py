@@ -97,7 +97,7 @@ class Link:
         self.refusal: Mapping[str, Any] | None = None
         """What the other side said when it ended the connection."""
         self.address = str((writer.get_extra_info("peername") or ("",))[0])
-        self.heard = self.opened_at = clock()
+        self.heard = clock()
         self._clock = clock
         self._reader = reader
         self._writer = writer

@@ -54,7 +54,6 @@ class KeepalivedEngine:
         self._launcher = Launcher(home)
         self._engine_pid = home / "run" / "haproxy.pid"
         self._text = ""
-        self._pid = 0
         self._abandoned: dict[Held, float] = {}
         self._entry: dict[str, object] = {
             "name": NAME,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import sys
 import termios
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from typing import TextIO
 
 from pointsman.provision.configure.dialogue import EndOfInput, Wrong
 from pointsman.provision.configure.replay import LINE_LIMIT
+
+_LOOK_SECONDS = 0.5
 
 
 class Terminal:
@@ -62,6 +65,9 @@ class Terminal:
         while b"\n" not in self._buffer:
             # Four bytes a character at most, and one character more to see that it is too long.
             kept = (kept + self._buffer)[: 4 * LINE_LIMIT + 4]
+            # Ctrl-C that comes just before a read would be noticed only after it, so none is begun without need.
+            while not select.select([self._source], [], [], _LOOK_SECONDS)[0]:
+                pass
             self._buffer = os.read(self._source, 65_536)
             if not self._buffer:
                 if kept:
