@@ -61,7 +61,10 @@ def configure(noninteractive: bool, nostart: bool, noloop: bool, replay_from: Pa
             terminal.write(f"WARNING: {remark}\n")
         answers = replay.answers if replay else {}
         dialogue = Dialogue(terminal, answers, interactive=not noninteractive, loop=not noloop)
-        return run(home, dialogue, machine, start=not nostart)
+        try:
+            return run(home, dialogue, machine, start=not nostart)
+        finally:
+            terminal.show()
 
     return _guarded("configure", body)
 

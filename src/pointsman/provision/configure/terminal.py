@@ -1,18 +1,17 @@
 """Standard input and output as the console of the dialogue: a terminal, or pipes.
 
-Invariant: however the program ends, a terminal shows again what is typed; a line costs bounded memory, and bytes that
-are no text never reach an answer's control characters.
+Invariant: however the program ends, a terminal shows again what is typed, and not before: between two questions for a
+password, too, what is typed early stays hidden. A line costs bounded memory, and bytes that are no text never reach an
+answer's control characters.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import sys
 import termios
-from collections.abc import Iterator
-from typing import TextIO
+from typing import Any, TextIO
 
 from pointsman.provision.configure.dialogue import EndOfInput, Wrong
 from pointsman.provision.configure.replay import LINE_LIMIT
@@ -28,6 +27,7 @@ class Terminal:
         self._screen = sys.stdout if screen is None else screen
         self._typed = os.isatty(source)
         self._buffer = b""
+        self._before: list[Any] | None = None
 
     def write(self, text: str) -> None:
         """Writes text; what the screen's encoding cannot show is written as an escape."""
@@ -42,11 +42,15 @@ class Terminal:
         Raises `EndOfInput`; `Wrong` for a line that is too long or holds control characters.
         """
         try:
-            with self._unseen() if secret and self._typed else contextlib.nullcontext():
-                # Only now: whoever answers at once, or pastes, must not be shown either.
-                self.write(prompt)
-                line = self._line()
+            if secret and self._typed:
+                self._hide()
+            else:
+                self.show()
+            # Only now: whoever answers at once, or pastes, must not be shown either.
+            self.write(prompt)
+            line = self._line()
         except (EndOfInput, KeyboardInterrupt):
+            self.show()
             self.write("\n")
             raise
         text = line.decode("utf-8", "surrogateescape").removesuffix("\r")
@@ -76,13 +80,15 @@ class Terminal:
         line, _, self._buffer = self._buffer.partition(b"\n")
         return (kept + line)[: 4 * LINE_LIMIT + 4]
 
-    @contextlib.contextmanager
-    def _unseen(self) -> Iterator[None]:
-        before = termios.tcgetattr(self._source)
-        silent = termios.tcgetattr(self._source)
-        silent[3] &= ~termios.ECHO
-        termios.tcsetattr(self._source, termios.TCSADRAIN, silent)
-        try:
-            yield
-        finally:
-            termios.tcsetattr(self._source, termios.TCSADRAIN, before)
+    def show(self) -> None:
+        """Shows again what is typed."""
+        if self._before is not None:
+            termios.tcsetattr(self._source, termios.TCSADRAIN, self._before)
+            self._before = None
+
+    def _hide(self) -> None:
+        if self._before is None:
+            self._before = termios.tcgetattr(self._source)
+            silent = termios.tcgetattr(self._source)
+            silent[3] &= ~termios.ECHO
+            termios.tcsetattr(self._source, termios.TCSADRAIN, silent)

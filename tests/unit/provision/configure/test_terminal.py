@@ -105,10 +105,14 @@ def test_a_terminal_does_not_show_secrets_and_is_put_right_again() -> None:
         reader.join(10)
         assert found == ["hidden"]
         assert prompted[0] is False, "what is typed at the prompt is shown"
+        os.write(leader, b"typed early\n")
+        assert terminal.read("Again: ", secret=True) == "typed early"
+        terminal.show()
         assert termios.tcgetattr(follower)[3] == echoing
         echoed = os.read(leader, 1000)
         assert b"seen" in echoed
         assert b"hidden" not in echoed
+        assert b"early" not in echoed
     finally:
         os.close(leader)
         os.close(follower)
