@@ -18,8 +18,8 @@ run: install
 	@exec $(BIN)/pointsman run --home var --demo
 
 test: install lint
-	$(BIN)/python -m pytest -n 2 tests/unit tests/architecture tests/golden
 	@where=$$(mktemp -d /tmp/pm-XXXXXX); \
+	$(BIN)/python -m pytest -n 2 --basetemp=$$where/u tests/unit tests/architecture tests/golden && \
 	$(BIN)/python -m pytest -n 2 --dist loadfile --basetemp=$$where/t tests/engine tests/e2e -m "not root"; \
 	status=$$?; rm -rf $$where; exit $$status
 
