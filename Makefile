@@ -20,7 +20,7 @@ run: install
 test: install lint
 	@where=$$(mktemp -d /tmp/pm-XXXXXX); \
 	$(BIN)/python -m pytest -n 2 --basetemp=$$where/u tests/unit tests/architecture tests/golden && \
-	$(BIN)/python -m pytest -n 2 --dist loadfile --basetemp=$$where/t tests/engine tests/e2e -m "not root"; \
+	$(BIN)/python -m pytest -n 3 --dist loadfile --basetemp=$$where/t tests/engine tests/e2e -m "not root"; \
 	status=$$?; rm -rf $$where; exit $$status
 
 test-root: install

@@ -90,7 +90,9 @@ class Container:
         """`docker kill`: nothing of it is left."""
 
         def gone() -> bool:
-            pids = self.pids()
+            pids = {*self.pids()}
+            if self.process is not None and self.process.poll() is None:
+                pids.add(self.process.pid)  # while it becomes another program it has no command line
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)

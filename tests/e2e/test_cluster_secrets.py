@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,6 +28,11 @@ def key_line(path: Path) -> bytes:
     return path.read_bytes().split(b"-----BEGIN PRIVATE KEY-----\n")[1].splitlines()[0]
 
 
+def absent(path: Path) -> bool:
+    """Whether there is no such file."""
+    return not path.exists()
+
+
 def test_keys_stay_where_they_belong(tmp_path: Path) -> None:
     """The engine's user can read the key of its link and nothing that makes a member; no surface tells a secret."""
     with (
@@ -43,6 +49,8 @@ def test_keys_stay_where_they_belong(tmp_path: Path) -> None:
             home = instance.home
             linked = home / "engine" / "current" / "certs" / "cluster.pem"
             wait_for("the link of the engines", linked.exists)
+            joining = home / "identity" / "joining.json"
+            wait_for("the join is complete", partial(absent, joining))
             member, engine = (
                 key_line(home / "identity" / "member.pem"),
                 key_line(home / "identity" / "engine.pem"),

@@ -30,7 +30,7 @@ BATCH_BYTES = 1 << 20
 TAKEN_SECONDS = 120.0
 _TELL_SECONDS = 0.3
 """How often at most one member tells another what it has seen."""
-_PATIENCE_SECONDS = 10.0
+_PATIENCE_SECONDS = 4.0
 """How long a member that was asked may send nothing before another one is asked."""
 _MEND_SECONDS = 2.0
 """Between two whole states that are asked for because transactions contradict each other."""
