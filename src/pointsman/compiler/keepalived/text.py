@@ -88,7 +88,7 @@ def configuration(instances: Iterable[Instance], settings: FaultTolerance, direc
         "    vrrp_garp_lower_prio_delay 1",
         f"    vrrp_garp_lower_prio_repeat {announcements}",
         "    vrrp_higher_prio_send_advert true",
-        "    vrrp_garp_master_refresh 60",
+        "    vrrp_garp_master_refresh 2",
         "    vrrp_garp_master_refresh_repeat 1",
         "}",
         "",
