@@ -54,10 +54,12 @@ def keep_waiting(runtime: str, addresses: Collection[str]) -> tuple[socket.socke
     return waiting
 
 
-def until_idle(masters: Collection[str], stop: Callable[[], bool] = lambda: False) -> None:
-    """Waits until the engines of these master sockets have nothing in work, `QUIET_SECONDS` at most."""
+def until_idle(
+    masters: Collection[str], stop: Callable[[], bool] = lambda: False, *, most: float = QUIET_SECONDS
+) -> None:
+    """Waits until the engines of these master sockets have nothing in work, `most` seconds at most."""
     now = begun = busy = time.monotonic()
-    while now < min(begun + QUIET_SECONDS, busy + IDLE_SECONDS) and not stop():
+    while now < min(begun + most, busy + IDLE_SECONDS) and not stop():
         time.sleep(0.005)
         now = time.monotonic()
         if not all(map(is_idle, masters)):
