@@ -6,7 +6,7 @@ STAMP  = $(VENV)/.installed
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 IMAGE  ?= pointsman:$(VERSION)
 
-.PHONY: install run test test-root test-browser lint measure bench docs image clean
+.PHONY: install bytecode run test test-root test-browser fuzz lint measure bench docs image clean
 
 install: $(STAMP)
 
@@ -14,21 +14,33 @@ $(STAMP): requirements.lock pyproject.toml tools/bootstrap.sh
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh tools/bootstrap.sh
 	@touch $(STAMP)
 
+# Tests start the product hundreds of times, also where PYTHONDONTWRITEBYTECODE has each start compile it anew.
+bytecode: install
+	@$(BIN)/python -m compileall -q src tests tools
+
 run: install
 	@exec $(BIN)/pointsman run --home var --demo
 
-test: install lint
+# Files with long tests come first, so that no worker has one left when the others are done.
+test: install lint bytecode
 	@where=$$(mktemp -d /tmp/pm-XXXXXX); \
 	$(BIN)/python -m pytest -n 2 --basetemp=$$where/u tests/unit tests/architecture tests/golden && \
-	$(BIN)/python -m pytest -n 3 --dist loadfile --basetemp=$$where/t tests/engine tests/e2e -m "not root"; \
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --basetemp=$$where/t tests/e2e tests/engine -m "not root"; \
 	status=$$?; rm -rf $$where; exit $$status
 
-test-root: install
+test-root: install bytecode
 	$(BIN)/python -m pytest tests -m root
 
-test-browser: install
+test-browser: install bytecode
 	@command -v chromium >/dev/null || { echo "make test-browser needs Debian's chromium (and firefox-esr): apt-get install chromium firefox-esr." >&2; exit 1; }
 	$(BIN)/python -m pytest tests/browser
+
+# New examples for every property, many of them; what fails becomes an example in its test.
+fuzz: install bytecode
+	@where=$$(mktemp -d /tmp/pm-XXXXXX); \
+	POINTSMAN_FUZZ=10 $(BIN)/python -m pytest -n 2 --basetemp=$$where/u --hypothesis-profile=search --timeout=1200 \
+		$$(grep -rl '@given' tests/unit tests/architecture); \
+	status=$$?; rm -rf $$where; exit $$status
 
 lint: install
 	$(BIN)/ruff check src tests tools container

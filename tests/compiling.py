@@ -18,7 +18,12 @@ from pointsman.schema.registry import BY_PATH
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.validate import build
 
-FACTS = Facts(engine=EngineFacts((2, 8, 25)), traffic_manager="tm.example", engine_directory="/run/pointsman")
+FACTS = Facts(
+    engine=EngineFacts((2, 8, 25)),
+    traffic_manager="tm.example",
+    engine_directory="/run/pointsman",
+    times_socket="/run/pointsman/times.sock",
+)
 
 
 def haproxy() -> Path:

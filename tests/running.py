@@ -25,8 +25,8 @@ from pointsman.control.own_certificate import OwnCertificate
 from pointsman.control.renaming import Renaming
 from pointsman.engine.noop import NoopEngine
 from pointsman.identity.certificate import InstanceCertificate, make_self_signed
-from pointsman.identity.password import PasswordFile
 from pointsman.identity.user import Users
+from pointsman.identity.user_file import UserFile
 from pointsman.private_file import write_private
 from pointsman.schema.event import Event
 from pointsman.schema.registry import BY_PATH
@@ -117,7 +117,7 @@ async def running(
             configuration=configuration,
             licensing=licensing,
             users=users
-            or Users(home, PasswordFile(home / "identity" / "users.json", {}), on_event=events.append),
+            or Users(home, UserFile(home / "identity" / "users.json", {}), on_event=events.append),
             on_event=events.append,
             answers=answers,
             clock=clock,

@@ -34,8 +34,10 @@ PACKAGES = {
 }
 PULL_SECONDS = 30
 STOP_SECONDS = 30
-NETWORK = "10.213"
-"""The first half of the private addresses: the default bridge is NETWORK.0.0/24; networks of tests come after it."""
+_MARK = hashlib.sha256(os.fsencode(TREE)).hexdigest()[:8]
+NETWORK = f"10.{160 + int(_MARK, 16) % 64}"
+"""The first half of the private addresses: the default bridge is NETWORK.0.0/24; networks of tests come after it. Other
+checkouts have others, so that the end of one engine does not take the network of another."""
 
 
 class NoEngine(Exception):
@@ -72,11 +74,10 @@ def answers(host: str = "") -> bool:
 class PrivateEngine:
     """The engine of one checkout. `host` is the value for DOCKER_HOST."""
 
-    def __init__(self, tree: Path = TREE) -> None:
-        mark = hashlib.sha256(os.fsencode(tree)).hexdigest()[:8]
-        self._data = tree / ".docker-engine"
-        self._run = Path("/run") / f"pointsman-engine-{mark}"  # short: it holds sockets
-        self._bridge = f"pm{mark}"
+    def __init__(self) -> None:
+        self._data = TREE / ".docker-engine"
+        self._run = Path("/run") / f"pointsman-engine-{_MARK}"  # short: it holds sockets
+        self._bridge = f"pm{_MARK}"
         self._process: subprocess.Popen[bytes] | None = None
         self.host = f"unix://{self._run}/docker.sock"
 

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from tools.processes import with_word_below
+
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 
 
@@ -68,7 +70,7 @@ class Instance:
         with self.output.open("ab") as out:
             self.process = subprocess.Popen(command, stdout=out, stderr=out, env=environment)
         try:
-            wait_for("the ready file", lambda: self._is_ready(ready) or self.process.poll() is not None, 30)  # type: ignore[union-attr] # set above
+            wait_for("the ready file", lambda: self._is_ready(ready) or self.process.poll() is not None, 60)  # type: ignore[union-attr] # set above
             self.ready = json.loads(ready.read_text())
         except BaseException:
             print(self.output.read_text())
@@ -142,20 +144,11 @@ class Instance:
     def processes(self) -> dict[str, list[int]]:
         """Pids of this instance's processes: launcher, control, haproxy (master first)."""
         found: dict[str, list[int]] = {"launcher": [], "control": [], "haproxy": []}
-        mark = os.fsencode(self.home)
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
-            try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if not any(word.startswith(mark) for word in words):
-                continue
+        for pid, words in with_word_below(self.home).items():
             if words[0].endswith(b"haproxy"):
-                found["haproxy"].append(int(entry.name))
+                found["haproxy"].append(pid)
             elif b"pointsman.launcher" in words:
-                found["launcher"].append(int(entry.name))
+                found["launcher"].append(pid)
             elif b"daemon" in words:
-                found["control"].append(int(entry.name))
+                found["control"].append(pid)
         return {name: sorted(pids) for name, pids in found.items()}

@@ -36,7 +36,10 @@ def _pair() -> tuple[bytes, bytes]:
 
 
 class Machine:
-    """One member. `version`, `level`, `limit` and `licence` may be set before or while it runs."""
+    """One member. `version`, `level`, `limit` and `licence` may be set before or while it runs.
+
+    `pair` may be set before: certificate and key of its admin server, which all of one process share otherwise.
+    """
 
     def __init__(self, home: Path, name: str, address: str = "127.0.0.1") -> None:
         self.home = home
@@ -46,6 +49,7 @@ class Machine:
         self.level = 1
         self.limit = 0
         self.licence = "equal"
+        self.pair = _pair()
         self.clock: Callable[[], float] | None = None
         self.events: list[Event] = []
         self.changes: list[str] = []
@@ -59,7 +63,7 @@ class Machine:
         self.users, _ = await Users.open(self.home, on_event=self.events.append, given=PASSWORD)
         if self.store.revision == 0:
             await self.store.commit([Put(ObjectId("traffic_managers", self.name), {})], AUTHOR, "new")
-        for file, text in zip(("admin.public", "admin.private"), _pair(), strict=True):
+        for file, text in zip(("admin.public", "admin.private"), self.pair, strict=True):
             write_private(self.home / "identity" / file, text)
         self.certificate = InstanceCertificate.open(self.home / "identity", self.name)
         self.cluster = Cluster(

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pointsman.schema.counter import STATISTIC_TYPES, Counter, CounterKind, StatisticType
+from pointsman.schema.counter import STATISTIC_TYPES, Counter, CounterKind, StatisticType, is_counted
 from pointsman.schema.registry import RESOURCE_TYPES
 from pointsman.schema.resource import Key, Kind, ResourceType, Settings, ValueKind
 from tools import container_page
@@ -171,12 +171,13 @@ def _statistics_page(leaves: Sequence[StatisticType]) -> str:
     parts = [
         "# Statistics",
         "Figures of a running traffic manager, below `status/<traffic manager>/statistics`. A *counter* only"
-        " grows, also across reloads; a *gauge* goes up and down; an *enum* is one word of a few.",
+        " grows, also across reloads; a *gauge* goes up and down; an *enum* is one word of a few. What is *not counted*"
+        " is there for clients that ask for it, and always reads 0.",
     ]
     for leaf in leaves:
         scope = "For each object." if leaf.per_object else "For the traffic manager as a whole."
         rows = [
-            (_code(counter.name), counter.kind.value, counter.unit, _counter_meaning(counter))
+            (_code(counter.name), counter.kind.value, counter.unit, _counter_meaning(leaf, counter))
             for counter in leaf.counters
         ]
         parts += [
@@ -187,10 +188,13 @@ def _statistics_page(leaves: Sequence[StatisticType]) -> str:
     return _page(*parts)
 
 
-def _counter_meaning(counter: Counter) -> str:
+def _counter_meaning(leaf: StatisticType, counter: Counter) -> str:
+    said = _prose(counter.help)
+    if not is_counted(leaf.path, counter.name):
+        said += " *Not counted.*"
     if counter.kind is not CounterKind.STATE:
-        return _prose(counter.help)
-    return f"{_prose(counter.help)} One of {', '.join(_code(value) for value in counter.values)}."
+        return said
+    return f"{said} One of {', '.join(_code(value) for value in counter.values)}."
 
 
 def _page(*parts: str) -> str:

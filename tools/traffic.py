@@ -39,8 +39,11 @@ class Origin:
         """Stops listening and resets every connection, as a killed process would."""
         if self._server is not None:
             self._server.close()
-            for transport in tuple(self._open):
-                transport.abort()
+            # A connection that was just accepted shows a turn of the loop later.
+            for _ in range(3):
+                for transport in tuple(self._open):
+                    transport.abort()
+                await asyncio.sleep(0)
             await self._server.wait_closed()
             self._server = None
 

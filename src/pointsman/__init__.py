@@ -1,8 +1,5 @@
 """Pointsman: an open virtual traffic manager."""
 
-from importlib.metadata import PackageNotFoundError, version
-
-try:
-    __version__ = version("pointsman")
-except PackageNotFoundError:  # run from a source tree that was never installed
-    __version__ = "0+unknown"
+__version__ = "0.2.0"
+"""The version in `pyproject.toml`. It stands here as well because to ask for what is installed would be half of a
+command's start."""

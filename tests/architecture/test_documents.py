@@ -7,15 +7,15 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from tests.architecture.test_house import MODULES, ROOT, tracked
+from tests.architecture.test_house import MODULES, ROOT, tracked, tree_of
+from tests.each import each
 
 from pointsman.cli.outcome import Exit
 
 PAGES = [path for path, _ in tracked() if path.suffix == ".md"]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
-BY_NAME = pytest.mark.parametrize("page", PAGES, ids=str)
+BY_NAME = each(zip(PAGES), str)
 
 
 def anchors(text: str) -> set[str]:
@@ -59,7 +59,7 @@ def test_every_target_of_make_is_described() -> None:
 def event_tags() -> Iterator[str]:
     """Every word in the place of a tag where an event is made, and the journal's and the launcher's own."""
     for path in MODULES:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = tree_of(path)
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "Event" and len(node.args) > 2:
                 yield from (

@@ -7,9 +7,13 @@ import re
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from tests.each import each
+
+from pointsman import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "pointsman"
@@ -17,6 +21,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 MOST_LINES = 500
 PERMITTED_HOSTS = {
     "127.0.0.1",
+    "github.com",  # where vendored files say that they come from
     "localhost",
     "www.haproxy.org",
     "www.apache.org",  # the licence's text
@@ -41,11 +46,17 @@ def tracked() -> Iterator[tuple[Path, str]]:
             continue
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """A module, parsed once for all tests."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def name_of(path: Path) -> str:
     return str(path.relative_to(SOURCE))
 
 
-BY_NAME = pytest.mark.parametrize("path", MODULES, ids=name_of)
+BY_NAME = each(zip(MODULES), name_of)
 
 
 @BY_NAME
@@ -55,10 +66,9 @@ def test_a_module_is_short(path: Path) -> None:
 
 @BY_NAME
 def test_a_module_opens_with_its_purpose_and_its_invariant(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    if path.name == "__init__.py" and not ast.parse(text).body:
+    if path.name == "__init__.py" and not tree_of(path).body:
         return
-    opening = ast.get_docstring(ast.parse(text))
+    opening = ast.get_docstring(tree_of(path))
     assert opening, "the module has no docstring"
     if path.name != "__init__.py":
         assert re.search(r"\bInvariants?\b", opening), "the docstring does not say what must hold"
@@ -79,13 +89,13 @@ def undocumented(node: ast.Module | ast.ClassDef) -> Iterator[str]:
 
 @BY_NAME
 def test_public_things_are_documented(path: Path) -> None:
-    assert list(undocumented(ast.parse(path.read_text(encoding="utf-8")))) == []
+    assert list(undocumented(tree_of(path))) == []
 
 
 @BY_NAME
 def test_names_are_of_the_field(path: Path) -> None:
     vague = re.compile(r"(Manager|Helper|Util|Utils|Common)$")
-    classes = [node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)]
+    classes = [node.name for node in ast.walk(tree_of(path)) if isinstance(node, ast.ClassDef)]
     # A traffic manager is a thing of the field.
     assert [name for name in classes if vague.search(name) and name != "TrafficManager"] == []
     assert not re.search(r"(^|_)(utils?|helpers?|common|misc)$", path.stem)
@@ -94,7 +104,7 @@ def test_names_are_of_the_field(path: Path) -> None:
 @BY_NAME
 def test_no_task_is_left_alone(path: Path) -> None:
     """asyncio tasks live in a TaskGroup: what is called `create_task` is a method of a group."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Attribute) and node.attr in ("create_task", "ensure_future"):
             owner = node.value.id if isinstance(node.value, ast.Name) else ast.unparse(node.value)
             assert owner.endswith("group"), f"line {node.lineno}: {owner}.{node.attr}"
@@ -139,6 +149,11 @@ def test_no_host_is_named_that_the_tree_does_not_need() -> None:
 def test_the_lock_names_no_index() -> None:
     options = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if line.startswith("-")]
     assert options == []
+
+
+def test_the_product_knows_its_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == __version__
 
 
 def test_what_is_declared_is_locked() -> None:

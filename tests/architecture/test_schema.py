@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.each import each
 
 from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
 from pointsman.schema.resource import Key, ResourceType, ValueKind
@@ -44,10 +45,7 @@ def declared() -> Iterator[tuple[ResourceType, Key]]:
                 yield kind, column
 
 
-KEYS = pytest.mark.parametrize(
-    ("kind", "key"),
-    [pytest.param(kind, key, id=f"{kind.path}.{key.path}") for kind, key in declared()],
-)
+KEYS = each(declared(), lambda kind, key: f"{kind.path}.{key.path}")
 TYPES = pytest.mark.parametrize("kind", RESOURCE_TYPES, ids=lambda kind: kind.path)
 
 

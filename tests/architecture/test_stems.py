@@ -28,6 +28,7 @@ WITHOUT_EFFECT = {
     "extra_file": "files are for rules and error pages, which are not run yet",
     "license_key": "control.licensing chooses among keys; the compiler gets the limit as a fact",
     "rule": "rules are stored, not run yet",
+    "user_group": "control.access answers what users may do; engines know no users",
 }
 """Resources that the compiler takes nothing from, and why."""
 

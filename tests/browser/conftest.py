@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
-from tests.browser.visitor import CHROMIUM, FLAGS, Visitor
+from playwright.sync_api import Browser, expect, sync_playwright
+from tests.browser.visitor import CHROMIUM, FLAGS, PATIENCE, Visitor
 from tools.instance import Instance
 
 from pointsman.provision.order import Order, write_order
@@ -31,6 +31,7 @@ def chromium() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip(f"there is no {CHROMIUM}: install Debian's chromium")
     with sync_playwright() as playwright:
+        expect.set_options(timeout=PATIENCE)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield browser
         browser.close()

@@ -40,6 +40,7 @@ def ask_to_join(page: Page, instance: Instance) -> None:
     page.get_by_label("Name or address of a member").fill(where.hostname or "")
     page.get_by_label("Port of its admin server").fill(str(where.port))
     page.get_by_role("button", name="Show the fingerprints").click()
+    page.get_by_label("Your own password").fill(PASSWORD)
 
 
 def look_everywhere(page: Page, look: object, name: str) -> None:
@@ -61,7 +62,8 @@ def test_join_and_removal_by_the_page(two: tuple[Instance, Instance], visit: Vis
     visitor = visit(other.ready["ui"])
     visitor.expected = ["status of 400", "status of 409"]
     page = visitor.log_in()
-    page.get_by_role("link", name="Traffic Managers").click()
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="System").click()
+    page.get_by_role("navigation", name="System").get_by_role("link", name="Traffic Managers").click()
     expect(page.get_by_text("This traffic manager is not in a cluster.")).to_be_visible()
     look_everywhere(page, visitor.look, "alone")
     ask_to_join(page, one)
@@ -96,9 +98,12 @@ def test_join_and_removal_by_the_page(two: tuple[Instance, Instance], visit: Vis
     at_one.expected = ["status of 400"]
     page = at_one.log_in(path=FORM)
     row = page.get_by_role("row").filter(has_text="pm2")
+    row.get_by_text("Remove pm2", exact=True).click()
+    row.get_by_label("Your own password").fill(PASSWORD)
     row.get_by_role("button", name="Remove pm2").click()
     expect(page.get_by_role("alert")).to_contain_text("type its name")
     row.get_by_label("Type its name").fill("pm2")
+    row.get_by_label("Your own password").fill(PASSWORD)
     row.get_by_role("button", name="Remove pm2").click()
     expect(page.get_by_role("rowheader", name="pm2")).to_have_count(0)
 
@@ -116,7 +121,8 @@ def test_the_name_is_replaced_by_an_address(tmp_path: Path, visit: Visit) -> Non
         visitor = visit(instance.ready["ui"])
         visitor.expected = ["status of 400"]
         page = visitor.log_in()
-        page.get_by_role("link", name="Traffic Managers").click()
+        page.get_by_role("navigation", name="Main").get_by_role("link", name="System").click()
+        page.get_by_role("navigation", name="System").get_by_role("link", name="Traffic Managers").click()
         expect(page.get_by_role("heading", name="Join a cluster")).to_be_visible()
         page.get_by_role("link", name="Replace Traffic Manager Name").click()
         expect(page.get_by_text("There is no way back on this page:")).to_be_visible()

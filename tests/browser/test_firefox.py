@@ -21,9 +21,11 @@ def test_login_live_page_and_logout(shared: Instance, tmp_path: Path) -> None:
         assert firefox.text("[role=alert]") == "User name or password is wrong."
         firefox.write("input[name=password]", PASSWORD)
         firefox.click("button[type=submit]")
-        assert firefox.text("#services-title") == "Virtual servers"
+        assert firefox.text("h1") == "Home"
         assert shared.ready["sha256"] in firefox.text(".prints")
         assert shared.put("pools", "seen", {"basic": {"nodes_table": [{"node": "127.0.0.1:9"}]}})[0] == 201
-        wait_for("the pool on the page", lambda: "seen" in firefox.text("#pools"))
-        firefox.click(".bar button")
+        basic = {"enabled": False, "port": 8000, "pool": "seen"}
+        assert shared.put("virtual_servers", "seen", {"basic": basic})[0] == 201
+        wait_for("the service on the page", lambda: "seen" in firefox.text("#live"))
+        firefox.click("form[action='/logout'] button")
         firefox.find("input[name=password]")

@@ -22,14 +22,14 @@ def test_the_choice_of_community_edition_is_asked_for_once(
     if scripts:  # playwright measures by script
         visitor.look("unlicensed")
     page.get_by_role("button", name="Use Community Edition").click()
-    expect(page.get_by_role("heading", name="Virtual servers")).to_be_visible()
+    expect(page.get_by_role("navigation", name="Main")).to_be_visible()
     visitor.open("/unlicensed")
-    expect(page.get_by_role("heading", name="Virtual servers")).to_be_visible()
+    expect(page.get_by_role("navigation", name="Main")).to_be_visible()
     visitor.context.close()
     provisioned.stop()
     provisioned.start()
     page = visit(provisioned.ready["ui"]).log_in(path="/unlicensed")
-    expect(page.get_by_role("heading", name="Virtual servers")).to_be_visible()
+    expect(page.get_by_role("navigation", name="Main")).to_be_visible()
 
 
 def test_keys_are_uploaded_pasted_and_removed(provisioned: Instance, visit: Visit) -> None:
@@ -46,6 +46,7 @@ def test_keys_are_uploaded_pasted_and_removed(provisioned: Instance, visit: Visi
     file = FilePayload(name="my.key", mimeType="application/octet-stream", buffer=key)
     page.get_by_label("or its file").set_input_files(file)
     add.click()
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="System").click()
     page.get_by_role("link", name="Licenses").click()
     rows = page.get_by_role("row")
     expect(rows.filter(has_text="in use")).to_contain_text("20 Mb/s")

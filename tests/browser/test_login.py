@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import expect
 from tests.browser.conftest import Visit
+from tests.browser.test_ui_pages import faults
 from tests.browser.visitor import PASSWORD
 from tools.instance import Instance
 
@@ -24,7 +26,7 @@ def test_login_and_logout(shared: Instance, visit: Visit, scripts: bool) -> None
     expect(page.locator("input[name=password]")).to_have_value("")
     page.fill("input[name=password]", PASSWORD)
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Virtual servers")).to_be_visible()
+    expect(page.get_by_role("navigation", name="Main")).to_be_visible()
     expect(page.locator(".prints")).to_contain_text(shared.ready["sha1"])
     expect(page.locator(".prints")).to_contain_text(shared.ready["sha256"])
     expect(page.locator("noscript p, p:has-text('does not refresh itself')")).to_be_visible(
@@ -59,3 +61,40 @@ def test_two_instances_on_one_host_do_not_log_each_other_out(
         visitor.open(other.ready["ui"])
         logged_in.to_be_visible()
         visitor.context.close()  # before the instance goes, whose page would complain
+
+
+def test_texts_around_the_login_fit_and_are_accepted(tmp_path: Path, visit: Visit) -> None:
+    """At 360 pixels, in both themes, whatever they hold; the browser itself asks for the tick."""
+    long = f"<img src=x onerror=alert(1)>\nauthorised people only {'W' * 200}"
+    with Instance(tmp_path / "home") as instance:
+        asked = {
+            "login_banner": long,
+            "login_banner_accept": True,
+            "post_login_banner": long,
+            "ui_page_banner": long,
+        }
+        body = {"properties": {"security": asked}}
+        assert instance.rest("PUT", "config/active/global_settings", body)[0] == 200
+        options: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "reduced_motion": "reduce"}
+        visitor = visit(instance.ready["ui"], **options)
+        page = visitor.open("/login")
+
+        def check() -> None:
+            schemes: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
+            for scheme in schemes:
+                page.emulate_media(color_scheme=scheme)
+                assert not faults(page)
+            assert page.evaluate("document.documentElement.scrollWidth") <= 360
+            assert page.locator("img").count() == 0
+
+        check()
+        page.fill("input[name=username]", "admin")
+        page.fill("input[name=password]", PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        assert page.evaluate("document.querySelector('[name=accept]').validity.valueMissing")
+        page.get_by_label("I have read the text above").check()
+        page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_role("navigation", name="Main")).to_be_visible()
+        expect(page.get_by_role("status").filter(has_text="authorised people only")).to_be_visible()
+        check()
+        page.goto("about:blank")

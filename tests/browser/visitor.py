@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Page, Request
+from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Page, Request, expect
 
 USER, PASSWORD = "admin", "secret-for-tests"
 CHROMIUM = Path("/usr/bin/chromium")
@@ -24,8 +24,9 @@ FLAGS = (
     "--disable-sync",
 )
 """What Chromium needs as root, and so that it asks nothing of the network by itself."""
-PATIENCE = 15_000
-"""Milliseconds before a page is said not to come."""
+PATIENCE = 30_000
+"""Milliseconds before a page is said not to come, and what is expected on it not to be there."""
+expect.set_options(timeout=PATIENCE)  # by itself 5 s, whatever the page's own patience is
 
 
 class Visitor:

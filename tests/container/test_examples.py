@@ -143,7 +143,7 @@ def test_health_urls_notice_at_once(containers: Containers) -> None:
         wait_for("the engine answers", lambda: container.fetch(9081, "/healthz")[0] == 200, LONG)
         begun = time.monotonic()
         assert container.healthz() == 200
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 5
         stopping = threading.Thread(
             target=lambda: container.exec("/usr/local/zeus/stop-zeus", seconds=LONG), daemon=True
         )

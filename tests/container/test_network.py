@@ -62,7 +62,7 @@ def test_two_instances_with_the_same_ports(containers: Containers) -> None:
 
 
 def test_ports_are_published(containers: Containers) -> None:
-    """R3, R8: `-p ADDRESS:PORT:9090` of two containers reaches the page of each, by the address that was asked for."""
+    """R3: `-p ADDRESS:PORT:9070` of two containers reaches the REST API of each, by the address that was asked for."""
     ports = [free_port(), free_port()]
     started = [containers.run("-h", f"pm{port}", "-p", f"127.0.0.1:{port}:9070") for port in ports]
     for port, container in zip(ports, started, strict=True):

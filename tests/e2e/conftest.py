@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.e2e.reader import Reader
 from tests.e2e.rest import CONFIG, Client
 from tools.instance import Instance
 from tools.traffic import Origin
@@ -27,6 +28,14 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """One traffic manager for all tests of a module."""
     with Instance(tmp_path_factory.mktemp("shared") / "home") as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def admin(shared: Instance) -> Iterator[Reader]:
+    """The administrator at the pages of the shared traffic manager."""
+    with Reader(shared) as reader:
+        assert reader.log_in().status_code == 200
+        yield reader
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tools.instance import SOURCE, wait_for
+from tools.processes import with_word_below
 
 from pointsman.provision.order import Order, read_order
 
@@ -104,13 +105,7 @@ class Container:
 
     def pids(self) -> list[int]:
         """Every living process with this home on its command line."""
-        found = []
-        mark = os.fsencode(self.home)
-        for entry in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                if any(word.startswith(mark) for word in (entry / "cmdline").read_bytes().split(b"\0")):
-                    found.append(int(entry.name))
-        return found
+        return list(with_word_below(self.home))
 
     def environment(self) -> bytes:
         """The environment of the launcher."""

@@ -48,6 +48,8 @@ def test_join_and_removal_by_the_page(tmp_path: Path) -> None:
         assert shown.status_code == 200
         assert one.ready["sha1"] in shown.text and one.ready["sha256"] in shown.text
         join = {**fields(shown.text, f"{PAGE}/join"), "user": "admin", "part": "passive"}
+        own = {"own_password": "secret-for-tests"}
+        join |= own
         right = {"password": "secret-for-tests", "verified": "yes"}
         assert "Compare the fingerprints" in at_two.post(f"{PAGE}/join", data=join).text
         wrong = at_two.post(f"{PAGE}/join", data={**join, **right, "password": "wrong"})
@@ -59,12 +61,18 @@ def test_join_and_removal_by_the_page(tmp_path: Path) -> None:
         assert "pm1" in listed and "pm2" in listed and "this one" in listed
         members = at_one.get(PAGE).text
         assert one.ready["sha256"] in members and two.ready["sha256"] in members
+        for browser in (at_one, at_two):
+            home = browser.get("/").text
+            assert 'data-key="member-pm1"' in home and 'data-key="member-pm2"' in home
+            assert "What the other members say" in browser.get("/diagnose").text
+            assert "No edit lost to another one." in browser.get("/diagnose/replication").text
         removal = fields(members, f"{PAGE}/remove")
         assert removal["name"] == "pm2"
         assert at_one.post(f"{PAGE}/remove", data={**removal, "typed": "pm1"}).status_code == 400
-        assert at_one.post(f"{PAGE}/remove", data={**removal, "typed": "pm2"}).status_code == 303
+        assert at_one.post(f"{PAGE}/remove", data={**removal, "typed": "pm2"}).status_code == 403
+        assert at_one.post(f"{PAGE}/remove", data={**removal, **own, "typed": "pm2"}).status_code == 303
         assert Client(one).names(f"{CONFIG}/traffic_managers") == ["pm1"]
         wait_for("it is told", lambda: "was removed from its cluster" in at_two.get(PAGE).text)
         leave = fields(at_two.get(PAGE).text, f"{PAGE}/leave")
-        assert at_two.post(f"{PAGE}/leave", data={**leave, "typed": "pm2"}).status_code == 303
+        assert at_two.post(f"{PAGE}/leave", data={**leave, **own, "typed": "pm2"}).status_code == 303
         assert "is not in a cluster" in at_two.get(PAGE).text

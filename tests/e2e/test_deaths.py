@@ -173,3 +173,30 @@ async def test_a_dead_node_gets_nothing_after_any_restart(tmp_path: Path, origin
             load.stop()
         assert sick.requests == before
         await asyncio.to_thread(wait_for, "the node is named again", lambda: failed_nodes(instance))
+
+
+@pytest.mark.parametrize("kind", ["http", "connect"])
+async def test_a_node_that_was_away_for_a_moment_serves_as_soon_as_its_monitor_reached_it(
+    instance: Instance, origins: Origins, kind: str
+) -> None:
+    """Traffic found it dead and would try it again in an hour; the monitor, which is slow to condemn, never did."""
+    port = free_port()
+    away = origins[0]
+    monitor = {"type": kind, "delay": 1, "failures": 1000}
+
+    def arrange() -> None:
+        assert instance.put("monitors", "m", {"basic": monitor})[0] in (200, 201)
+        basic = {"nodes_table": [{"node": away.node}], "monitors": ["m"]}
+        service(instance, port, [], basic=basic, node={"retry_fail_time": 3600})
+
+    await asyncio.to_thread(arrange)
+    assert set(await request(port, 2)) == {"a"}
+    await away.stop()
+
+    def dead() -> bool:
+        serves(port)
+        return away.node in [row["node"] for row in failed_nodes(instance)]
+
+    await asyncio.to_thread(wait_for, "traffic finds the node dead", dead, 30)
+    await away.start()
+    await asyncio.to_thread(wait_for, "the node serves again", lambda: serves(port), 30)

@@ -33,9 +33,13 @@ async def test_metrics_are_what_rest_tells(instance: Instance, origins: Origins)
                 found.setdefault(sample.name, {})[tuple(sample.labels.values())] = sample.value
         return found
 
-    wait_for("they are told", lambda: read()["pointsman_virtual_server_requests_total"][("web",)] == 60)
+    def requests_and_responses() -> tuple[float, float]:
+        found = read()
+        responses = sum(found["pointsman_virtual_server_responses_total"].values())
+        return found["pointsman_virtual_server_requests_total"][("web",)], responses
+
+    wait_for("they are told", lambda: requests_and_responses() == (60, 60))
     metrics = read()
-    assert sum(metrics["pointsman_virtual_server_responses_total"].values()) == 60
     nodes = metrics["pointsman_node_requests_total"]
     assert {node for node, _ in nodes} == {origin.node for origin in origins}
     assert sum(nodes.values()) == 60

@@ -39,7 +39,7 @@ def test_login_and_status(instance: Instance, browser: httpx.Client) -> None:
     assert instance.put("pools", HOSTILE, {"basic": {"nodes_table": [{"node": "127.0.0.1:1"}]}})[0] == 201
     basic = {"enabled": False, "port": 8000, "pool": HOSTILE}
     assert instance.put("virtual_servers", HOSTILE, {"basic": basic})[0] == 201
-    page = wait_for("the page shows the pool", lambda: "127.0.0.1:1" in (p := browser.get("/")).text and p)
+    page = wait_for("the page shows the service", lambda: ">http <" in (p := browser.get("/")).text and p)
     assert page.status_code == 200
     assert HOSTILE not in page.text
     assert "&lt;img" in page.text
@@ -68,6 +68,31 @@ def test_internet_explorer_gets_a_notice(instance: Instance, browser: httpx.Clie
         assert "no longer maintained" in posted.text
         assert "set-cookie" not in posted.headers
     assert 'name="password"' in browser.get("/login", headers={"User-Agent": EDGE}).text
+
+
+def test_the_page_works_by_whatever_name_and_port_it_is_reached(browser: httpx.Client) -> None:
+    """R8: behind a translated address and a mapped port, login, redirects and forms go on where the browser is."""
+    for host in ("tm.example", "TM.example.:8443", "203.0.113.9:19090", "[2001:db8::1]:443", "localhost:1"):
+        visit_as(host, browser)
+
+
+def visit_as(host: str, browser: httpx.Client) -> None:
+    """Logs in, reads a page and logs out by an address."""
+    there = {"Host": host}
+    first = browser.get("/system/licenses", headers=there)
+    assert (first.status_code, first.headers["location"]) == (303, "/login?next=/system/licenses")
+    form = browser.get(first.headers["location"], headers=there).text
+    sent = {**there, "Origin": f"https://{host}", "Sec-Fetch-Site": "same-origin"}
+    fields = dict(re.findall(r'name="([^"]+)"[^>]*value="([^"]*)"', form))
+    login = {**fields, "username": "admin", "password": "secret-for-tests"}
+    done = browser.post("/login", data=login, headers=sent)
+    assert (done.status_code, done.headers["location"]) == (303, "/system/licenses")
+    assert "domain=" not in done.headers["set-cookie"].lower()
+    page = browser.get("/system/licenses", headers=there)
+    assert page.status_code == 200
+    (token,) = set(re.findall(r'name="csrf" value="([^"]+)"', page.text))
+    out = browser.post("/logout", data={"csrf": token}, headers=sent)
+    assert (out.status_code, out.headers["location"]) == (303, "/login")
 
 
 def test_health_needs_no_login(browser: httpx.Client) -> None:

@@ -21,7 +21,8 @@ LICENCES = ROOT / "docs" / "guide" / "licences.md"
 DOCUMENTS = ROOT / "docs" / "guide" / "documents.md"
 BACKUPS = ROOT / "docs" / "guide" / "backups.md"
 CLUSTER = ROOT / "docs" / "guide" / "cluster.md"
-COVERED = {README, START, DOCUMENTS, LICENCES, BACKUPS, CLUSTER}
+USERS = ROOT / "docs" / "guide" / "users.md"
+COVERED = {README, START, DOCUMENTS, LICENCES, BACKUPS, CLUSTER, USERS}
 CONTAINER_PART, CONTAINER_PAGE = "In a container", ROOT / "docs" / "guide" / "docker.md"
 """What `tests/container/test_guide.py` runs, with Docker."""
 
@@ -133,6 +134,14 @@ def test_documents(tmp_path: Path) -> None:
     assert "- name: hello\n" in exported
     assert exported.endswith("No difference.\n")
     assert (tmp_path / "backup.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_users(tmp_path: Path) -> None:
+    """The guide's user is made, listed, suspended and removed on the machine itself."""
+    with Instance(tmp_path / "var") as instance:
+        (told,) = run_page(USERS, tmp_path, {})
+        assert re.search(r"\bann\b.*\bDemo\b", told)
+        assert instance.rest("GET", "config/active/pools")[0] == 200
 
 
 def test_every_page_with_commands_is_run_here() -> None:

@@ -251,6 +251,7 @@ def test_a_poller_reads_every_counter_of_every_leaf(client: Client) -> None:
                 assert all(isinstance(value, (int, str)) for value in figures.values())
     single = {leaf.path for leaf in STATISTIC_TYPES if not leaf.per_object}
     assert filled == single | {
+        "network_interface",
         "pools",
         "virtual_servers",
         "nodes/node",
@@ -313,6 +314,15 @@ def test_requests_in_the_forms_that_clients_send(client: Client) -> None:
         assert bool(body) is (status != 204 and not data.startswith(b"HEAD")), data
         if status >= 400:
             assert set(json.loads(body)) == {"error_id", "error_text", "error_info"}
+
+
+@pytest.mark.parametrize("name", ["ü".encode(), b"two words"])
+def test_a_name_that_is_not_encoded_is_refused_with_what_to_do(client: Client, name: bytes) -> None:
+    head, _, body = client.raw(
+        f"GET {CONFIG}/pools/".encode() + name + b" HTTP/1.1\r\nHost: h\r\n" + LOGIN + b"\r\n"
+    ).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400")
+    assert "percent signs" in json.loads(body)["error_text"]
 
 
 def test_a_body_waits_for_100_continue(client: Client) -> None:

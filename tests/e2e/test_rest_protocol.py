@@ -145,6 +145,7 @@ LEAST: dict[str, dict[str, Any]] = {
     "pools": {},
     "monitors": {},
     "traffic_ip_groups": {},
+    "user_groups": {},
     "virtual_servers": {"basic": {"pool": "discard", "port": 1}},
     "ssl/server_keys": {"basic": {"public": PUBLIC, "private": PRIVATE}},
 }

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.engine.management import Instance, managed
 from tests.engine.members import Cluster
 from tests.engine.rig import Rig, started
 from tools.traffic import Origin
@@ -57,3 +58,10 @@ async def cluster(home: Path) -> AsyncIterator[Cluster]:
             for rig in (found.a, found.b):
                 await stack.enter_async_context(started(rig))
             yield found
+
+
+@pytest.fixture
+async def instance(tmp_path: Path) -> AsyncIterator[Instance]:
+    """A control plane with its store and REST, and no engine."""
+    async with managed(tmp_path) as running:
+        yield running

@@ -97,6 +97,7 @@ class Rig:
         self.plan: Plan | None = None
         self.bandwidth = 0
         self.known: dict[str, Any] = {}
+        self.times_socket = home / "engine" / "times.sock"
         self.launcher: subprocess.Popen[bytes] | None = None
         self.account = engine_account()
         if self.account is not None:
@@ -192,7 +193,12 @@ class Rig:
             {ObjectId(*key): build(BY_PATH[key[0]], key[1], settings) for key, settings in objects.items()}
         )
         facts = Facts(
-            EngineFacts((2, 8, 25)), "tm", str(self.home / "engine"), ipv6=False, bandwidth=self.bandwidth
+            EngineFacts((2, 8, 25)),
+            "tm",
+            str(self.home / "engine"),
+            ipv6=False,
+            bandwidth=self.bandwidth,
+            times_socket=str(self.times_socket),
         )
         return compile_plan(snapshot, replace(facts, **self.known))
 

@@ -20,6 +20,7 @@ import pytest
 from tests.certificates import self_signed
 from tests.engine.rig import Rig, engine_account, lives, request, service, until
 from tools.instance import Instance, free_port
+from tools.processes import command_line
 from tools.traffic import Load, Origin
 
 from pointsman.compiler.plan import ConfigSection, Line, Plan
@@ -88,7 +89,7 @@ def status(pid: int) -> dict[str, list[str]]:
 def engines_below(launcher: int) -> list[int]:
     """All processes below the launcher that run HAProxy."""
     children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
-    found = [int(child) for child in children if b"haproxy" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    found = [int(child) for child in children if b"haproxy" in b" ".join(command_line(int(child)))]
     return found + [process for child in found for process in engines_below(child)]
 
 

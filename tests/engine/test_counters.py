@@ -9,6 +9,8 @@ from tests.engine.rig import Rig, lives, request, service, until
 from tools.instance import free_port
 from tools.traffic import Origin
 
+from pointsman.telemetry.counters import Counters
+
 Origins = tuple[Origin, Origin, Origin]
 
 
@@ -77,6 +79,23 @@ async def test_the_last_counters_of_an_old_worker_are_read(rig: Rig, origins: Or
     writer.close()
     await until("the old worker has ended", lambda: rig.processes()[1] != worker and not lives(worker))
     assert await totals.read() == 2
+
+
+async def test_a_node_that_refuses_has_errors_though_no_client_notices(rig: Rig, origins: Origins) -> None:
+    """Every attempt at it counts, also those after which another node served."""
+    a, b, _ = origins
+    port = free_port()
+    many = {"node_connection_attempts": 20}  # it is not found dead before the test is over
+    await rig.apply(service(port, [a, b], basic=many), "start")
+    assert rig.plan is not None
+    assert set(await request(port, 8)) == {"a", "b"}
+    await b.stop()
+    assert await request(port, 12) == {"a": 12}
+    counters = Counters()
+    counters.absorb(await rig.engine.samples(), rig.plan.proxies)
+    assert counters.pool_node("app", b.node)["errors"] >= 3
+    assert counters.pool_node("app", a.node)["errors"] == 0
+    assert counters.traffic_manager()["total_backend_server_errors"] >= 3
 
 
 async def test_figures_of_one_proxy_can_be_asked_for(rig: Rig, origins: Origins) -> None:

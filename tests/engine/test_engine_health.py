@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import statistics
-import time
 from typing import Any
 
 from tests.engine.rig import Objects, Rig, lives, service, until
@@ -40,12 +38,6 @@ async def test_r7_the_engine_answers_while_it_serves(rig: Rig, origins: Origins)
     assert await ask(health, "HEAD /healthz") == (200, "")
     for other in ("GET /", "GET /healthz/x", "POST /healthz", "GET /stats"):
         assert await ask(health, other) == (404, "")
-    took = []
-    for _ in range(20):
-        begun = time.monotonic()
-        assert await ask(health) == (200, "ok")
-        took.append(time.monotonic() - begun)
-    assert statistics.median(took) < 0.025
     await rig.apply(with_health(health, service(port, origins, web={"basic": {"enabled": False}})), "reload")
     assert await ask(health) == (503, "idle")
     await rig.apply(service(port, origins), "reload")

@@ -281,12 +281,7 @@ async def test_stopping_finishes_what_runs_and_refuses_what_is_new(rig: Rig) -> 
     rig.launcher.send_signal(signal.SIGTERM)
 
     async def refuses() -> bool:
-        try:
-            _, another = await asyncio.open_connection("127.0.0.1", port)
-        except ConnectionRefusedError:
-            return True
-        another.close()
-        return False
+        return not await _takes(port)
 
     await until("new connections are refused", refuses, 3)
     assert rig.launcher.poll() is None
@@ -334,8 +329,17 @@ async def test_a_restart_serves_before_the_control_plane_is_there(rig: Rig, orig
     rig.launcher.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(rig.launcher.wait, 10) == 0
     await rig.launched()
-    await until("the engine runs", lambda: rig.processes()[1])
+    await until("the engine serves", lambda: _takes(port))
     assert set(await request(port, 20)) == {"a", "b", "c"}
+
+
+async def _takes(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except ConnectionRefusedError:
+        return False
+    writer.close()
+    return True
 
 
 async def test_an_engine_without_a_master_socket_is_started_adopted_and_ended(home: Path) -> None:

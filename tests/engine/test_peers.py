@@ -145,7 +145,7 @@ async def test_r2_strangers_and_former_members_are_refused(cluster: Cluster) -> 
 
 async def test_members_have_the_same_text_but_for_themselves(cluster: Cluster) -> None:
     plans = [cluster.plan(rig) for rig in (cluster.a, cluster.b)]
-    own = ["bind ", "server ", "localpeer ", "stats socket", "server-state-file", "bind unix"]
+    own = ["bind ", "log ", "server ", "localpeer ", "stats socket", "server-state-file", "bind unix"]
     common = [
         [line.text for line in plan.lines() if not line.text.strip().startswith(tuple(own))] for plan in plans
     ]

@@ -13,6 +13,8 @@ from tests.engine.rig import Objects, Rig, service, until
 from tools.instance import free_port
 from tools.traffic import Origin
 
+from pointsman.schema.stream import Sessions
+
 Origins = tuple[Origin, Origin, Origin]
 
 
@@ -318,3 +320,19 @@ async def test_r2_sessions_go_to_the_same_node_on_every_member(cluster: Cluster,
         os.kill(pid, signal.SIGKILL)
     for client, node in sessions:
         await stays(client, node, other)
+
+
+async def test_sessions_are_counted_by_node_up_to_a_number(rig: Rig, origins: Origins) -> None:
+    """A table with more entries than may be read tells its size alone; a cookie of ours tells nothing."""
+    port = free_port()
+    await rig.apply(sticky(port, origins), "start")
+    by: dict[str, int] = {}
+    for number in range(1, 10):
+        node = await Client(port, f"127.0.0.{number}").ask()
+        by[node] = by.get(node, 0) + 1
+    nodes = {origin.name: origin.node for origin in origins}
+    found = (await rig.engine.sessions(["app", "unheard-of"], 9))["app"]
+    assert found == Sessions(9, {nodes[name]: count for name, count in by.items()})
+    assert await rig.engine.sessions(["app"], 8) == {"app": Sessions(9, None)}
+    await rig.apply(sticky(port, origins, basic={"type": "transparent"}), "reload")
+    assert await rig.engine.sessions(["app"], 9) == {}

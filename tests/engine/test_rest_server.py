@@ -9,6 +9,8 @@ import os
 import socket
 import ssl
 import stat
+import tracemalloc
+from asyncio import sslproto
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -264,7 +266,7 @@ async def test_what_is_not_http_gets_our_json(tmp_path: Path, data: bytes) -> No
 @pytest.mark.parametrize("data", [b"\x16\x03\x01garbage" * 20, b"\x16", b"\x00" * 50, b""])
 async def test_broken_handshakes_disturb_nobody(tmp_path: Path, data: bytes) -> None:
     async with serving(
-        tmp_path, limits=Limits(handshake_seconds=0.2, header_seconds=0.2, linger_seconds=0.2)
+        tmp_path, limits=Limits(handshake_seconds=1.5, header_seconds=1.5, linger_seconds=0.2)
     ) as running:
         reader, writer = await running.open()
         writer.write(data)
@@ -281,9 +283,37 @@ async def test_headers_that_grow_too_large_are_refused(tmp_path: Path) -> None:
         assert json.loads(body)["error_text"]
 
 
+async def test_handshakes_that_never_end_cost_little_memory(tmp_path: Path) -> None:
+    """Many clients that begin TLS and go no further are one of the ways to use a machine's memory up."""
+    many = 100
+    async with serving(tmp_path) as running:
+        tracemalloc.start()
+        try:
+            writers = []
+            for _ in range(many):
+                _, writer = await running.open()
+                writer.write(b"\x16\x03\x01")
+                writers.append(writer)
+            async with asyncio.timeout(5):
+                while _of_tls() < many * 32_768:
+                    await asyncio.sleep(0.01)
+            assert _of_tls() < many * 131_072
+        finally:
+            tracemalloc.stop()
+        for writer in writers:
+            writer.close()
+
+
+def _of_tls() -> int:
+    """Bytes that asyncio's TLS holds."""
+    only = tracemalloc.Filter(True, sslproto.__file__)
+    found = tracemalloc.take_snapshot().filter_traces([only]).statistics("filename")
+    return sum(one.size for one in found)
+
+
 async def test_slow_clients_are_cut_at_each_step(tmp_path: Path) -> None:
     limits = Limits(
-        handshake_seconds=0.2, header_seconds=0.2, idle_seconds=0.2, body_wait_seconds=0.2, linger_seconds=0.2
+        handshake_seconds=0.5, header_seconds=0.5, idle_seconds=0.5, body_wait_seconds=0.5, linger_seconds=0.2
     )
     async with serving(tmp_path, limits=limits) as running:
         beginnings = {
@@ -305,7 +335,7 @@ async def test_slow_clients_are_cut_at_each_step(tmp_path: Path) -> None:
 
 
 async def test_a_body_dripping_in_ends_at_the_whole_bodys_deadline(tmp_path: Path) -> None:
-    limits = Limits(body_seconds=0.5, body_wait_seconds=0.3, linger_seconds=0.1)
+    limits = Limits(body_seconds=1.0, body_wait_seconds=0.7, linger_seconds=0.1)
     async with serving(tmp_path, limits=limits) as running:
         reader, writer = await running.open()
         writer.write(b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n")
@@ -388,6 +418,28 @@ async def test_connections_nobody_closes_give_way_to_new_ones(
             writer.close()
 
 
+@pytest.mark.parametrize("limits", [Limits(connections_per_source=5), Limits(connections=5)])
+@pytest.mark.parametrize("begun", [b"", b"\x16\x03\x01"])
+async def test_handshakes_nobody_ends_give_way_to_new_ones(
+    tmp_path: Path, limits: Limits, begun: bytes
+) -> None:
+    """Whoever fills the port with them keeps nobody out, long before a deadline ends them; who is in stays in."""
+    async with serving(tmp_path, limits=limits) as running:
+        reader, writer = await running.open(tls=True)
+        flood = []
+        for _ in range(20):
+            one, other = await running.open()
+            other.write(begun)
+            flood.append((one, other))
+        assert (await running.ask(GET, tls=True))[0] == 200
+        writer.write(GET)
+        assert (await answer(reader))[0] == 200
+        async with asyncio.timeout(10):
+            assert await flood[0][0].read() == b"", "the oldest is ended"
+        for _, other in (*flood, (reader, writer)):
+            other.close()
+
+
 async def test_connections_are_capped_altogether_and_come_free_again(tmp_path: Path) -> None:
     limits = Limits(connections_per_source=5)
     async with serving(tmp_path, limits=limits) as running:
@@ -395,6 +447,9 @@ async def test_connections_are_capped_altogether_and_come_free_again(tmp_path: P
         for _, writer in held:
             writer.write(GET[:5])
             await writer.drain()
+        async with asyncio.timeout(10):
+            while running.server._beginning or len(running.server._serving) < 5:
+                await asyncio.sleep(0.01)
         reader, writer = await running.open()
         writer.write(GET)
         with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):

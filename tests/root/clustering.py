@@ -64,6 +64,7 @@ def engine(lab: Lab, number: int) -> str:
     )
     text = text.replace(f"bind {lab.ip(number)}:", "bind ADDRESS:")
     text = re.sub(r"(gen|generation)-\d+", r"\1-N", text)
+    text = re.sub(r"/run/pointsman-[0-9a-f]+/", "TIMES/", text)
     return re.sub(r"^ *(localpeer|server) member-.*\n", "", text, flags=re.MULTILINE)
 
 

@@ -249,13 +249,16 @@ class Lab:
         _ip("", [f"netns add {name}" for name in (switch, *names.values())])
         self.switch = Namespace(switch)
         self.hosts = {number: Namespace(name) for number, name in names.items()}
+        # Left to itself a bridge takes the least address of its ports, so the client would be another one to the hosts
+        # whenever a partition takes that port, and what they send to its old address is lost until they ask anew.
         plain = "type bridge forward_delay 0 mcast_snooping 0"
+        steady = [f"address 02:77:00:00:00:0{number}" for number in (1, 2)]
         _ip(
             switch,
             [
                 "link set lo up",
-                f"link add br0 {plain}",
-                f"link add br1 {plain}",
+                f"link add br0 {steady[0]} {plain}",
+                f"link add br1 {steady[1]} {plain}",
                 f"addr add {self.network}.1/24 dev br0",
                 f"addr add {self.network6}1/64 dev br0 nodad",
                 "link set br0 up",

@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
             "rename",
             "status",
             "traffic-ip",
+            "user",
             "watch-directory",
         )
     }

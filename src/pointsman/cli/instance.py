@@ -149,6 +149,14 @@ class LocalInstance:
         """Does `leave`, `remove` or `override`; the members then."""
         return self._ask("POST", f"/cluster/{what}", body)
 
+    def users(self) -> list[Json]:
+        """Every user, see `web.local.users`."""
+        return list(self._ask("GET", "/users", None)["users"])
+
+    def change_user(self, what: str, body: Json) -> None:
+        """Does something with a user, see `web.local.users`."""
+        self._ask("POST", "/password" if what == "password" else f"/users/{what}", body)
+
     def backups(self) -> Json:
         """Every backup, see `control.backup_report.kept_body`."""
         return self._ask("GET", "/backups", None)

@@ -321,7 +321,9 @@ def _pool(pool: Json, dead: set[tuple[str, str]], services: list[Json]) -> Json:
         for node in pool[f"{setting}_nodes"]
     ]
     states = {node["state"] for node in nodes}
-    state = next((s for have, s in (("alive", "active"), ("dead", "dead")) if have in states), "unused")
+    users = [service["name"] for service in services if service["pool"] == name]
+    neither = "without nodes" if users and not nodes else "unused"
+    state = next((s for have, s in (("alive", "active"), ("dead", "dead")) if have in states), neither)
     return {
         "name": name,
         "state": state,
@@ -331,7 +333,7 @@ def _pool(pool: Json, dead: set[tuple[str, str]], services: list[Json]) -> Json:
         "failure_pool": pool["failure_pool"],
         "figures": {},
         "conditions": [],
-        "used_by": [service["name"] for service in services if service["pool"] == name],
+        "used_by": users,
     }
 
 

@@ -25,7 +25,8 @@ _PIPE_WIDTH = 500
 LEVELS = {"ok": ("ok", "green"), "warn": ("WARNING", "yellow"), "error": ("ERROR", "bold red"),
           "fatal": ("FATAL", "bold red")}  # fmt: skip
 STATES = {"alive": "green", "active": "green", "dead": "bold red", "draining": "yellow", "disabled": "bright_black",
-          "unknown": "yellow", "unused": "bright_black"}  # fmt: skip
+          "unknown": "yellow", "unused": "bright_black",
+          "without nodes": "red"}  # fmt: skip
 
 
 def styled(text: str, style: str = "") -> Text:

@@ -28,7 +28,8 @@ _LENGTH = struct.Struct(">I")
 class JoinRequest:
     """What a joining instance says: who vouches for it, its certificate request (PEM), what it is.
 
-    With `resolve` it wants to be refused where its name cannot be resolved by the member that it asks.
+    With `resolve` it wants to be refused where its name cannot be resolved by the member that it asks. `installation`
+    tells one that asks once more from another one of the same name; an older version does not say it.
     """
 
     user: str
@@ -40,6 +41,7 @@ class JoinRequest:
     level: int
     licence: str
     resolve: bool = False
+    installation: str = ""
 
     def encoded(self) -> bytes:
         """For the wire."""
@@ -54,7 +56,7 @@ class JoinRequest:
             texts = (found.user, found.password, found.request, found.public_key, found.name, found.version)
             # What is not printable could be neither shown nor answered.
             if (
-                all(isinstance(text, str) for text in (*texts, found.licence))
+                all(isinstance(text, str) for text in (*texts, found.licence, found.installation))
                 and all(text.isprintable() for text in (found.name, found.version))
                 and type(found.level) is int
                 and type(found.resolve) is bool

@@ -24,6 +24,7 @@ from pointsman.cluster.link import Hello, Unanswered
 from pointsman.cluster.membership import Membership, Own
 from pointsman.cluster.mesh import Mesh
 from pointsman.cluster.news import News
+from pointsman.cluster.places import PLACE
 from pointsman.cluster.presence import PresenceBoard
 from pointsman.cluster.refusal import Cause, JoinRefused, NotPossible
 from pointsman.cluster.replication import Replicator
@@ -78,7 +79,8 @@ class Cluster:
         self._installation = Installation(home)
         self._membership = Membership(self._installation, store, users, describe)
         self._board = PresenceBoard()
-        self.host = Host(self._membership, store, users, describe=describe, limit=limit, on_event=on_event)
+        member, ask = self._membership, self._consult
+        self.host = Host(member, store, users, describe=describe, limit=limit, consult=ask, on_event=on_event)
         self._joiner = Joiner(self._installation, self._membership, store, describe)
         self._replicator = Replicator(
             store,
@@ -290,8 +292,10 @@ class Cluster:
     # Following
 
     def _on_transaction(self, transaction: Transaction, remote: bool) -> None:
+        # First who the members are now: that decides whether this is passed on.
+        others = self._membership.note(transaction)
         self._replicator.on_transaction(remote=remote)
-        if self._membership.note(transaction):
+        if others:
             if self._mesh is not None:
                 self._mesh.refresh()
             self._moved.set()
@@ -430,6 +434,7 @@ class Cluster:
             on_unknown=self._on_unknown,
             on_presence=self._on_presence,
             joins=lambda: self._membership.pending,
+            former=lambda: self._membership.former,
         )
         self._mesh = mesh
         self._task = self._group.create_task(mesh.run())
@@ -458,7 +463,12 @@ class Cluster:
         return self._contexts[credential.fingerprint]
 
     async def _answer(self, member: str, question: Mapping[str, Any]) -> Mapping[str, Any]:
+        if question.get("about") == PLACE:
+            return self.host.places.answer(member, question, self.roster.members)
         return await self._answerer(self._name_of(member), question)
+
+    async def _consult(self, question: Mapping[str, Any], seconds: float) -> list[Mapping[str, Any]]:
+        return await self._mesh.ask_all(question, seconds) if self._mesh is not None else []
 
     def _told_state(self) -> Mapping[str, Any]:
         """What this member tells the others of itself."""

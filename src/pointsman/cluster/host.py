@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from pointsman.cluster.admission import JoinAnswer, JoinRequest, TableRow, refusal
 from pointsman.cluster.data_key import wrapped_for
 from pointsman.cluster.membership import Membership, Own
+from pointsman.cluster.places import CONSULT_SECONDS, Place, Places, read_answers
 from pointsman.cluster.refusal import Cause, JoinRefused
 from pointsman.identity.authority import NotAcceptable
 from pointsman.identity.user import ADMIN, Outcome, Users
@@ -24,22 +25,10 @@ from pointsman.store import Author, Store, StoreError
 
 SURFACE = "cluster join"
 INTRODUCING_SECONDS = 30.0
-PLACE_SECONDS = 120.0
-"""How long a place is held for an instance that was let in and has not shown itself yet."""
 RESOLVE_SECONDS = 3.0
 _KEY_LOOKS = 100
 _LOOK_SECONDS = 0.05
 _WHOLES_AT_ONCE = 2
-
-
-@dataclass(frozen=True)
-class _Place:
-    """What is held for an instance that was let in, and until when (by the clock); `source` is where it asked from."""
-
-    name: str
-    source: str
-    public_key: str
-    until: float
 
 
 class Host:
@@ -53,10 +42,13 @@ class Host:
         *,
         describe: Callable[[], Own],
         limit: Callable[[], int],
+        consult: Callable[[Mapping[str, Any], float], Awaitable[list[Mapping[str, Any]]]],
         on_event: Callable[[Event], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`limit` is how many members the licence permits, 0 for any number."""
+        """`limit` is how many members the licence permits, 0 for any number; `consult` asks all members that are alive
+        and gives what they answered within so many seconds.
+        """
         self._membership = membership
         self._store = store
         self._users = users
@@ -64,16 +56,15 @@ class Host:
         self._limit = limit
         self._on_event = on_event
         self._clock = clock
-        self._places: dict[str, _Place] = {}
+        self._consult = consult
+        self.places = Places(lambda: membership.roster.all, clock)
         self._admitted = float("-inf")
         self._deciding = asyncio.Lock()
         self._wholes = asyncio.Semaphore(_WHOLES_AT_ONCE)
 
     def awaited(self, member: str) -> str:
         """The public key of an instance that was let in and is not in the list of members yet, else ""."""
-        self._expire()
-        found = self._places.get(member)
-        return found.public_key if found is not None else ""
+        return self.places.awaited(member)
 
     @property
     def introducing(self) -> bool:
@@ -132,34 +123,12 @@ class Host:
                 f'{self._describe().name} cannot resolve the name "{request.name}"; make it known there, or join '
                 "under an IP address",
             )
+        place = Place(
+            uuid.uuid4().hex, request.name, request.installation, source, public_key=request.public_key
+        )
         async with self._deciding:
-            self._expire()
-            # Who asks once more got nowhere the first time: killed, or without space for the configuration.
-            self._places = {
-                member: place
-                for member, place in self._places.items()
-                if (place.name, place.source) != (request.name, source)
-            }
-            own = self._describe()
-            refused = refusal(
-                request,
-                self._membership.roster,
-                limit=self._limit(),
-                pending=len(self._places),
-                version=own.version,
-                level=own.level,
-            )
-            same = [place.name for place in self._places.values()]
-            if refused is None and (request.name in same or not request.name or len(request.name) > 255):
-                refused = JoinRefused(
-                    Cause.NAME, "the name is taken by an instance that joins at this moment; wait 2 minutes"
-                )
-            if refused is None and not self._membership.active and request.name == own.name:
-                refused = JoinRefused(
-                    Cause.NAME,
-                    f'the instance that is asked is called "{own.name}" itself; give the joining one another name',
-                )
-            if refused is not None:
+            before = self.places.before(place)
+            if (refused := self._refusal(request, before, {})) is not None:
                 raise refused
             await self._membership.create(actor)
             if not await self._can_sign():
@@ -167,26 +136,74 @@ class Host:
                     Cause.WAIT,
                     "a new data key of the cluster is on its way to the member that was asked; try again",
                 )
-            member = uuid.uuid4().hex
             try:
-                certificate = self._membership.authority().sign(request.request.encode(), member)
+                certificate = self._membership.authority().sign(request.request.encode(), place.id)
                 keys = wrapped_for(self._store.keys, request.public_key)
             except (NotAcceptable, UnicodeEncodeError) as error:
                 raise JoinRefused(
                     Cause.REQUEST, f"{error}; use the product's own commands to join"
                 ) from error
+            await self._take(request, place, before)
             self._admitted = self._clock()
-            until = self._clock() + PLACE_SECONDS
-            self._places[member] = _Place(request.name, source, request.public_key, until)
         try:
             async with self._wholes:
                 whole = await self._store.whole()
         except BaseException:
-            self._places.pop(member, None)
+            await self._give_up(place)
             raise
         authority = self._membership.authority().certificate.decode()
         self._tell(Severity.INFO, "joinadmitted", f"{request.name!r} is let in from {source}", request.user)
-        return JoinAnswer(member, certificate.decode(), authority, keys, whole, time.time()).encoded()
+        return JoinAnswer(place.id, certificate.decode(), authority, keys, whole, time.time()).encoded()
+
+    def _refusal(
+        self, request: JoinRequest, held: Mapping[str, Place], unheard: Mapping[str, str]
+    ) -> JoinRefused | None:
+        """Why an instance cannot be let in, when these places are held, and these members (names by id) are known to
+        other members only.
+        """
+        own = self._describe()
+        refused = refusal(
+            request,
+            self._membership.roster,
+            limit=self._limit(),
+            pending=len(held.keys() | unheard.keys()),
+            version=own.version,
+            level=own.level,
+        )
+        if refused is not None:
+            return refused
+        if not request.name or len(request.name) > 255:
+            return JoinRefused(Cause.NAME, "a name has 1 to 255 characters; give the instance another one")
+        if request.name in {*unheard.values(), *(place.name for place in held.values())}:
+            return JoinRefused(
+                Cause.WAIT, "the name is taken by an instance that joins at this moment; wait 2 minutes"
+            )
+        if not self._membership.active and request.name == own.name:
+            return JoinRefused(
+                Cause.NAME,
+                f'the instance that is asked is called "{own.name}" itself; give the joining one another name',
+            )
+        return None
+
+    async def _take(self, request: JoinRequest, place: Place, before: Mapping[str, Place]) -> None:
+        """Holds a place beside those that were held `before`, unless other members let in others at this moment.
+
+        Raises `JoinRefused`.
+        """
+        self.places.hold(place)
+        try:
+            others = read_answers(await self._consult(self.places.question(), CONSULT_SECONDS))
+            held, unheard = self.places.ahead(place, before, others)
+            if (refused := self._refusal(request, held, unheard)) is not None:
+                raise refused
+        except BaseException:
+            await self._give_up(place)
+            raise
+        self.places.confirm(place.id)
+
+    async def _give_up(self, place: Place) -> None:
+        self.places.drop(place.id)
+        await self._consult(self.places.question(), CONSULT_SECONDS)
 
     async def _can_sign(self) -> bool:
         """Whether the authority's key can be read, or can be soon."""
@@ -195,14 +212,6 @@ class Host:
                 return True
             await asyncio.sleep(_LOOK_SECONDS)
         return self._membership.can_sign
-
-    def _expire(self) -> None:
-        now, known = self._clock(), self._membership.roster.all
-        self._places = {
-            member: place
-            for member, place in self._places.items()
-            if place.until > now and member not in known
-        }
 
     def _tell(self, severity: Severity, tag: str, text: str, author: str) -> None:
         subject = ObjectId("traffic_managers", self._describe().name)

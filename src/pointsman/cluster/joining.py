@@ -133,6 +133,7 @@ class Joiner:
                 level=own.level,
                 licence=own.licence,
                 resolve=wish.resolve,
+                installation=own.admin_sha256,
             ).encoded()
             if len(request) > REQUEST_LIMIT:
                 raise JoinRefused(Cause.REQUEST, "user name or password are too long; correct them")

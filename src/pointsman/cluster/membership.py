@@ -30,7 +30,8 @@ from pointsman.cluster.edit import (
 from pointsman.cluster.installation import Installation, Joining, Removed
 from pointsman.cluster.refusal import NotPossible
 from pointsman.cluster.roster import Member, Roster, read_roster
-from pointsman.cluster.users import UserFollower, user_changes
+from pointsman.cluster.users import UserFollower, user_change, user_changes
+from pointsman.identity.account import Account
 from pointsman.identity.authority import (
     Authority,
     is_of,
@@ -42,7 +43,7 @@ from pointsman.identity.authority import (
 )
 from pointsman.identity.credential import Credential
 from pointsman.identity.user import Users
-from pointsman.schema.cluster import AUTHORITY, DATA_KEYS, MEMBERS, SETTINGS, USERS
+from pointsman.schema.cluster import AUTHORITY, DATA_KEYS, MEMBERS, SETTINGS
 from pointsman.schema.problem import ObjectId
 from pointsman.store import Author, Change, NotStored, Put, Store, Transaction
 
@@ -87,6 +88,8 @@ class Membership:
         self._engine_key: ec.EllipticCurvePrivateKey | None = None
         self.pending = False
         """Whether this instance joined and is not known to be known to any other member yet."""
+        self.former: tuple[str, int] | None = None
+        """Address and port at which the others seek this member, where those changed while it did not run."""
         self.credential: Credential | None = installation.credential()
         self.removed: Removed | None = installation.removed() if self.credential is not None else None
         self.roster: Roster = read_roster(store.objects)
@@ -166,6 +169,8 @@ class Membership:
         if own is not None:
             # The name follows the object in the configuration, which may have been renamed elsewhere.
             member = replace(member, name=own.name or member.name)
+        if own is not None and (own.address, own.control_port) != (member.address, member.control_port):
+            self.former = (own.address, own.control_port) if own.address and own.control_port else None
         if own is None or own.settings != member.settings:
             await self._commit([Put(ObjectId(MEMBERS.path, member.id), member.settings)], AUTHOR, "member")
 
@@ -215,7 +220,7 @@ class Membership:
         changes += [
             Put(ObjectId(AUTHORITY.path, ""), described),
             Put(ObjectId(MEMBERS.path, member), own.settings),
-            *user_changes(self._users.hashes),
+            *user_changes(self._users.accounts),
             *self._own_keys(),
         ]
         await self._commit(changes, actor, "this traffic manager begins a cluster")
@@ -365,10 +370,9 @@ class Membership:
             joined=joined,
         )
 
-    async def _share(self, user: str, hashed: str) -> None:
-        await self._commit(
-            [Put(ObjectId(USERS.path, user), {"basic": {"password": hashed}})], AUTHOR, "password changed"
-        )
+    async def _share(self, user: str, account: Account | None) -> None:
+        what = "user changed" if account is not None else "user deleted"
+        await self._commit([user_change(user, account)], AUTHOR, what)
 
     async def _commit(self, changes: list[Change], actor: Author, reason: str) -> None:
         try:

@@ -7,6 +7,7 @@ connection is enough, whoever made it, so a network that lets connections throug
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import random
 import ssl
@@ -16,7 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from pointsman.cluster.frame import Kind, Message
-from pointsman.cluster.link import Handler, Hello, Link, LinkEnded, Unanswered
+from pointsman.cluster.link import Handler, Hello, Link, LinkEnded, Room, Unanswered
 from pointsman.cluster.neighbour import FULL_MESH, neighbours
 from pointsman.cluster.presence import PresenceBoard
 from pointsman.cluster.replication import Replicator
@@ -24,16 +25,20 @@ from pointsman.cluster.roster import Member, Roster
 from pointsman.identity.authority import MemberName, NotAcceptable, member_of
 
 PULSE_SECONDS = 1.0
-PULSE_SECONDS_WIDE = 5.0
-"""Between two pulses when members are so many that not everybody is connected to everybody."""
+_OTHERS_EACH = 5
+"""With one of how many pulses a member tells of others, when not everybody is connected to everybody."""
 DIAL_SECONDS = 3.0
 FIRST_WAIT = 0.2
 LONGEST_WAIT = 1.0
 LATER_SECONDS = 1.0
 """How long the member with the higher id leaves it to the other one to make the connection."""
+_ELSEWHERE_EACH = 2
+"""With one of how many tries a member is sought at another address as well."""
 _PRUNE_SECONDS = 5.0
 _ROTATE_SECONDS = 300.0
 _NEWS_SECONDS = 2.0
+_MOST_LINKS = 4
+"""Connections of one member: one in each direction, and those that were replaced and are not known to be over."""
 _UNKNOWN = "this cluster does not know it"
 _log = logging.getLogger("pointsman.cluster")
 
@@ -58,6 +63,7 @@ class Mesh(Handler):
         on_unknown: Callable[[str], None],
         on_presence: Callable[[str, bool], None],
         joins: Callable[[], bool],
+        former: Callable[[], tuple[str, int] | None],
     ) -> None:
         """`own` is this member's id.
 
@@ -67,7 +73,7 @@ class Mesh(Handler):
         `on_refused` is told address and cause of a connection that was not let in, `on_removed` that a member said
         this one was removed, `on_unknown` the id of a member that said it does not know this one, `on_presence` that a
         member came or went. While `joins` says that this member is not known to any other yet, it tries all of them,
-        as only the one that let it in will have it.
+        as only the one that let it in will have it. `former` is where this member was until its address changed.
         """
         self._own = own
         self._replicator = replicator
@@ -83,8 +89,10 @@ class Mesh(Handler):
         self._on_unknown = on_unknown
         self._on_presence = on_presence
         self._joins = joins
+        self._former = former
         self._links: dict[str, list[Link]] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
+        self._room = Room()
         self._group: asyncio.TaskGroup | None = None
         self._begun = False
         self._told: dict[Link, dict[str, int]] = {}
@@ -122,7 +130,12 @@ class Mesh(Handler):
         members = {member.id for member in roster.members}
         wanted = members - {self._own} if self._joins() else neighbours(self._own, members, self._salt)
         for member in set(self._keepers) - wanted:
-            self._keepers.pop(member).cancel()
+            keeper = self._keepers.pop(member)
+            made_here = [link for link in self._links.get(member, ()) if link.dialed]
+            for link in made_here:
+                link.bye("apart")
+            if not made_here:
+                keeper.cancel()  # else it ends with its link, when the other side has heard why
         if self._group is not None:
             for member in wanted - set(self._keepers):
                 # Who is new here comes by itself; who begins anew goes to everybody.
@@ -171,7 +184,7 @@ class Mesh(Handler):
             self._on_refused(address, str(error))
             writer.close()
             return
-        link = Link(reader, writer, peer=name.member, dialed=False)
+        link = Link(reader, writer, peer=name.member, dialed=False, room=self._room)
         if self.refusal(name) == _UNKNOWN:
             await self._news_of(name.member)
         if why := self.refusal(name):
@@ -195,10 +208,18 @@ class Mesh(Handler):
 
     async def dial(self, member: Member) -> Link:
         """A new connection to a member, to be run. Raises `LinkEnded` with the cause."""
+        link = await self._reach(member.address, member.control_port)
+        if link.peer != member.id:
+            link.end("another one was sought")
+            raise LinkEnded("another member answers at its address")
+        return link
+
+    async def _reach(self, address: str, port: int) -> Link:
+        """A new connection to whichever member is at an address. Raises `LinkEnded` with the cause."""
         try:
             async with asyncio.timeout(DIAL_SECONDS):
                 reader, writer = await asyncio.open_connection(
-                    member.address, member.control_port, ssl=self._client(), limit=1 << 20
+                    address, port, ssl=self._client(), limit=1 << 20
                 )
         except TimeoutError:
             raise LinkEnded("no connection within the time") from None
@@ -208,16 +229,37 @@ class Mesh(Handler):
             raise LinkEnded(error.strerror or str(error)) from None
         try:
             name = member_of(_certificate(writer))
-            if name != MemberName(self._hello().cluster, member.id, member.public_key):
-                raise NotAcceptable("another member answers at its address")
+            if why := self.refusal(name):
+                raise NotAcceptable(why)
         except NotAcceptable as error:
             writer.transport.abort()
             raise LinkEnded(str(error)) from None
-        return Link(reader, writer, peer=member.id, dialed=True)
+        return Link(reader, writer, peer=name.member, dialed=True, room=self._room)
+
+    async def _find(self, member: Member, *, everywhere: bool) -> Link:
+        """A new connection to a member, at its address or, should addresses have been dealt anew while nobody could
+        tell, at one that was this member's own. Whoever else is found there is welcome. Raises `LinkEnded`.
+        """
+        former = self._former() if everywhere else None
+        failed = LinkEnded("it has no address")
+        for address, port in ((member.address, member.control_port), *([former] if former else [])):
+            try:
+                link = await self._reach(address, port)
+            except LinkEnded as error:
+                failed = error
+                continue
+            if link.peer == member.id:
+                return link
+            failed = LinkEnded("another member answers at its address")
+            if self._group is None or self._links.get(link.peer):
+                link.end("twice")
+            else:
+                self._group.create_task(link.run(self._hello(), self))
+        raise failed
 
     async def _keep(self, member_id: str, *, begins: bool) -> None:
         """Sees to it that there is a link to a member."""
-        while True:
+        while self._is_kept(member_id):
             try:
                 await self._keep_trying(member_id, begins)
             except Exception:
@@ -226,8 +268,8 @@ class Mesh(Handler):
                 await asyncio.sleep(LONGEST_WAIT)
 
     async def _keep_trying(self, member_id: str, begins: bool) -> None:
-        wait, first = FIRST_WAIT, begins
-        while True:
+        wait, first, tries = FIRST_WAIT, begins, 0
+        while self._is_kept(member_id):
             if self._links.get(member_id):
                 await self._wait_change(_PRUNE_SECONDS)
                 self._prune(member_id)
@@ -243,14 +285,22 @@ class Mesh(Handler):
                 await self._wait_change(LONGEST_WAIT)
                 continue
             try:
-                link = await self.dial(member)
+                tries += 1
+                link = await self._find(member, everywhere=tries % _ELSEWHERE_EACH == 0)
             except LinkEnded as error:
                 _log.debug("no connection to %s: %s", member.name, error)
             else:
+                if not self._is_kept(member_id):
+                    link.end("apart")
+                    return
                 await link.run(self._hello(), self)
                 self._note_end(link)
             await asyncio.sleep(wait * (0.5 + random.random() / 2))  # noqa: S311 # as above
             wait = min(2 * wait, LONGEST_WAIT)
+
+    def _is_kept(self, member_id: str) -> bool:
+        """Whether the task that asks is still to keep a link to a member."""
+        return self._keepers.get(member_id) is asyncio.current_task()
 
     def _note_end(self, link: Link) -> None:
         if link.refusal is not None and link.refusal.get("reason") == "removed":
@@ -283,10 +333,13 @@ class Mesh(Handler):
 
     def opened(self, link: Link, group: asyncio.TaskGroup) -> None:
         """See `Handler`."""
-        self._links.setdefault(link.peer, []).append(link)
+        links = self._links.setdefault(link.peer, [])
+        links.append(link)
+        if len(links) > _MOST_LINKS:
+            links[0].end("there are newer connections of this member")
         self._told[link] = {}
         self._replicator.open(link, group)
-        link.pulse(self._pulse_body(link))
+        link.pulse(self._pulse_body(link, others=True))
         self._announce()
 
     def closed(self, link: Link, why: str) -> None:
@@ -298,7 +351,9 @@ class Mesh(Handler):
             links.remove(link)
         if not links:
             self._links.pop(link.peer, None)
-            if self._board.lose(link.peer):
+            if self.wide and link.parted:
+                self._board.part(link.peer)
+            elif self._board.lose(link.peer):
                 _log.debug("the connection to %s is over: %s", link.peer, why)
                 self._on_presence(link.peer, False)
         self._announce()
@@ -314,8 +369,10 @@ class Mesh(Handler):
             self._on_presence(link.peer, True)
         others = body.get("others")
         if isinstance(others, dict):
-            others.pop(self._own, None)
-            self._board.overhear(others)
+            # Who is told of and is no member must not be remembered.
+            known = self._roster().all.keys() - {self._own}
+            for member in self._board.overhear({m: others[m] for m in others.keys() & known}):
+                self._on_presence(member, True)
         digest = body.get("digest")
         if isinstance(digest, str):
             self._replicator.on_digest(link, digest)
@@ -347,29 +404,34 @@ class Mesh(Handler):
             raise answer
         return answer
 
+    async def ask_all(self, question: Mapping[str, Any], seconds: float) -> list[Mapping[str, Any]]:
+        """What all members answer that there is a link to; those that do not in time are left out."""
+        asked = (link.ask(question, seconds) for link in self.links())
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        return [answer for answer in answers if not isinstance(answer, BaseException)]
+
     # Each second
 
     async def _pulse(self) -> None:
-        while True:
+        for number in itertools.count():
             for links in tuple(self._links.values()):
                 for link in tuple(links):
-                    link.pulse(self._pulse_body(link))
-            period = PULSE_SECONDS_WIDE if self.wide else PULSE_SECONDS
-            await asyncio.sleep(period * (0.9 + random.random() / 5))  # noqa: S311 # as above
+                    link.pulse(self._pulse_body(link, others=number % _OTHERS_EACH == 0))
+            await asyncio.sleep(PULSE_SECONDS * (0.9 + random.random() / 5))  # noqa: S311 # as above
 
-    def _pulse_body(self, link: Link) -> dict[str, Any]:
+    def _pulse_body(self, link: Link, *, others: bool) -> dict[str, Any]:
         body = {
             "beat": round(time.time() * 1000),
             "run": self._run,
             "state": self._state(),
             "digest": self._hello().digest,
         }
-        if self.wide and link in self._told:
+        if others and self.wide and link in self._told:
             told = self._told[link]
-            others = self._board.newer_than(told)
-            others.pop(link.peer, None)
-            told.update({member: other["beat"] for member, other in others.items()})
-            body["others"] = others
+            passed_on = self._board.newer_than(told)
+            passed_on.pop(link.peer, None)
+            told.update({member: other["beat"] for member, other in passed_on.items()})
+            body["others"] = passed_on
         return body
 
     async def _rotate(self) -> None:

@@ -25,6 +25,8 @@ _TWICE_SECONDS = 30.0
 """How long it is told that two machines run as one member after both were heard in turn."""
 FORGOTTEN = 4.0
 """Seconds after which a member of which nothing was heard counts as dead."""
+FORGOTTEN_AFAR = 20.0
+"""The same for one that there is no connection to, of which others tell each few seconds, from one to the next."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,10 @@ NEVER = Presence(False, 0.0, 0.0, None, MappingProxyType({}))
 class _Heard:
     beat: int = 0
     heard: float = 0.0
+    heard_steadily: float = 0.0
     since: float = 0.0
     alive: bool = False
+    near: bool = False
     state: Mapping[str, Any] = field(default_factory=dict)
     skews: deque[float] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
     run: str = ""
@@ -63,7 +67,7 @@ class _Heard:
 
 
 class PresenceBoard:
-    """What was heard of every member; times are those of `clock` (Unix seconds)."""
+    """What was heard of every member; times are those of `clock` (Unix seconds), their distances those of `steady`."""
 
     def __init__(
         self, clock: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic
@@ -87,6 +91,8 @@ class PresenceBoard:
         """
         self._note(member, body)
         found = self._heard.get(member)
+        if found is not None:
+            found.near = True
         beat = body.get("beat")
         if found is not None and isinstance(beat, int) and abs(beat) < _MOST_BEAT:
             found.skews.append(beat / 1000 - self._clock())
@@ -99,18 +105,31 @@ class PresenceBoard:
                 found.earlier.append(found.run)
             found.run = run
 
-    def overhear(self, others: Mapping[str, Any]) -> None:
-        """Takes in what one member passes on of others that are not connected to this one."""
+    def overhear(self, others: Mapping[str, Any]) -> tuple[str, ...]:
+        """Takes in what one member passes on of others; those that are alive by it and were not before."""
+        came = []
         for member, body in others.items():
-            if isinstance(body, dict):
+            known = self._heard.get(member)
+            alive, last = (known.alive, known.beat) if known is not None else (False, 0)
+            beat = body.get("beat") if isinstance(body, dict) else None
+            # What is under way of one that died is told for a while yet.
+            if isinstance(beat, int) and beat > last + (0 if alive else 1000 * FORGOTTEN):
                 self._note(member, body)
+                if not alive and self.of(member).alive:
+                    came.append(member)
+        return tuple(came)
+
+    def part(self, member: str) -> None:
+        """Takes note that the connection to a member was ended on purpose: others tell of it from now on."""
+        if member in self._heard:
+            self._heard[member].near = False
 
     def lose(self, member: str) -> bool:
         """Takes note that a member cannot be heard any more; whether that is new."""
         found = self._heard.get(member)
         if found is None or not found.alive:
             return False
-        found.alive, found.since = False, self._clock()
+        found.alive, found.near, found.since = False, False, self._clock()
         return True
 
     def twice(self, member: str) -> bool:
@@ -120,8 +139,12 @@ class PresenceBoard:
 
     def silent(self) -> tuple[str, ...]:
         """Members that count as alive and were not heard of for too long."""
-        now = self._clock()
-        return tuple(m for m, f in self._heard.items() if f.alive and not 0 <= now - f.heard < FORGOTTEN)
+        now = self._steady()  # a clock that is put right says nothing of others
+        return tuple(
+            member
+            for member, found in self._heard.items()
+            if found.alive and now - found.heard_steadily >= (FORGOTTEN if found.near else FORGOTTEN_AFAR)
+        )
 
     def forget(self, known: Iterable[str]) -> None:
         """Drops who is no member any more."""
@@ -175,3 +198,4 @@ class PresenceBoard:
         if not found.alive:
             found.alive, found.since = True, now
         found.beat, found.heard, found.state = beat, now, state
+        found.heard_steadily = self._steady()

@@ -18,7 +18,8 @@ import base64
 import logging
 import random
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pointsman.cluster.frame import BadFrame, Kind, Message, encode
@@ -30,16 +31,32 @@ BATCH_BYTES = 1 << 20
 TAKEN_SECONDS = 120.0
 _TELL_SECONDS = 0.3
 """How often at most one member tells another what it has seen."""
-_PATIENCE_SECONDS = 4.0
+_PATIENCE_SECONDS = 10.0
 """How long a member that was asked may send nothing before another one is asked."""
 _MEND_SECONDS = 2.0
 """Between two whole states that are asked for because transactions contradict each other."""
 _RETRY_SECONDS = 1.0
 _RETRIES = 60
 """How often what cannot be stored is tried again before it is left to the next comparison, as the sender waits."""
+MOST_ORIGINS = 100_000
+"""Of a vector: 64 members that are started every day for four years."""
+_LONGEST_ORIGIN = 255
 _MEMO = 4
 _WHOLES_AT_ONCE = 2
 _log = logging.getLogger("pointsman.cluster")
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """A batch as it is sent, and of what it was made only how far it `reaches`: of each origin the last sequence.
+
+    The transactions themselves are many times as large, and it is remembered for long.
+    """
+
+    data: bytes
+    reaches: Mapping[str, int]
+    complete: bool
+    below_floor: bool
 
 
 class Replica(Protocol):
@@ -96,7 +113,7 @@ class Replicator:
         self.fault = ""
         """Why nothing of what others send can be stored now, for example a full disk; "" when it can."""
         self._lines: dict[Link, _Line] = {}
-        self._batches: OrderedDict[tuple[Any, ...], tuple[Batch, bytes]] = OrderedDict()
+        self._batches: OrderedDict[tuple[Any, ...], _Encoded] = OrderedDict()
         self._reading = asyncio.Lock()
         self._source: _Line | None = None
         self._patience = 0.0
@@ -115,6 +132,10 @@ class Replicator:
     def close(self, link: Link) -> None:
         """Stops serving a link."""
         line = self._lines.pop(link, None)
+        for other in self._lines.values():
+            if other.link.peer == link.peer:
+                # Of two connections one is told what is new, and what it was told may have been lost with it.
+                other.wake.set()
         if line is not None and line is self._source:
             self._source = None
             self._fetch()
@@ -122,8 +143,12 @@ class Replicator:
     def on_transaction(self, *, remote: bool) -> None:
         """Something new is on the disk here: whoever lacks it gets it, now."""
         if not remote or self._relay():
-            # Two may be connected twice for a moment; once is enough.
-            for line in {link.peer: line for link, line in self._lines.items()}.values():
+            # Two may be connected twice for a moment; once is enough, by a connection that knows what the other has.
+            chosen: dict[str, _Line] = {}
+            for link, line in self._lines.items():
+                if link.peer not in chosen or line.seen is not None:
+                    chosen[link.peer] = line
+            for line in chosen.values():
                 line.wake.set()
 
     def on_digest(self, link: Link, digest: str) -> None:
@@ -177,10 +202,12 @@ class Replicator:
             body = {"vector": dict(self._store.vector), "want": False, "digest": self._store.digest}
             line.link.send(Kind.VECTOR, body)
 
-    def _take_vector(self, line: _Line, body: Mapping[str, Any]) -> Awaitable[None] | None:
+    def _take_vector(self, line: _Line, body: Mapping[str, Any]) -> Coroutine[Any, Any, None] | None:
         vector, ours = body.get("vector"), self._store.vector
         if not isinstance(vector, dict) or not all(map(_is_number, vector.values())):
             raise BadFrame("a vector is not readable")
+        if len(vector) > MOST_ORIGINS or max(map(len, vector), default=0) > _LONGEST_ORIGIN:
+            raise BadFrame("a vector names more than there can be")
         if body.get("want") is True:
             line.seen, line.wants = dict(vector), True
             line.whole = body.get("whole") is True
@@ -189,7 +216,8 @@ class Replicator:
                 line.seen = {}
             line.advance(vector)
             line.offers = dict(vector)
-            if not _covers(vector, ours):
+            if vector != ours:
+                # Also who has more must know what is here, or it cannot push what comes next.
                 self._tell(line)
             # Both find the same numbers with different contents; one of them is enough to mend it.
             if vector == ours and self._store.digest < str(body.get("digest", "")):
@@ -232,12 +260,6 @@ class Replicator:
         body = {"vector": dict(self._store.vector), "want": True, "whole": True}
         line.link.send(Kind.VECTOR, body)
 
-    def _fetched(self, line: _Line) -> None:
-        if line is self._source:
-            self._source = None
-        line.offers = {}
-        self._fetch()
-
     # Sending
 
     async def _pump(self, line: _Line) -> None:
@@ -257,30 +279,32 @@ class Replicator:
 
     async def _send(self, line: _Line, seen: Mapping[str, int]) -> bool:
         """Sends one batch and waits until it is taken; whether there may be more to send."""
-        told, everything = seen, line.wants or self._relay()
+        told, wanted = seen, line.wants
+        # What is sent must be for what is known now, whatever is heard while it is read: others share it (`_batch`).
+        seen = dict(seen)
         if line.whole:
             line.whole = line.wants = False
             await self._send_whole(line)
             return True
-        if not everything:
+        if not wanted and not self._relay():
             # The others' they get from those who wrote it, at the same time.
             origin = self._store.origin
             seen = {**self._store.vector, origin: seen.get(origin, 0)}
         if _covers(seen, self._store.vector) and not line.wants:
             return False
-        batch, data = await self._batch(seen, last=everything)
+        batch = await self._batch(seen, last=wanted)
         if batch.below_floor:
             await self._send_whole(line)
             line.wants = False
             return True
-        if batch.parcels or line.wants:
-            await self._deliver(line, data)
+        if batch.reaches or line.wants:
+            await self._deliver(line, batch.data)
         if line.seen is told:  # else the other side has said meanwhile what it has, and that may be less
-            line.advance({parcel.origin: parcel.sequence for parcel in batch.parcels})
+            line.advance(batch.reaches)
             # A wish that came while this was under way was not for this, which may not be all.
-            if batch.complete and everything:
+            if batch.complete and wanted:
                 line.wants = False
-        return bool(batch.parcels)
+        return bool(batch.reaches)
 
     async def _deliver(self, line: _Line, data: bytes) -> None:
         line.taken = asyncio.get_running_loop().create_future()
@@ -297,9 +321,9 @@ class Replicator:
             await self._deliver(line, await asyncio.to_thread(encode, Kind.WHOLE, body))
         line.advance(vector)
 
-    async def _batch(self, seen: Mapping[str, int], *, last: bool) -> tuple[Batch, bytes]:
+    async def _batch(self, seen: Mapping[str, int], *, last: bool) -> _Encoded:
         """What a member lacks, encoded; members that lack the same share the work. `last`: it says whether that is
-        all.
+        all. Nobody may change `seen` meanwhile, or one member would be sent what another one lacks.
         """
         async with self._reading:
             key = (self._store.digest, last, *sorted(seen.items()))
@@ -308,7 +332,8 @@ class Replicator:
                 size = sum(len(parcel.ops) for parcel in batch.parcels) + sum(map(len, batch.blobs.values()))
                 small = size < BATCH_BYTES // 8
                 data = _encoded(batch, last) if small else await asyncio.to_thread(_encoded, batch, last)
-                self._batches[key] = (batch, data)
+                reaches = {parcel.origin: parcel.sequence for parcel in batch.parcels}
+                self._batches[key] = _Encoded(data, reaches, batch.complete, batch.below_floor)
                 while len(self._batches) > _MEMO:
                     self._batches.popitem(last=False)
             return self._batches[key]
@@ -333,16 +358,19 @@ class Replicator:
         return Received((), False)
 
     async def _receive(self, line: _Line, message: Message) -> None:
-        missing = forked = False
-        self._patience = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
+        lacking: dict[str, int] = {}
+        forked = False
+        self._hear_of_source(line)
         try:
             if message.kind == Kind.WHOLE:
                 await self._adopt(*decode_whole(message.body))
             else:
                 parcels, blobs = decode_parcels(message.body)
-                missing = (await self._stored(parcels, blobs)).missing
-                if not missing and line.seen is not None:
-                    line.advance({parcel.origin: parcel.sequence for parcel in parcels})
+                ends = {parcel.origin: parcel.sequence for parcel in parcels}
+                if (await self._stored(parcels, blobs)).missing:
+                    lacking = ends
+                elif line.seen is not None:
+                    line.advance(ends)
         except OriginForked as error:
             _log.warning("what another member sent is not taken: %s", error)
             forked = True
@@ -351,14 +379,23 @@ class Replicator:
             raise LinkEnded(str(error)) from None
         finally:
             line.receiving = False
+        self._hear_of_source(line)
         line.link.send(Kind.TAKEN, {})
         if forked:
             self._mend(line)
-        elif missing and self._source is None:
-            self._source = line
-            line.link.send(Kind.VECTOR, {"vector": dict(self._store.vector), "want": True})
-        elif message.kind == Kind.WHOLE or message.body.get("last") is True:
-            self._fetched(line)
+            return
+        if message.kind == Kind.WHOLE or message.body.get("last") is True:
+            line.offers = {}
+            if line is self._source:
+                self._source = None
+        # What could not be taken, as it builds on what is lacking here, is still to be had there.
+        line.offers |= lacking
+        self._fetch()
+
+    def _hear_of_source(self, line: _Line) -> None:
+        """The one that was asked for what is lacking here sends it: nobody else need be asked."""
+        if line is self._source:
+            self._patience = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
 
 
 class _Line:

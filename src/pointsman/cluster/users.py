@@ -1,35 +1,96 @@
-"""The users of the cluster: one password for each, at every member.
+"""The users of the cluster: one account for each, at every member.
 
-Invariant: a password that was changed at one member is stored in the cluster before it counts there, and counts at
-each other member as soon as the change arrives.
+Invariant: what was changed at one member is stored in the cluster before it counts there, and counts at each other
+member as soon as the change arrives.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from typing import Any
 
 from pointsman.cluster.roster import Objects
+from pointsman.identity.account import Account, Factor
 from pointsman.identity.user import Users
 from pointsman.schema.cluster import USERS
 from pointsman.schema.problem import ObjectId
-from pointsman.store import Change, Put
+from pointsman.store import Change, Delete, Put
 
 
-def user_changes(hashes: Mapping[str, str]) -> list[Change]:
-    """What stores users with the hashes of their passwords."""
-    return [
-        Put(ObjectId(USERS.path, name), {"basic": {"password": hashed}})
-        for name, hashed in sorted(hashes.items())
-    ]
+def user_changes(accounts: Mapping[str, Account]) -> list[Change]:
+    """What stores users with their accounts."""
+    return [Put(ObjectId(USERS.path, name), _settings(account)) for name, account in sorted(accounts.items())]
 
 
-def stored_users(objects: Objects) -> dict[str, str]:
-    """The users of the cluster and the hashes of their passwords; none on an instance that stands alone."""
+def user_change(name: str, account: Account | None) -> Change:
+    """What stores one user, or deletes it."""
+    return Delete(ObjectId(USERS.path, name)) if account is None else user_changes({name: account})[0]
+
+
+def stored_users(objects: Objects) -> dict[str, Account]:
+    """The users of the cluster; none on an instance that stands alone."""
     return {
-        identity.name: str(settings.get("basic", {}).get("password", ""))
+        identity.name: _account(settings)
         for identity, settings in objects.items()
         if identity.type == USERS.path
     }
+
+
+def _settings(account: Account) -> dict[str, Any]:
+    basic: dict[str, Any] = {"password": account.password}
+    if account.groups:
+        basic["groups"] = list(account.groups)
+    if account.suspended:
+        basic["suspended"] = True
+    if account.changed:
+        basic["changed"] = account.changed
+    if account.preferences:
+        basic["preferences"] = json.dumps(dict(account.preferences), sort_keys=True)
+    if account.former:
+        basic["former"] = " ".join(account.former)
+    if account.own_changes:
+        basic["own_changes"] = " ".join(map(str, account.own_changes))
+    if account.step:
+        basic["step"] = account.step
+    factor = account.factor
+    if not factor.secret:
+        return {"basic": basic}
+    kept: dict[str, Any] = {"enrolled": True, "secret": factor.secret, "recovery": " ".join(factor.recovery)}
+    if factor.api_without_code:
+        kept["api_without_code"] = True
+    return {"basic": basic, "factor": kept}
+
+
+def _account(settings: Mapping[str, Any]) -> Account:
+    basic, factor = settings.get("basic", {}), settings.get("factor", {})
+    return Account(
+        str(basic.get("password", "")),
+        tuple(map(str, basic.get("groups", ()))),
+        bool(basic.get("suspended", False)),
+        int(basic.get("changed", 0)),
+        Factor(
+            str(factor.get("secret", "")),
+            tuple(str(factor.get("recovery", "")).split()),
+            bool(factor.get("api_without_code", False)),
+        ),
+        _preferences(str(basic.get("preferences", ""))),
+        tuple(str(basic.get("former", "")).split()),
+        tuple(map(int, str(basic.get("own_changes", "")).split())),
+        int(basic.get("step", 0)),
+    )
+
+
+def _enrolled(settings: Mapping[str, Any]) -> bool:
+    return bool(settings.get("factor", {}).get("enrolled", False))
+
+
+def _preferences(text: str) -> dict[str, str]:
+    try:
+        found = json.loads(text) if text else {}
+    except ValueError:
+        return {}
+    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
 
 
 class UserFollower:
@@ -37,12 +98,16 @@ class UserFollower:
 
     def __init__(self, users: Users) -> None:
         self._users = users
-        self._followed: dict[str, str] = {}
+        self._followed: dict[str, Account] = {}
 
     async def follow(self, objects: Objects) -> None:
         """Takes over what is stored, when it is something else than last time. Raises `OSError`."""
         wanted = stored_users(objects)
-        # While a data key is on its way some cannot be read; nobody is to lose the login for that.
-        if wanted and all(wanted.values()) and wanted != self._followed:
+        # While a data key is on its way some cannot be read; nobody is to lose the login for that, nor its second step.
+        readable = all(
+            account.password and (account.factor.secret or not _enrolled(objects[ObjectId(USERS.path, name)]))
+            for name, account in wanted.items()
+        )
+        if wanted and readable and wanted != self._followed:
             await self._users.adopt(wanted)
             self._followed = wanted

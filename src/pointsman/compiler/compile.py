@@ -24,6 +24,7 @@ from pointsman.compiler.haproxy import (
     peers,
     persistence,
     pool,
+    response_times,
     timeout,
     tls,
     virtual_server,
@@ -49,7 +50,7 @@ _NEVER_LEFT_OUT = ("global_settings", "traffic_managers")
 """What of them this machine refuses is a part of them only, and has a condition of its own."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Ready:
     """A pool that can serve: its nodes with addresses, how they are watched, the TLS versions to them (if TLS)."""
 
@@ -100,7 +101,10 @@ def compile_plan(snapshot: Snapshot, facts: Facts, memory: Memory | None = None)
     sessions, names_of_sessions = persistence.tables(sticky, backends)
     link = members or (peers.alone(facts) if sessions else None)
     sections = [
-        *global_settings.process_sections(settings, facts, peers.global_lines(link)),
+        *global_settings.process_sections(
+            settings, facts, (*peers.global_lines(link), *response_times.global_lines())
+        ),
+        *response_times.sections(facts),
         *peers.sections(link),
         *demo.demo_sections(facts.demo_ports),
         *engine_health.sections(health, serves=bool(services)),

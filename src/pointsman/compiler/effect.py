@@ -7,7 +7,7 @@ ignored in silence. A key enters these tables in the change that gives it its ef
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 
 from pydantic import BaseModel
 
@@ -94,6 +94,19 @@ ELSEWHERE: Mapping[str, Keys] = {
     "ssl/server_keys": _keys(basic="note request"),
     "traffic_ip_groups": _keys(basic="note"),
     "traffic_managers": _keys(cluster_comms="port", rest_api="port"),
+    # control.access answers what users may do, control.accounts what passwords must be like, control.login_rules what
+    # is asked of a login; web.ui.banners shows the texts.
+    "user_groups": _keys(
+        basic="description password_expire_time permissions.access_level permissions.name timeout",
+        second_factor="required_for",
+    ),
+    "global_settings": _keys(
+        rest_api="auth_timeout",
+        security="login_banner login_banner_accept login_delay max_login_attempts max_login_suspension_time "
+        "password_allow_consecutive_chars password_changes_per_day password_min_alpha_chars password_min_length "
+        "password_min_numeric_chars password_min_special_chars password_min_uppercase_chars password_reuse_after "
+        "post_login_banner track_unknown_users ui_page_banner",
+    ),
 }
 """Keys that need no place in the plan: they are for people or forms, or another part of the product acts on them, or
 their object has a condition that says more.
@@ -118,8 +131,30 @@ def remark_on_keys(snapshot: Snapshot, memory: Memory, remarks: Remarks) -> None
         kind = BY_PATH.get(identity.type)
         if kind is None or kind.kind is Kind.FILE or isinstance(resource, FileResource):
             continue
+        if not _suspicious(kind, resource):
+            continue  # nearly all of thousands of objects: it costs less than to remember each
         make = partial(_remark_on_object, identity, kind, resource)
         memory.recall(f"keys of {identity.type}", identity.name, (resource,), make, remarks)
+
+
+def _suspicious(kind: ResourceType, resource: Resource) -> bool:
+    """Whether a key was set, to whatever, that has no effect."""
+    idle = _idle(kind.path)
+    return any(
+        not getattr(resource, section).model_fields_set.isdisjoint(idle.get(section, ()))
+        for section in resource.model_fields_set
+    )
+
+
+@cache
+def _idle(resource_type: str) -> Keys:
+    """The keys of which not all has an effect, by section, as the model's fields."""
+    found: dict[str, set[str]] = {}
+    for key in BY_PATH[resource_type].keys:
+        columns = [acts(resource_type, key.section, f"{key.name}.{column.name}") for column in key.columns]
+        if not acts(resource_type, key.section, key.name) and not (columns and all(columns)):
+            found.setdefault(key.section, set()).add(key.attribute)
+    return {section: frozenset(names) for section, names in found.items()}
 
 
 def _remark_on_object(identity: ObjectId, kind: ResourceType, resource: Resource, remarks: Remarks) -> None:

@@ -78,6 +78,8 @@ class Facts:
     cannot_raise: str = ""
     """Why this machine can hold no traffic IPs, with the remedy; "" when it can."""
     can_ping: bool = True
+    times_socket: str = ""
+    """The datagram socket on which response times are heard, which the engine's worker can reach; "" where none is."""
     ipv6: bool = True
     serving: frozenset[str] = frozenset()
     own_ports: frozenset[int] = frozenset()

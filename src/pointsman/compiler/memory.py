@@ -17,7 +17,7 @@ from pointsman.schema.condition import Condition
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Known:
     """A result, what it was made from, and what was said meanwhile."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pointsman.compiler.facts import Facts
 from pointsman.compiler.node import Node, addresses_of
@@ -20,7 +20,7 @@ from pointsman.schema.pool import Pool
 from pointsman.schema.problem import ObjectId
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Watch:
     """How a pool is watched: the engine's own monitor (name and settings), or `checks` of ours.
 
@@ -49,18 +49,45 @@ def watch(
     usable = _usable(name, pool, catalogue, facts, remarks)
     if len(usable) == 1 and runs_natively(usable[0][1]):
         return Watch(native=usable[0])
+    watched = tuple(node for node in nodes if node.state != "disabled")
+    return Watch(checks=_checks(name, pool, watched, usable, facts, remarks))
+
+
+def checks_of(
+    name: str, pool: Pool, nodes: tuple[Node, ...], catalogue: Mapping[str, Monitor], facts: Facts
+) -> tuple[Check, ...]:
+    """A check of ours for each monitor of a pool and each of these nodes, whoever runs the monitor otherwise: for
+    somebody who wants to know now.
+    """
+    remarks = Remarks()
+    return _checks(name, pool, nodes, _usable(name, pool, catalogue, facts, remarks), facts, remarks)
+
+
+def _checks(
+    name: str,
+    pool: Pool,
+    nodes: tuple[Node, ...],
+    usable: list[tuple[str, Monitor]],
+    facts: Facts,
+    remarks: Remarks,
+) -> tuple[Check, ...]:
     checks: list[Check] = []
     for monitor_name, monitor in usable:
         if monitor.basic.scope == "poolwide":
             if (target := _machine(name, monitor_name, monitor, facts, remarks)) is not None:
                 checks.append(_check(name, "", monitor_name, monitor, target))
         else:
+            # A check in clear, or one that verifies nothing, does not know what a handshake of traffic would find.
+            encrypts = not pool.ssl.enable or (monitor.basic.use_ssl and not pool.ssl.strict_verify)
+            connects = monitor.basic.type != "ping" and encrypts
             checks.extend(
-                _check(name, node.text, monitor_name, monitor, (node.host, node.address, node.port))
+                replace(
+                    _check(name, node.text, monitor_name, monitor, (node.host, node.address, node.port)),
+                    connects=connects and not node.source_ip,
+                )
                 for node in nodes
-                if node.state != "disabled"
             )
-    return Watch(checks=tuple(checks))
+    return tuple(checks)
 
 
 def _usable(

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from operator import attrgetter
+from typing import Literal, NamedTuple
 
 from pointsman.compiler.remark import Remarks
-from pointsman.schema.address import split_node
+from pointsman.schema.address import is_ipv4, split_ipv4_node, split_node
 from pointsman.schema.pool import Pool
 from pointsman.schema.problem import ObjectId
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(NamedTuple):
     """One node: `text` as the administrator wrote it, `host` without port and brackets, `address` an IP address.
 
     `weight` is 1..100 and counts for weighted algorithms only; nodes of the highest `priority` are used first.
@@ -42,6 +41,8 @@ def addresses_of(host: str, addresses: Mapping[str, tuple[str, ...]]) -> tuple[s
 
 def is_address(text: str) -> bool:
     """Whether `text` is an IPv4 address or an IPv6 address without scope."""
+    if is_ipv4(text):
+        return True
     try:
         return "%" not in str(ipaddress.ip_address(text))
     except ValueError:
@@ -53,9 +54,10 @@ def nodes_of(
 ) -> tuple[Node, ...]:
     """The pool's nodes that have an address, in the order of their texts (the table is a set)."""
     found: list[Node] = []
-    for row in sorted(pool.basic.nodes_table, key=lambda row: row.node):
-        host, port = split_node(row.node)
-        resolved = addresses_of(host, addresses)
+    for row in sorted(pool.basic.nodes_table, key=attrgetter("node")):
+        usual = split_ipv4_node(row.node)
+        host, port = usual or split_node(row.node)
+        resolved = (host,) if usual else addresses_of(host, addresses)
         if not resolved:
             remarks.warn(
                 ObjectId("pools", name),

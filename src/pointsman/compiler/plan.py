@@ -99,7 +99,8 @@ class Check:
     """A health check that our own monitors run. Times in seconds.
 
     `node` is "" when the monitor watches one machine for the whole pool. Regular expressions were compiled once when
-    the monitor was accepted. `authentication` is "user:password" and must not be logged.
+    the monitor was accepted. `authentication` is "user:password" and must not be logged. `connects` says that where it
+    succeeds, the connections of traffic would: it goes to the node as traffic does.
     """
 
     pool: str
@@ -123,6 +124,7 @@ class Check:
     response_regex: str = ""
     close_string: str = ""
     max_response_len: int = 2048
+    connects: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,22 +2,29 @@
 
 Invariant: everything put into a page is escaped unless a template marks it safe, and none does; what turns the
 direction of text or shows nothing is written as an escape, but in a form's fields; an unknown variable is an error,
-not an empty string. Files are addressed by their content's digest, so that they can be
-cached for ever.
+not an empty string. Templates and files are read once, at the start, so a running process shows pages of its own
+version while another one is installed in its place. Files are addressed by their content's digest, so that they can be
+cached for ever. The style sheets are sent as one, in the order of their names.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
+
+from pointsman.console.agent import in_words
 
 _HERE = Path(__file__).parent
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
@@ -42,32 +49,31 @@ def visible(value: Any) -> Any:
 class Pages:
     """Templates of the console and of one UI, with the static files."""
 
-    def __init__(self, folders: Iterable[Path] = ()) -> None:
-        self._files = {
-            path.name: (path.read_bytes(), _TYPES[path.suffix])
-            for path in sorted((_HERE / "static").iterdir())
-        }
+    def __init__(self, folders: Iterable[Path] = (), banner: Callable[[], str] = str) -> None:
+        """`banner` is the text at the top of every page, "" for none."""
+        self._files = _static_files()
         self._environment = Environment(
-            loader=FileSystemLoader([*folders, _HERE / "templates"]),
+            loader=FunctionLoader(_sources([*folders, _HERE / "templates"]).get),
             autoescape=True,
             undefined=StrictUndefined,
             finalize=visible,
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.globals["static"] = self.address
+        self._environment.globals |= {"static": self.address, "page_banner": banner}
         self._environment.filters |= {
             "bytes": format_bytes,
             "ago": format_ago,
+            "browser": in_words,
             "utc": format_utc,
             "count": format_count,
             "exact": Exact,
+            "segment": format_segment,
         }
 
     def address(self, name: str) -> str:
         """Where a static file is."""
-        digest = hashlib.sha256(self._files[name][0]).hexdigest()[:16]
-        return f"/static/{digest}/{name}"
+        return f"/static/{self._files[name].digest}/{name}"
 
     def render(self, template: str, values: Mapping[str, Any], status: int = 200) -> Response:
         """A page."""
@@ -78,11 +84,61 @@ class Pages:
         found = self._files.get(request.path_params["name"])
         if found is None:
             return PlainTextResponse("There is no such file.\n", 404)
-        content, media_type = found
-        headers = {}
+        headers = {"Vary": "Accept-Encoding"}
         if request.url.path == self.address(request.path_params["name"]):
             headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        return Response(content, media_type=media_type, headers=headers)
+        packed = "gzip" in request.headers.get("accept-encoding", "")
+        if packed:
+            headers["Content-Encoding"] = "gzip"
+        return Response(
+            found.packed if packed else found.content, media_type=found.media_type, headers=headers
+        )
+
+
+@dataclass(frozen=True)
+class _File:
+    content: bytes
+    packed: bytes
+    media_type: str
+    digest: str
+
+    @classmethod
+    def of(cls, name: str, content: bytes) -> _File:
+        media_type = _TYPES[name[name.rindex(".") :]]
+        digest = hashlib.sha256(content).hexdigest()[:16]
+        # Only files that are the same for everybody are packed: a page holds tokens, whose lengths would show.
+        return cls(content, gzip.compress(content, mtime=0), media_type, digest)
+
+
+_Source = tuple[str, str, Callable[[], bool]]
+"""Text, file name, and whether that is still the text."""
+
+
+def _sources(folders: Iterable[Path]) -> Mapping[str, _Source]:
+    """The templates by name; of two with the same name that of the earlier folder."""
+    found: dict[str, _Source] = {}
+    for folder in folders:
+        for path in sorted(folder.glob("*.html")):
+            found.setdefault(path.name, (path.read_text("utf-8"), str(path), lambda: True))
+    return found
+
+
+@cache
+def _static_files() -> Mapping[str, _File]:
+    files = {
+        path.name: _File.of(path.name, path.read_bytes())
+        for folder in ("static", "vendor")
+        for path in sorted((_HERE / folder).iterdir())
+        if path.suffix in _TYPES
+    }
+    styles = sorted((_HERE / "static" / "styles").iterdir())
+    files["console.css"] = _File.of("console.css", b"".join(path.read_bytes() for path in styles))
+    return files
+
+
+def format_segment(name: Any) -> str:
+    """A name as one segment of an address, whatever it holds."""
+    return quote(str(name), safe="")
 
 
 def format_count(value: Any) -> str:

@@ -190,9 +190,17 @@ class ApplyLoop:
                 _log.exception("revision %d cannot be compiled", snapshot.revision)
             return Outcome("refused", (), (problem,), 0)
 
+    def first(self, snapshot: Snapshot, facts: Facts) -> Plan:
+        """The plan that the first apply will find most of in its memory, for what has to be done before it."""
+        return compile_plan(snapshot, facts, self._memory)
+
     def preview(self, snapshot: Snapshot, facts: Facts) -> Plan:
-        """The plan that a configuration would have; nothing comes of it."""
-        return compile_plan(snapshot, facts, self._memory.copy())
+        """The plan that a configuration would have; nothing comes of it. What this machine leaves out now stays out
+        unless it is changed.
+        """
+        now = self._snapshot().objects
+        kept = {one: why for one, why in self._refused.items() if snapshot.objects.get(one) == now.get(one)}
+        return compile_plan(snapshot, replace(facts, refused=kept), self._memory.copy())
 
     def _record(
         self, snapshot: Snapshot, reasons: tuple[str, ...], outcome: Outcome, started: float, seconds: float

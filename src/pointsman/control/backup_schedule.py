@@ -190,7 +190,7 @@ class Scheduler:
         self.schedule, self._last, self.failure, self._again = schedule, last, "", 0.0
         when = "switched off" if schedule.every == "off" else f"{schedule.every}, at {schedule.time} UTC"
         where = f" from {actor.address}" if actor.address else ""
-        text = f"the schedule of backups is {when}; set at {actor.surface}{where}"
+        text = f"the schedule of backups is {when}; set at {actor.surface_name}{where}"
         self._on_event(Event("general", "audit", Severity.INFO, None, text, author=actor.name))
 
     async def run(self) -> None:

@@ -21,6 +21,7 @@ from pointsman.control.configuration import Configuration
 from pointsman.control.error import CannotStore, Conflict, ControlError
 from pointsman.control.licensing import Licensing
 from pointsman.control.restoring import GROUPS, Restoring, Wish, plan_restore, without_missing
+from pointsman.control.undo import PermitRestore, permit_any
 from pointsman.document.difference import ObjectChange, Objects, compare
 from pointsman.identity.user import PasswordRefused, Users
 from pointsman.schema.event import Event, Severity
@@ -94,6 +95,8 @@ class Backups:
         self._shelf = Shelf(home)
         # One at a time: an archive is in memory whole, some of them several times over.
         self._turn = asyncio.Lock()
+        self.permit_restore: PermitRestore = permit_any
+        """What refuses a restore that somebody asks for."""
         self.schedule = Scheduler(home, self, maker.uuid, on_event, clock)
 
     def open(self) -> None:
@@ -141,7 +144,7 @@ class Backups:
             members=self.present,
             scheduled=scheduled,
         )
-        content = Content(self._store.objects, self._users.hashes)
+        content = Content(self._store.objects, self._users.texts)
         async with self._turn:
             names = await asyncio.to_thread(self._shelf.names)
             if name in names:
@@ -268,13 +271,16 @@ class Backups:
     async def restore(
         self, actor: Author, name: str, wish: Wish, passphrase: str = "", reason: str = ""
     ) -> Restored:
-        """Restores a backup as one transaction. Raises as `preview` does, and `CannotStore`, `Conflict`."""
+        """Restores a backup as one transaction. Raises as `preview` does, and `CannotStore`, `Conflict`,
+        `Forbidden`.
+        """
         archive = await self.read(name, passphrase)
         answering = await self._answering(archive)
         why = reason or f'restore of the backup "{name}"' + (f": {', '.join(wish.only)}" if wish.only else "")
         for attempt in range(ATTEMPTS):
             revision = self._store.revision
             restoring = await self._plan(archive, wish, answering)
+            self.permit_restore(actor, restoring.edit.changes, wish.users)
             if not restoring.edit.changes:
                 break
             try:
@@ -346,7 +352,7 @@ class Backups:
             ) from error
 
     def _tell(self, actor: Author, what: str) -> None:
-        where = f" at {actor.surface}" + (f" from {actor.address}" if actor.address else "")
+        where = f" at {actor.surface_name}" + (f" from {actor.address}" if actor.address else "")
         text = what + (where if actor.surface != "product" else "")
         self._on_event(Event("general", "audit", Severity.INFO, None, text, author=actor.name))
 

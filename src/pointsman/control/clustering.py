@@ -106,5 +106,5 @@ class Clustering:
         self._audit(actor, Severity.INFO, what)
 
     def _audit(self, actor: Author, severity: Severity, what: str) -> None:
-        text = f"{what} at {actor.surface} from {actor.address or 'this machine'}"
+        text = f"{what} at {actor.surface_name} from {actor.address or 'this machine'}"
         self._on_event(Event("general", "audit", severity, None, text, author=actor.name))

@@ -41,6 +41,12 @@ Built = tuple[Mapping[str, Any], AnyResource]
 ATTEMPTS = 20
 """How often an edit is made anew because another member's transaction came between its check and its commit."""
 
+KEPT_LIMIT = 1000
+"""Of up to so many changes the objects that were made for the check are published. They share texts with the request,
+and those of thousands, strewn over the memory of everything that the request needed, kept most of that from being given
+back; objects that are made anew of what the store holds do not.
+"""
+
 T = TypeVar("T")
 
 
@@ -75,6 +81,12 @@ class Configuration:
         self._own: _Own | None = None
         self.frozen: Callable[[], str] = lambda: ""
         """Why nobody may change the configuration at present; "" when everybody may who has the right to."""
+        self.along: Callable[[Sequence[Change], Mapping[ObjectId, AnyResource]], Sequence[Change]] = (
+            lambda changes, after: ()
+        )
+        """What is changed beside the configuration, in the same transaction, because of changes and of what they make
+        of it.
+        """
         self._built: dict[ObjectId, Built] = {}
         self.unreadable: Mapping[ObjectId, tuple[Problem, ...]] = {}
         self.snapshot = self._publish()
@@ -208,15 +220,22 @@ class Configuration:
             raise Invalid(tuple(problems))
         return prepared
 
-    async def restore(self, actor: Author, revision: int, reason: str = "") -> int:
+    async def restore(
+        self,
+        actor: Author,
+        revision: int,
+        reason: str = "",
+        permit: Callable[[Sequence[Change]], None] = lambda changes: None,
+    ) -> int:
         """Makes the configuration what it was at `revision`, as one new transaction; returns its revision.
 
-        Who belongs to the cluster stays as it is.
+        Who belongs to the cluster stays as it is; `permit` refuses the changes by raising.
         """
         then = await self._store.objects_at(revision)
 
         async def attempt() -> int:
             changes = changes_back(self._store.objects, then)
+            permit(changes)
             if changes:
                 await self._commit(changes, actor, reason or f"restore of revision {revision}")
             return self._store.revision
@@ -244,11 +263,13 @@ class Configuration:
         ready = {
             change.identity: (change.settings, candidate[change.identity])
             for change in changes
-            if isinstance(change, Put) and change.identity in candidate
+            if len(changes) <= KEPT_LIMIT and isinstance(change, Put) and change.identity in candidate
         }
+        beside = self.along(changes, candidate)
+        del candidate
         self._own = _Own(actor, reason, _describe(changes, reason), ready)
         try:
-            await self._store.commit(changes, actor, reason, expected=revision)
+            await self._store.commit((*changes, *beside), actor, reason, expected=revision)
         except NotStored as error:
             raise CannotStore(str(error)) from error
         finally:

@@ -51,3 +51,7 @@ class Conflict(ControlError):
         )
         self.identity = identity
         self.changed_at = changed_at
+
+
+class NoSuchRevision(ControlError):
+    """A revision that there never was, or that is older than the log."""

@@ -61,7 +61,8 @@ async def export_configuration(control: Control, wish: Wish, actor: Author) -> E
         export, objects, BY_PATH, wish.form, secrets=wish.secrets, base=base, seed=control.identity.uuid
     )
     what = "the differences from the base" if wish.differences else "the configuration"
-    where = f" to {actor.address}" if actor.address else ""
+    surface = f" at {actor.surface_name}" if actor.surface else ""
+    where = f"{surface} to {actor.address}" if actor.address else surface
     text = f"exported {what} {_TOLD[wish.secrets]}{where}"
     control.record(Event("general", "audit", Severity.INFO, None, text, author=actor.name))
     return exported

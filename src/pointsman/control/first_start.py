@@ -55,13 +55,26 @@ async def furnish(store: Store, name: str, demo: Iterable[int]) -> None:
         for kind in RESOURCE_TYPES:
             changes += [Put(ObjectId(kind.path, made), settings) for made, settings in kind.factory.items()]
         changes += _demo(tuple(demo))
+    else:
+        changes += _of_new_types(store)
     if own not in store.objects:
         called = nameip(name)
         changes.append(Put(own, {"basic": called} if called else {}))
     if changes:
-        await store.commit(
-            changes, PRODUCT, "first start" if store.revision == 0 else "this traffic manager is new"
+        why = "this traffic manager is new" if own not in store.objects else "what a new version brings"
+        await store.commit(changes, PRODUCT, "first start" if store.revision == 0 else why)
+
+
+def _of_new_types(store: Store) -> list[Change]:
+    """The factory objects of types that came with a newer version: none of theirs was ever heard of."""
+    return [
+        Put(identity, settings)
+        for kind in RESOURCE_TYPES
+        for identity, settings in (
+            (ObjectId(kind.path, name), settings) for name, settings in kind.factory.items()
         )
+        if not any(store.changed_at(ObjectId(kind.path, name)) for name in kind.factory)
+    ]
 
 
 def _demo(ports: tuple[int, ...]) -> list[Change]:

@@ -269,7 +269,7 @@ class Importer:
 
     async def _unfinished(self) -> Transaction | None:
         """The newest transaction, when it is of an import whose end was not recorded."""
-        newest = next(iter(await self._store.transactions(limit=1)), None)
+        newest = await self._store.newest()
         if newest is None or not newest.reason.startswith(REASON) or newest.author.surface != AUTHOR.surface:
             return None
         return newest if self.last is None or self.last.revision < newest.revision else None

@@ -1,20 +1,39 @@
-"""Transactions as events (what was made, changed and deleted, by whom), and what the event log still knows.
+"""What transactions did to which object, the same as events (by whom), and what the event log still knows.
 
 Pure. Invariant: one event for each object that a transaction touched, up to `LIMIT`, then one for the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from pointsman.control.apply import LEFT_OUT
 from pointsman.schema.event import Event, Severity
 from pointsman.schema.problem import ObjectId
-from pointsman.schema.registry import BY_PATH
-from pointsman.store import Transaction
+from pointsman.schema.registry import BY_PATH, INTERNAL_TYPES
+from pointsman.store import ChangeRecord, Transaction
 from pointsman.telemetry.event_log import LoggedEvent
 
 LIMIT = 50
+_INTERNAL = frozenset(kind.path for kind in INTERNAL_TYPES)
+
+
+def told(changes: Iterable[ChangeRecord]) -> tuple[ChangeRecord, ...]:
+    """The changes without those of what members keep about themselves."""
+    return tuple(record for record in changes if record.identity.type not in _INTERNAL)
+
+
+def by_object(changes: Sequence[ChangeRecord]) -> Iterator[tuple[ObjectId, str, tuple[ChangeRecord, ...]]]:
+    """Changes by the object that they touch, with what was done to it: created, deleted, renamed or changed."""
+    found: dict[ObjectId, list[ChangeRecord]] = {}
+    for record in changes:
+        found.setdefault(record.identity, []).append(record)
+    for identity, records in found.items():
+        act = "changed"
+        for record in records:
+            if not record.path:
+                act = "created" if record.before is None else "deleted" if record.after is None else "renamed"
+        yield identity, act, tuple(record for record in records if record.path or act == "renamed")
 
 
 def events_of(transaction: Transaction) -> tuple[Event, ...]:
@@ -25,34 +44,24 @@ def events_of(transaction: Transaction) -> tuple[Event, ...]:
     if transaction.author.surface == "product":
         return ()
     author = transaction.author
-    by = author.name + (f" from {author.address}" if author.address else "")
+    by = f" by {author.name}" if author.name else ""
+    by += f" from {author.address}" if author.address else ""
     because = f" ({transaction.reason})" if transaction.reason else ""
-    fields: dict[ObjectId, list[str]] = {}
-    tags: dict[ObjectId, str] = {}
-    for record in transaction.changes:
-        if record.identity.type not in BY_PATH:
-            continue
-        names = fields.setdefault(record.identity, [])
-        if record.path:
-            names.append(".".join(record.path))
-        elif record.before is None:
-            tags[record.identity] = "confadd"
-        elif record.after is None:
-            tags[record.identity] = "confdel"
+    touched = [one for one in by_object(transaction.changes) if one[0].type in BY_PATH]
     found: list[Event] = []
-    for identity, names in list(fields.items())[:LIMIT]:
-        tag = tags.get(identity, "confmod")
-        match tag:
-            case "confadd":
-                what = "made"
-            case "confdel":
-                what = "deleted"
+    for identity, act, records in touched[:LIMIT]:
+        match act:
+            case "created":
+                tag, what = "confadd", "made"
+            case "deleted":
+                tag, what = "confdel", "deleted"
             case _:
-                what = "changed: " + ", ".join(sorted(set(names))[:8])
-        text = f"{what} by {by}{because}"
+                names = sorted({".".join(record.path) or "name" for record in records})
+                tag, what = "confmod", "changed: " + ", ".join(names[:8])
+        text = f"{what}{by}{because}"
         found.append(Event("general", tag, Severity.INFO, identity, text, author=author.name))
-    if len(fields) > LIMIT:
-        text = f"{len(fields) - LIMIT} more objects changed by {by}{because}"
+    if len(touched) > LIMIT:
+        text = f"{len(touched) - LIMIT} more objects changed{by}{because}"
         found.append(Event("general", "confmod", Severity.INFO, None, text, author=author.name))
     return tuple(found)
 

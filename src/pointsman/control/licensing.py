@@ -136,7 +136,7 @@ class Licensing:
                 f"the choice was not stored ({error.strerror or error}); free space, then repeat"
             ) from error
         self._community = True
-        text = f"Community Edition was chosen at {actor.surface} from {actor.address or 'this machine'}"
+        text = f"Community Edition was chosen at {actor.surface_name} from {actor.address or 'this machine'}"
         self._on_event(Event("general", "audit", Severity.INFO, None, text, author=actor.name))
 
     def on_transaction(self, transaction: Transaction) -> None:

@@ -1,7 +1,7 @@
 """What a running traffic manager tells Prometheus: itself, its configuration, licence and certificate, and its traffic.
 
 Invariant: nothing secret and nothing without bound becomes a label; a counter here is the figure that the statistics
-tree of REST has under the name that stands beside it.
+tree of REST has under the name that stands beside it. Percentiles of response times, which REST has not, are gauges.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pointsman.control.status import Figures
 from pointsman.schema.condition import Standing
 from pointsman.schema.health import NodeState
 from pointsman.schema.pool import Pool
+from pointsman.schema.problem import ObjectId
 from pointsman.schema.virtual_server import VirtualServer
 
 CAUSE_LENGTH = 300
@@ -47,24 +48,30 @@ def _one(name: str, help: str, counter: str, *, total: bool = True, scale: float
     return Series(name, help, {"": counter}, total=total, scale=scale)
 
 
+_TIMES = Series(
+    "response_seconds",
+    "Response times of HTTP requests of the last half minute, by the share of requests that did not exceed them.",
+    {"0.5": "response_p50", "0.95": "response_p95", "0.99": "response_p99"},
+    "quantile",
+    total=False,
+    scale=0.001,
+)
 VIRTUAL_SERVER: Sequence[Series] = (
     _one("connections", "Connections of clients open now.", "current_conn", total=False),
     _one("requests", "Requests of clients, of TCP connections.", "total_requests"),
     _one("received_bytes", "Data received from clients.", "bytes_in"),
     _one("sent_bytes", "Data sent to clients.", "bytes_out"),
     _one("connection_errors", "Requests that failed for an error of transport.", "connection_errors"),
-    _one(
-        "connection_failures", "Requests that failed because no node could be reached.", "connection_failures"
-    ),
     Series("responses", "HTTP answers by the class of their status.", dict(_CLASSES), "status"),
+    _TIMES,
 )
 POOL: Sequence[Series] = (
     _one("requests", "Requests sent to the pool.", "total_conn"),
     _one("received_bytes", "Data received from nodes.", "bytes_in"),
     _one("sent_bytes", "Data sent to nodes.", "bytes_out"),
     _one("queued_requests", "Requests that wait for a node.", "conns_queued", total=False),
-    _one("queue_timeouts", "Requests that waited for a node in vain.", "queue_timeouts"),
     Series("responses", "HTTP answers of nodes by the class of their status.", dict(_CLASSES), "status"),
+    _TIMES,
 )
 NODE: Sequence[Series] = (
     _one("requests", "Requests sent to the node.", "total_conn"),
@@ -84,6 +91,7 @@ GLOBAL: Sequence[Series] = (
     _one("requests", "Requests of clients to all virtual servers.", "total_requests"),
     _one("received_bytes", "Data received from clients.", "total_bytes_in"),
     _one("sent_bytes", "Data sent to clients.", "total_bytes_out"),
+    _TIMES,
 )
 
 
@@ -216,9 +224,9 @@ class _Table:
 
 
 def _traffic(control: Control) -> Iterator[Metric]:
-    figures, snapshot, plan = control.live.figures, control.snapshot, control.plan
+    snapshot, plan = control.snapshot, control.plan
     whole = _Table("", (), GLOBAL)
-    whole.add((), figures.get(("globals", ""), {}))
+    whole.add((), _figures(control, "globals", ""))
     yield from whole.families
     listening = plan.serving if plan else frozenset()
     up = GaugeMetricFamily(
@@ -230,10 +238,15 @@ def _traffic(control: Control) -> Iterator[Metric]:
     serving = control.live.serving()
     for name, _ in snapshot.all("virtual_servers", VirtualServer):
         up.add_metric([name], serving and name in listening)
-        table.add((name,), figures.get(("virtual_servers", name), {}))
+        table.add((name,), _figures(control, "virtual_servers", name))
     yield up
     yield from table.families
     yield from _pools(control)
+
+
+def _figures(control: Control, type_path: str, name: str) -> Figures:
+    times = control.live.response_times(ObjectId(type_path, name))
+    return {**control.live.figures.get((type_path, name), {}), **times}
 
 
 def _pools(control: Control) -> Iterator[Metric]:
@@ -245,7 +258,7 @@ def _pools(control: Control) -> Iterator[Metric]:
     )
     up = GaugeMetricFamily("pointsman_node_up", "1 while the node is found alive.", labels=["pool", "node"])
     for name, pool in control.snapshot.all("pools", Pool):
-        pools.add((name,), figures.get(("pools", name), {}))
+        pools.add((name,), _figures(control, "pools", name))
         counts = dict.fromkeys(_STATES, 0)
         for row in pool.basic.nodes_table:
             seen = health.get((name, row.node))

@@ -67,7 +67,7 @@ class OwnCertificate:
                 ) from error
             self.view = self._certificate.view()
         text = (
-            f"the certificate of this instance was replaced at {actor.surface} from "
+            f"the certificate of this instance was replaced at {actor.surface_name} from "
             f"{actor.address or 'this machine'}: SHA-1 {self.view.sha1}, before {former}"
         )
         self._on_event(

@@ -14,14 +14,14 @@ import json
 import socket
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from pathlib import Path
 
 from pointsman.private_file import write_private
-from pointsman.schema.address import split_end_point, split_node
+from pointsman.schema.address import is_ipv4, split_end_point, split_ipv4_node, split_node
 from pointsman.schema.monitor import Monitor
 from pointsman.schema.pool import Pool
-from pointsman.schema.snapshot import Snapshot
+from pointsman.schema.problem import ObjectId
+from pointsman.schema.snapshot import AnyResource, Snapshot
 from pointsman.schema.virtual_server import VirtualServer
 
 PATIENCE = 2.0
@@ -30,18 +30,50 @@ REFRESH = 30.0
 
 def names_in(snapshot: Snapshot) -> frozenset[str]:
     """Host names (not addresses) that the configuration mentions where an address is needed."""
-    found: set[str] = set()
-    for _, pool in snapshot.all("pools", Pool):
-        found.update(split_node(row.node)[0] for row in pool.basic.nodes_table)
-    for _, server in snapshot.all("virtual_servers", VirtualServer):
-        found.update(server.basic.listen_on_hosts)
-    for _, monitor in snapshot.all("monitors", Monitor):
-        found.add(split_end_point(monitor.basic.machine)[0])
-    return frozenset(name for name in found if name and not _is_address(name))
+    return Mentioned().names_in(snapshot)
 
 
-@lru_cache(maxsize=65_536)
+class Mentioned:
+    """`names_in` of one snapshot after another, for which only objects that changed are looked through."""
+
+    def __init__(self) -> None:
+        # One value, because threads may ask.
+        self._last: tuple[Snapshot, Mapping[ObjectId, frozenset[str]], frozenset[str]]
+        self._last = Snapshot(), {}, frozenset()
+
+    def names_in(self, snapshot: Snapshot) -> frozenset[str]:
+        """Host names that the configuration mentions where an address is needed."""
+        before, known, names = self._last
+        if snapshot is before:
+            return names
+        found: dict[ObjectId, frozenset[str]] = {}
+        for identity, resource in snapshot.objects.items():
+            unchanged = before.objects.get(identity) is resource
+            mentioned = known.get(identity) if unchanged else _mentioned(resource)
+            if mentioned:
+                found[identity] = mentioned
+        names = frozenset[str]().union(*found.values())
+        self._last = snapshot, found, names
+        return names
+
+
+def _mentioned(resource: AnyResource) -> frozenset[str]:
+    match resource:
+        case Pool():
+            rows = resource.basic.nodes_table
+            hosts = [split_node(row.node)[0] for row in rows if not split_ipv4_node(row.node)]
+        case VirtualServer():
+            hosts = [*resource.basic.listen_on_hosts]
+        case Monitor():
+            hosts = [split_end_point(resource.basic.machine)[0]]
+        case _:
+            return frozenset()
+    return frozenset(host for host in hosts if host and not _is_address(host))
+
+
 def _is_address(text: str) -> bool:
+    if is_ipv4(text):
+        return True
     try:
         ipaddress.ip_address(text)
     except ValueError:

@@ -1,8 +1,8 @@
 """What a restore of a backup would do: the changes for the store, what they mean, and what stays out, with why.
 
 Pure. Invariant: either every change is given, each with the complete settings to store, or `Invalid` names every
-fault; nothing is left out without a remark; licence keys and members are never taken away, types that no surface shows
-never touched.
+fault; nothing is left out without a remark; licence keys, members, the administrators' group and what the backup's
+version had no type for are never taken away, types that no surface shows never touched.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from pointsman.control.described import Edit
 from pointsman.control.member_mapping import MEMBERS, as_member, map_members, renamed
 from pointsman.control.merge import canonical
 from pointsman.document.difference import Objects, compare
+from pointsman.schema.level import TYPES_SINCE
 from pointsman.schema.license_key import LICENSE_KEY
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.reference import references
 from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
 from pointsman.schema.resource import Kind
 from pointsman.schema.snapshot import Snapshot
+from pointsman.schema.user_group import ADMINISTRATORS
 from pointsman.schema.validate import Invalid, build
 from pointsman.store import Change, Delete, Put
 
@@ -283,6 +285,13 @@ class _Planner:
                 continue
             if identity.type == LICENSE_KEY.path:
                 self._remark(identity, (), "licence_stays", "is not in the backup and stays")
+                continue
+            if TYPES_SINCE.get(identity.type, 1) > self._archive.manifest.level:
+                text = "stays: the version that made the backup had nothing of the kind"
+                self._remark(identity, (), "type_stays", text)
+                continue
+            if identity == ADMINISTRATORS:
+                self._remark(identity, (), "group_stays", "belongs to the product and stays")
                 continue
             gone.append(identity)
         return gone

@@ -104,8 +104,9 @@ class Statistics(Mapping[Key, Figures]):
         failures: Callable[[str, str], int],
         own: Callable[[], Figures],
         traffic_ips: TrafficIps | None = None,
+        node_pings: Callable[[], tuple[int, int]] = lambda: (0, 0),
     ) -> None:
-        """`failures` counts the failures of a node in a pool.
+        """`failures` counts the failures of a node in a pool, `node_pings` the pings to nodes and their answers.
 
         `own` gives figures of the traffic manager that only the caller knows, under the names of `globals`.
         """
@@ -117,6 +118,7 @@ class Statistics(Mapping[Key, Figures]):
         self._failures = failures
         self._own = own
         self._traffic_ips = traffic_ips
+        self._node_pings = node_pings
         self._started = time.time()
         self._known_index = _index_of(Snapshot())
 
@@ -136,6 +138,8 @@ class Statistics(Mapping[Key, Figures]):
             yield kind, ""
         for name, _ in snapshot.all("bandwidth", Bandwidth):
             yield "bandwidth", name
+        for name in self._machine.interfaces():
+            yield "network_interface", name
         for view in self._traffic_ips.views if self._traffic_ips is not None else ():
             for kind in _TRAFFIC_IPS if ":" not in view.address else _TRAFFIC_IPS[1:]:
                 yield kind, view.address
@@ -156,8 +160,8 @@ class Statistics(Mapping[Key, Figures]):
         match kind:
             case "globals" if not name:
                 return _complete(kind, self._globals())
-            case "traffic_ips/ip_gateway" if not name and self._traffic_ips is not None:
-                return _complete(kind, self._traffic_ips.counters)
+            case "traffic_ips/ip_gateway" if not name:
+                return _complete(kind, self._networks())
             case "traffic_ips/traffic_ip" | "traffic_ips/traffic_ip_inet46" if self._traffic_ips is not None:
                 if (since := self._traffic_ips.time_since(name)) is not None:
                     held = "raised" if since[0] else "lowered"
@@ -168,6 +172,9 @@ class Statistics(Mapping[Key, Figures]):
                 limit = snapshot.get(kind, name, Bandwidth)
                 if limit is not None:
                     return _complete(kind, {"maximum": limit.basic.maximum})
+            case "network_interface":
+                if (interface := self._machine.interfaces().get(name)) is not None:
+                    return _complete(kind, interface)
             case "virtual_servers":
                 server = snapshot.get(kind, name, VirtualServer)
                 if server is not None:
@@ -235,6 +242,11 @@ class Statistics(Mapping[Key, Figures]):
     def _persistence(self, pool: Pool) -> str:
         entry = self._snapshot().get("persistence", pool.basic.persistence_class, Persistence)
         return _PERSISTENCE.get(entry.basic.type, "none") if entry is not None else "none"
+
+    def _networks(self) -> Figures:
+        sent, answered = self._node_pings()
+        held = self._traffic_ips.counters if self._traffic_ips is not None else {}
+        return {**held, "node_ping_requests": sent, "node_ping_responses": answered}
 
     def _globals(self) -> Figures:
         peaks = self._history.peaks()

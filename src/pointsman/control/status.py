@@ -6,8 +6,10 @@ request that somebody made.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import is_
 from typing import Literal
 
 from pointsman.schema.condition import Condition, Standing
@@ -19,6 +21,50 @@ from pointsman.schema.virtual_server import VirtualServer
 
 Level = Literal["ok", "warn", "error", "fatal"]
 Figures = Mapping[str, int | str]
+FIGURES_LAST = 1.0
+"""Seconds; the engine is not asked more often."""
+
+
+class LateFigures(Mapping[str, int | str]):
+    """Figures that are read when somebody first looks at them, and stay as they were then: most readers of a status
+    look at the states of all nodes and at the figures of a few. With `lasting`, they are read again when they are older
+    than so many seconds.
+    """
+
+    __slots__ = ("_at", "_held", "_key", "_lasting", "_source")
+
+    def __init__(
+        self,
+        source: Mapping[tuple[str, str], Figures],
+        key: tuple[str, str],
+        lasting: float | None = None,
+    ) -> None:
+        self._source = source
+        self._key = key
+        self._lasting = lasting
+        self._held: Figures | None = None
+        self._at = 0.0
+
+    @property
+    def read(self) -> bool:
+        """Whether anybody looked."""
+        return self._held is not None
+
+    def _all(self) -> Figures:
+        held = self._held
+        if held is None or (self._lasting is not None and time.monotonic() - self._at > self._lasting):
+            held = self._held = self._source.get(self._key, {})
+            self._at = time.monotonic()
+        return held
+
+    def __getitem__(self, name: str) -> int | str:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
 
 
 @dataclass(frozen=True)
@@ -142,6 +188,47 @@ class DataPlane:
     refused: str = ""
 
 
+class Memory:
+    """The pools as last observed, with what they were made of. One belongs to one source of figures."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[tuple[object, ...], tuple[NodeHealth | None, ...], PoolView]] = {}
+
+    def pool(
+        self,
+        name: str,
+        pool: Pool,
+        conditions: Mapping[ObjectId, list[Condition]],
+        health: Mapping[tuple[str, str], NodeHealth],
+        figures: Mapping[tuple[str, str], Figures],
+        changes: Mapping[tuple[str, str], Change],
+        used_by: tuple[str, ...],
+        used: bool,
+    ) -> PoolView:
+        """The pool, made anew only where something of it turned."""
+        found = tuple(conditions.get(ObjectId("pools", name), ()))
+        seen = tuple([health.get((name, row.node)) for row in pool.basic.nodes_table])
+        known = self._known.get(name)
+        if (
+            known is not None
+            and known[0][0] is pool
+            and known[0][1] is figures
+            and known[0][2] is changes
+            and known[0][3:] == (found, used_by, used)
+            and all(map(is_, known[1], seen))
+        ):
+            return known[2]
+        view = _pool(name, pool, found, seen, figures, changes, used_by, used)
+        self._known[name] = ((pool, figures, changes, found, used_by, used), seen, view)
+        return view
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Keeps these pools only."""
+        kept = frozenset(names)
+        for name in [name for name in self._known if name not in kept]:
+            del self._known[name]
+
+
 def observe(
     *,
     traffic_manager: str,
@@ -157,8 +244,13 @@ def observe(
     documents: Documents | None = None,
     traffic_ips: tuple[TrafficIpView, ...] = (),
     traffic_ip_errors: tuple[str, ...] = (),
+    memory: Memory | None = None,
 ) -> Status:
-    """The status; `figures` by (statistics type, name), `health` and `changes` by (pool, node)."""
+    """The status; `figures` by (statistics type, name), `health` and `changes` by (pool, node).
+
+    `memory` is of the status before: pools of which nothing turned are taken over from it.
+    """
+    memory = Memory() if memory is None else memory
     by_subject: dict[ObjectId, list[Condition]] = {}
     for condition in conditions:
         by_subject.setdefault(condition.subject, []).append(condition)
@@ -166,10 +258,14 @@ def observe(
     for name, server in snapshot.all("virtual_servers", VirtualServer):
         if server.basic.enabled:
             users.setdefault(server.basic.pool, []).append(name)
+    used = _reached(users, snapshot)
     pools = tuple(
-        _pool(name, pool, by_subject, health, figures, changes, tuple(users.get(name, ())))
+        memory.pool(
+            name, pool, by_subject, health, figures, changes, tuple(users.get(name, ())), name in used
+        )
         for name, pool in snapshot.all("pools", Pool)
     )
+    memory.forget(pool.name for pool in pools)
     alive = {
         pool.name: any(node.state in (NodeState.ALIVE, NodeState.UNKNOWN) for node in pool.nodes)
         for pool in pools
@@ -198,18 +294,30 @@ def observe(
     )
 
 
+def _reached(pools: Iterable[str], snapshot: Snapshot) -> frozenset[str]:
+    """Pools with their failure pools, and theirs."""
+    found: set[str] = set()
+    for first in pools:
+        name = first
+        while name and name not in found:
+            found.add(name)
+            pool = snapshot.get("pools", name, Pool)
+            name = pool.basic.failure_pool if pool is not None else ""
+    return frozenset(found)
+
+
 def _pool(
     name: str,
     pool: Pool,
-    conditions: Mapping[ObjectId, list[Condition]],
-    health: Mapping[tuple[str, str], NodeHealth],
+    conditions: tuple[Condition, ...],
+    health: tuple[NodeHealth | None, ...],
     figures: Mapping[tuple[str, str], Figures],
     changes: Mapping[tuple[str, str], Change],
     used_by: tuple[str, ...],
+    used: bool,
 ) -> PoolView:
     nodes = []
-    for row in pool.basic.nodes_table:
-        seen = health.get((name, row.node))
+    for row, seen in zip(pool.basic.nodes_table, health, strict=True):
         change = changes.get((name, row.node))
         state = seen.state if seen else NodeState.UNKNOWN
         # What the administrator set is true at once; the data plane follows within a second.
@@ -217,29 +325,32 @@ def _pool(
             state = NodeState.DISABLED
         elif row.state == "draining" and state is not NodeState.DEAD:
             state = NodeState.DRAINING
+        reason = seen.reason if seen else ""
+        if row.state == "active" and state in (NodeState.DISABLED, NodeState.DRAINING):
+            state, reason = NodeState.UNKNOWN, "it was just activated"
         nodes.append(
             NodeView(
                 node=row.node,
                 setting=row.state,
                 state=state,
-                reason=seen.reason if seen else "",
+                reason=reason,
                 since=seen.since if seen else 0.0,
                 weight=row.weight,
                 priority=row.priority,
-                figures=figures.get(("nodes/per_pool_node", f"{name}-{row.node}"), {}),
+                figures=LateFigures(figures, ("nodes/per_pool_node", f"{name}-{row.node}"), FIGURES_LAST),
                 changed_by=change.author if change else "",
                 changed_at=change.time if change else 0.0,
             )
         )
     return PoolView(
         name=name,
-        state=_pool_state(nodes, bool(used_by)),
+        state=_pool_state(nodes, used),
         algorithm=pool.load_balancing.algorithm,
         nodes=tuple(nodes),
         monitors=tuple(pool.basic.monitors),
         failure_pool=pool.basic.failure_pool,
-        figures=figures.get(("pools", name), {}),
-        conditions=tuple(conditions.get(ObjectId("pools", name), ())),
+        figures=LateFigures(figures, ("pools", name), FIGURES_LAST),
+        conditions=conditions,
         used_by=used_by,
     )
 
@@ -252,7 +363,9 @@ def _pool_state(nodes: Iterable[NodeView], used: bool) -> str:
         return "dead"
     if NodeState.DRAINING in states:
         return "draining"
-    return "disabled" if states else "unused"
+    if states:
+        return "disabled"
+    return "without nodes" if used else "unused"
 
 
 def _service(
@@ -286,7 +399,7 @@ def _service(
         port=server.basic.port,
         pool=server.basic.pool,
         reason=reason,
-        figures=figures.get(("virtual_servers", name), {}),
+        figures=LateFigures(figures, ("virtual_servers", name)),
         conditions=found,
     )
 

@@ -1,4 +1,5 @@
-"""The loop that listens: figures of the engine each second, verdicts of our monitors at once, events of the launcher.
+"""The loop that listens: figures and times of the engine each second, verdicts of our monitors at once, events of the
+launcher.
 
 Invariant: what turned is told to the event log once, in one transaction with the state behind it; a verdict reaches the
 engine without waiting for the next second.
@@ -8,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
+import math
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -20,11 +23,13 @@ from pointsman.monitors.combine import WHOLE_POOL, combine
 from pointsman.monitors.runner import MonitorRunner
 from pointsman.schema.event import Event, Severity
 from pointsman.schema.health import Verdict
-from pointsman.schema.sample import Proxy, Sample
+from pointsman.schema.sample import Answered, Proxy, Sample
 from pointsman.telemetry.counters import Counters
 from pointsman.telemetry.event_log import EventLog
-from pointsman.telemetry.health import Combined, Observed, nodes_of, observe
+from pointsman.telemetry.health import Combined, Observed, down_by_traffic, nodes_of, observe
 from pointsman.telemetry.history import History
+from pointsman.telemetry.machine import Machine
+from pointsman.telemetry.response_times import ResponseTimes
 from pointsman.telemetry.tracker import HealthTracker
 
 PERIOD = 1.0
@@ -43,12 +48,24 @@ class Engine(Protocol):
     async def samples(self, proxies: Collection[str] = ()) -> tuple[Sample, ...]:
         """Figures of these proxies, or of all."""
 
-    async def judge(self, verdicts: Mapping[tuple[str, str], tuple[bool, str]]) -> None:
-        """Sets the health of nodes that our monitors watch."""
+    async def judge(
+        self, verdicts: Mapping[tuple[str, str], tuple[bool, str]], reached: Collection[tuple[str, str]] = ()
+    ) -> None:
+        """Sets the health of nodes that our monitors watch; traffic tries those `reached` again."""
+
+
+class Heard(Protocol):
+    """What the loop needs of the place where the engine tells how long requests took."""
+
+    def take(self) -> Sequence[Answered]:
+        """What was told since the last call."""
+
+    async def adjust(self) -> None:
+        """Asks the engine for more or fewer, where that is due."""
 
 
 class Watch:
-    """Feeds counters, health, history and the event log."""
+    """Feeds counters, response times, health, history and the event log."""
 
     def __init__(
         self,
@@ -61,6 +78,9 @@ class Watch:
         live: Live,
         remembered: Collection[Verdict],
         launcher_events: Path,
+        machine: Machine | None = None,
+        heard: Heard | None = None,
+        times: ResponseTimes | None = None,
     ) -> None:
         self._engine = engine
         self._counters = counters
@@ -70,13 +90,23 @@ class Watch:
         self._live = live
         self._live.health = tracker.nodes  # as it was when last heard of
         self._launcher_events = launcher_events
+        self._machine = machine
+        self._heard = heard
+        self._times = times
         self._runner = MonitorRunner(self._on_verdict, remembered=remembered)
+        live.verdicts, live.events, live.history = self._runner.verdicts, event_log, history
+        live.times = times
         self._plan: Plan | None = None
         self._told: dict[tuple[str, str], tuple[bool, str]] = {}
         self._turned = asyncio.Event()
         self._queue: list[Event] = []
         self._started = time.time()
         self._launcher_heard = (0, 0)
+
+    @property
+    def pings(self) -> tuple[int, int]:
+        """How many pings our monitors sent to nodes since the start, and how many of them were answered."""
+        return self._runner.pings
 
     def on_event(self, event: Event) -> None:
         """Takes an event for the log; it is written within `PERIOD`."""
@@ -97,6 +127,7 @@ class Watch:
             group.create_task(self._runner.run())
             group.create_task(self._judge_for_ever())
             group.create_task(self._read_for_ever())
+            group.create_task(self._hear_for_ever())
 
     async def flush(self) -> None:
         """Writes what waits to be written; called last."""
@@ -141,19 +172,45 @@ class Watch:
                     taken.unlink()
             await asyncio.sleep(max(0.0, begun + PERIOD - time.monotonic()))
 
+    async def _hear_for_ever(self) -> None:
+        while self._heard is not None and self._times is not None:
+            self._times.take(self._heard.take(), self._plan.proxies if self._plan is not None else {})
+            await self._heard.adjust()
+            await asyncio.sleep(PERIOD)
+
     async def _read(self, plan: Plan) -> None:
+        asked = time.time()
         samples = await self._engine.samples()  # none while no engine answers: then every node is unknown
         proxies: Mapping[str, Proxy] = plan.proxies
         # Tens of thousands of rows: what waits for the event loop gets its turn in between.
         for _ in self._counters.absorbing(samples, proxies):
             await asyncio.sleep(0)
+        if samples:
+            self._live.read_at = time.time()
         combined = combine(self._runner.verdicts, self._runner.checks)
-        seen, existing = await asyncio.to_thread(_judged, samples, proxies, combined)
+        seen, existing, down = await asyncio.to_thread(_judged, samples, proxies, combined)
+        if reached := self._reached(asked, down, combined):
+            await self._engine.judge({}, reached)
         self._queue += self._tracker.take(seen, existing, native=plan.native_monitors)
-        flows = self._counters.flows()
-        await asyncio.sleep(0)
-        self._history.record(flows)
+        if self._machine is not None:
+            self._history.machine = _use(self._machine.figures())
+        flows = itertools.chain(self._counters.flows().items(), self._counters.node_flows())
+        for _ in self._history.recording(flows):
+            await asyncio.sleep(0)
         self._live.health = self._tracker.nodes
+
+    def _reached(
+        self, asked: float, down: Mapping[tuple[str, str], int], combined: Combined
+    ) -> frozenset[tuple[str, str]]:
+        """Nodes that traffic found dead, and that a monitor has connected to since: a node that was away for a moment
+        is not left out for as long as one that nothing is known of. `asked` is when the engine was asked; its times
+        are whole seconds.
+        """
+        return frozenset(
+            place
+            for place, seconds in down.items()
+            if self._runner.reached.get(place, 0.0) > asked - seconds + 1 and not _against(combined, place)
+        )
 
     async def _store(self) -> None:
         if (
@@ -163,6 +220,7 @@ class Watch:
             self._queue += self._tracker.judge(self._runner.verdicts, checks)
         events, self._queue = tuple(self._queue), []
         along = [*self._tracker.pending(), *self._history.pending()]
+        along += self._times.pending() if self._times is not None else ()
         figures = self._counters.pending()
         if (events or along or figures) and not await self._event_log.append(events, along, figures):
             self._counters.not_saved()
@@ -189,11 +247,23 @@ class Watch:
         return taken
 
 
+def _use(machine: Mapping[str, int]) -> tuple[float, float]:
+    """Use of processor and memory in percent; NaN for what is not known."""
+    whole = machine.get("sys_mem_total", 0)
+    memory = machine.get("sys_mem_in_use", 0) * 100 / whole if whole else math.nan
+    return float(machine.get("sys_cpu_busy_percent", math.nan)), memory
+
+
 def _judged(
     samples: tuple[Sample, ...], proxies: Mapping[str, Proxy], combined: Combined
-) -> tuple[Mapping[tuple[str, str], Observed], frozenset[tuple[str, str]]]:
-    """The nodes as seen in a reading, and all that there are."""
-    return observe(samples, proxies, combined), nodes_of(proxies)
+) -> tuple[Mapping[tuple[str, str], Observed], frozenset[tuple[str, str]], Mapping[tuple[str, str], int]]:
+    """The nodes as seen in a reading, all that there are, and those that the engine itself holds down."""
+    return observe(samples, proxies, combined), nodes_of(proxies), down_by_traffic(samples, proxies)
+
+
+def _against(combined: Combined, place: tuple[str, str]) -> bool:
+    """Whether our monitors hold a node down."""
+    return not all(combined.get(key, (True, ""))[0] for key in (place, (place[0], WHOLE_POOL)))
 
 
 _KINDS: Mapping[str, tuple[Severity, str]] = {
@@ -222,9 +292,11 @@ def launcher_event(line: str, since: float) -> Event | None:
         what, name, detail = str(record["what"]), str(record.get("name", "")), str(record.get("detail", ""))
     except (ValueError, KeyError, TypeError):
         return None
+    if not 0 <= at < math.inf:
+        return None
     if what in ("engine-exited", "engine-stopped", "engine-started") and at >= since:
         return None
     severity, sentence = _KINDS.get(what, (Severity.INFO, what + " {name}"))
     sentence = sentence.replace("{name}", name)
     reason = f"{sentence}: {detail}" if detail else sentence
-    return Event("general", what.replace("-", ""), severity, None, reason, name)
+    return Event("general", what.replace("-", ""), severity, None, reason, name, at=at)

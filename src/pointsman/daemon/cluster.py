@@ -25,7 +25,9 @@ from pointsman.control.apply import ApplyLoop
 from pointsman.control.clustering import Clustering
 from pointsman.control.configuration import Configuration
 from pointsman.control.control import Control, Identity
+from pointsman.control.draining import Peers
 from pointsman.control.licensing import Licensing
+from pointsman.daemon.machine import has_address
 from pointsman.daemon.places import ANYWHERE, Places
 from pointsman.daemon.reach import IN_FORCE, Reach
 from pointsman.identity.certificate import InstanceCertificate
@@ -128,6 +130,20 @@ class Clustered:
         """Has other members' questions about this one answered."""
         self.answers[ABOUT] = answer_status(control, events, history)
         self.tells["serving"] = control.live.serving
+        self.tells["left_out"] = lambda: control.left_out
+        self.tells.update(control.draining.tells)
+        control.draining.peers = self._peers
+
+    def _peers(self) -> Peers:
+        members = self.cluster.view().members
+        return Peers(
+            first=not members or members[0].state == "here",
+            told={
+                member.name or member.id: member.tells if member.state == "alive" else None
+                for member in members
+                if member.state != "here"
+            },
+        )
 
     def facts(self, facts: Facts) -> Facts:
         """The facts with the members."""
@@ -177,13 +193,19 @@ class Clustered:
     def _address(self) -> str:
         """Where other members reach this one: the address it listens on, else the one that names it, else the one
         that the default route leaves by.
+
+        A machine that was named by its address and has another one now is not there any more; an address that was
+        chosen beside the name may be that of a router before it.
         """
         if self._places.host not in ANYWHERE:
             return self._places.host
         own = self._configuration.snapshot.get("traffic_managers", self._identity.name, TrafficManager)
-        for named in (own.basic.nameip if own is not None else "", self._identity.name):
+        name = self._identity.name
+        for named in (own.basic.nameip if own is not None else "", name):
             with contextlib.suppress(ValueError):
-                return str(ipaddress.ip_address(named))
+                address = str(ipaddress.ip_address(named))
+                if named != name or has_address(address):
+                    return address
         return _default_address()
 
     def _state(self) -> Mapping[str, Any]:
@@ -217,7 +239,8 @@ def answer_status(
         path = (*base, LOCAL, *map(str, question.get("path", ())))
         query = {str(name): list(map(str, values)) for name, values in question.get("query", {}).items()}
         caller = Author(str(question.get("user", "")), str(question.get("address", "")), f"member {asker}")
-        return packed(await handler.answer(Request("GET", path, query, {}, caller, _no_body), base))
+        audit = question.get("audit") is not False
+        return packed(await handler.answer(Request("GET", path, query, {}, caller, _no_body, audit), base))
 
     return answer
 

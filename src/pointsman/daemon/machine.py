@@ -6,6 +6,7 @@ Invariant: trying leaves nothing behind.
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 from pointsman.monitors.ping import icmp_socket
 
@@ -36,3 +37,11 @@ def can_ping() -> bool:
     if made is not None:
         made.close()
     return made is not None
+
+
+def first_line(path: Path | None) -> str | None:
+    """The first line of a file; None where there is none to read. Raises `OSError`."""
+    if path is None:
+        return None
+    with path.open(encoding="utf-8") as stream:
+        return stream.readline().rstrip("\r\n")

@@ -15,35 +15,38 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from pointsman.cli.banner import banner, demo_words
 from pointsman.cli.run import RunOptions
 from pointsman.cluster.installation import CredentialDamaged
-from pointsman.compiler.compile import compile_plan
 from pointsman.compiler.facts import EngineFacts, Facts
 from pointsman.compiler.plan import Plan
 from pointsman.control.apply import ApplyLoop
 from pointsman.control.configuration import Configuration
 from pointsman.control.control import Control
 from pointsman.control.first_start import DEMO, demo_ports, furnish
+from pointsman.control.group_guard import guard_groups
 from pointsman.control.importer import Importer
 from pointsman.control.journal import events_of, left_out
 from pointsman.control.licensing import Licensing
 from pointsman.control.live import Live
+from pointsman.control.login_rules import govern_logins
 from pointsman.control.own_certificate import OwnCertificate
 from pointsman.control.renaming import Renaming
-from pointsman.control.resolve import REFRESH, Resolver, names_in
+from pointsman.control.resolve import REFRESH, Mentioned, Resolver
 from pointsman.control.statistics import Statistics
 from pointsman.control.watch import Watch
 from pointsman.daemon.account import engine_account
+from pointsman.daemon.activity import begin_to_hear, look_after
 from pointsman.daemon.backups import open_backups
 from pointsman.daemon.cluster import Clustered, follow_name
+from pointsman.daemon.deferred import load_soon, local, page
 from pointsman.daemon.documents import STATUS_DOCUMENTS, Documents, DocumentsRefused
 from pointsman.daemon.edition import edition_of
 from pointsman.daemon.identify import identify
 from pointsman.daemon.log_line import begin_log
-from pointsman.daemon.machine import can_ping, has_ipv6
+from pointsman.daemon.machine import can_ping, first_line, has_ipv6
+from pointsman.daemon.memory import keep_small
 from pointsman.daemon.places import Apps, Places, ReadyFile, listen
 from pointsman.daemon.provisioned import announce, tell_failure
 from pointsman.daemon.restart import Restart
@@ -54,8 +57,8 @@ from pointsman.engine.haproxy.engine import HaproxyEngine
 from pointsman.identity.called import IdentityDamaged
 from pointsman.identity.certificate import CertificateRefused, InstanceCertificate
 from pointsman.identity.machine import machine_addresses
-from pointsman.identity.password import UsersFileError
 from pointsman.identity.user import PasswordRefused, Users
+from pointsman.identity.user_file import UsersFileError
 from pointsman.licence.key import Refused
 from pointsman.provision.order import OrderDamaged, read_order
 from pointsman.schema.event import Event, Severity
@@ -68,14 +71,13 @@ from pointsman.telemetry.database import Database
 from pointsman.telemetry.event_log import EventLog, EventQuery
 from pointsman.telemetry.history import History
 from pointsman.telemetry.machine import Machine
+from pointsman.telemetry.response_times import ResponseTimes
 from pointsman.telemetry.tracker import HealthTracker
 from pointsman.web.api.app import make_app as make_api
 from pointsman.web.cluster import make_cluster_app
 from pointsman.web.join import with_joins
-from pointsman.web.local.app import make_app as make_local
-from pointsman.web.local.request import BODY_LIMIT as LOCAL_BODY_LIMIT
+from pointsman.web.local.limit import BODY_LIMIT as LOCAL_BODY_LIMIT
 from pointsman.web.server import CannotListen, Server
-from pointsman.web.ui.app import make_app as make_page
 
 ENGINE_FAILED = "zxtmswerror"
 """The tag of events that tell of an engine which ended."""
@@ -164,7 +166,7 @@ class _Daemon:
             self._identity = await identify(home, self._store, flag=self._options.name, ordered=ordered)
             self._identity = follow_name(home, self._store, self._identity)
             self._edition = edition_of(home, self._identity.name, self._order)
-            given = _first_line(self._options.password_file)
+            given = first_line(self._options.password_file)
             self._users, self._first = await Users.open(home, on_event=self._on_event, given=given)
             self._certificate = InstanceCertificate.open(
                 home / "identity", self._identity.name, machine_addresses()
@@ -185,6 +187,8 @@ class _Daemon:
         except ValueError as error:
             raise CannotStart(str(error), 1) from None
         stack.push_async_callback(self._engine.close)
+        self._heard = begin_to_hear(home, self._account)
+        stack.callback(self._heard.close)
         await self._engine.start()
         self._demo = demo_ports(home) if self._options.demo else ()
         await furnish(self._store, self._identity.name, self._demo)
@@ -204,7 +208,8 @@ class _Daemon:
         await self._counters.restore(self._database)
         self._tracker = HealthTracker()
         await self._tracker.restore(self._database)
-        self._history = History(self._database)
+        self._times = ResponseTimes(self._database)
+        self._history = History(self._database, self._times)
         self._events = EventLog(self._database, self._home / "log" / "events.log")
         told = [
             await self._events.find(EventQuery(tag=tag, limit=1000))
@@ -213,6 +218,7 @@ class _Daemon:
         self._left_out = left_out(logged for found in told for logged in found)
 
     def _wire(self, stack: contextlib.AsyncExitStack) -> None:
+        self._mentioned = Mentioned()
         self._resolver = Resolver(self._home / "run" / "names.json")
         stack.callback(self._resolver.close)
         self._live = Live()
@@ -225,6 +231,9 @@ class _Daemon:
             live=self._live,
             remembered=self._tracker.remembered,
             launcher_events=self._home / "run" / "launcher-events.jsonl",
+            machine=Machine(),
+            heard=self._heard,
+            times=self._times,
         )
         self._record = self._watch.on_event
         for event in self._early:
@@ -284,6 +293,8 @@ class _Daemon:
             on_event=self._on_event,
             clustering=self._clustered.clustering,
         )
+        guard_groups(self._control, self._users)
+        govern_logins(self._control, self._users)
         self._importer.behind = self._clustered.reach.behind
         self._failover = Failover(
             self._home,
@@ -308,11 +319,10 @@ class _Daemon:
             self._tracker.failures,
             self._own_figures,
             self._failover.traffic_ips,
+            lambda: self._watch.pings,
         )
-        self._live.engine = {
-            "name": "HAProxy",
-            "version": ".".join(map(str, self._engine_facts.version)),
-        }
+        version = ".".join(map(str, self._engine_facts.version))
+        look_after(self._live, self._engine, version, self._loop, self._counters, self._home)
         self._changed_at = time.time()
 
     def _own_figures(self) -> dict[str, int]:
@@ -336,12 +346,12 @@ class _Daemon:
     # Facts
 
     async def _facts(self, snapshot: Snapshot) -> Facts:
-        names = names_in(snapshot)
+        names = self._mentioned.names_in(snapshot)
         await self._resolver.addresses(names)
         return self._facts_with(names)
 
     def _known_facts(self, snapshot: Snapshot) -> Facts:
-        return self._facts_with(names_in(snapshot))
+        return self._facts_with(self._mentioned.names_in(snapshot))
 
     def _facts_with(self, names: frozenset[str]) -> Facts:
         plan = self._loop.plan or Plan(())
@@ -356,6 +366,7 @@ class _Daemon:
             worker_group=self._account.worker.group,
             ipv6=self._ipv6,
             can_ping=self._can_ping,
+            times_socket=str(self._heard.path) if self._heard.listens else "",
             interfaces=self._failover.network.interfaces(),
             cannot_raise=self._failover.cannot_raise,
             serving=plan.serving,
@@ -367,7 +378,7 @@ class _Daemon:
     async def _keep_names_fresh(self) -> None:
         while True:
             await asyncio.sleep(REFRESH)
-            if await self._resolver.refresh(names_in(self._configuration.snapshot)):
+            if await self._resolver.refresh(self._mentioned.names_in(self._configuration.snapshot)):
                 self._loop.poke("a host name resolves to other addresses")
 
     # Serving
@@ -380,19 +391,13 @@ class _Daemon:
         refused: DocumentsRefused | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [
-                    group.create_task(server.run()),
-                    group.create_task(self._engine.run()),
-                    group.create_task(self._watch.run()),
-                    group.create_task(self._keep_names_fresh()),
-                    group.create_task(self._failover.run()),
-                ]
+                work = (server, self._engine, self._watch, self._failover, self._control.draining)
+                tasks = [group.create_task(part.run()) for part in work]
+                tasks += [group.create_task(self._keep_names_fresh()), group.create_task(keep_small())]
                 await self._clustered.begin(places)
                 tasks.append(group.create_task(self._clustered.cluster.run()))
                 await self._licensing.begin()
-                snapshot = self._configuration.snapshot
-                await self._watch.remind(compile_plan(snapshot, await self._facts(snapshot)))
-                await self._loop.apply(("start",))
+                await self._begin()
                 gc.freeze()
                 gc.enable()
                 tasks += [
@@ -414,6 +419,7 @@ class _Daemon:
                     self._announce(places)
                     ready = ReadyFile(self._options.ready_file, self._home, places, self._certificate)
                     tasks.append(group.create_task(ready.follow_launcher()))
+                    tasks.append(group.create_task(load_soon((self._page, self._local))))
                     tasks.append(group.create_task(self._documents.follow()))
                 await self._stop.wait()
                 self._state = "stopping"
@@ -427,8 +433,17 @@ class _Daemon:
         if refused is not None:
             raise CannotStart(str(refused), STATUS_DOCUMENTS)
 
+    async def _begin(self) -> None:
+        """Brings what is stored into force, and the engine in the mind of nodes that were dead."""
+        snapshot = self._configuration.snapshot
+        await self._watch.remind(self._loop.first(snapshot, await self._facts(snapshot)))
+        await self._loop.apply(("start",))
+
     def _listen(self) -> tuple[Server, Places]:
         server = Server(lambda: self._certificate.context)
+        bound: list[Places] = []
+        self._page = page(self._control, self._users, self._health, lambda: bound[0].rest)
+        self._local = local(self._control, self._users)
         apps = Apps(
             api=make_api(
                 control=self._control,
@@ -437,24 +452,19 @@ class _Daemon:
                 history=self._history,
                 health=self._health,
             ),
-            page=with_joins(
-                make_page(self._control, self._users, health=self._health), self._clustered.cluster
-            ),
+            page=with_joins(self._page, self._clustered.cluster),
             cluster=make_cluster_app(self._health),
         )
         own = self._configuration.snapshot.get("traffic_managers", self._identity.name, TrafficManager)
         bind_only = self._order.bind if self._order else ""
         places = listen(server, apps, self._home, self._options, own, bind_only, self._clustered.handover)
+        bound.append(places)
         self._importer.restart = Restart(
             self._home, self._identity.name, self._options, lambda: self._configuration.snapshot
         )
         self._clustered.restart = self._importer.restart.ask
         self._control.renaming.restart = self._importer.restart.ask
-        server.listen_unix(
-            make_local(self._control, self._users),
-            self._home / "run" / "control.sock",
-            body_limit=LOCAL_BODY_LIMIT,
-        )
+        server.listen_unix(self._local, self._home / "run" / "control.sock", body_limit=LOCAL_BODY_LIMIT)
         return server, places
 
     def _announce(self, places: Places) -> None:
@@ -480,10 +490,3 @@ class _Daemon:
         if self._options.ready_file is not None:
             with contextlib.suppress(OSError):
                 self._options.ready_file.unlink(missing_ok=True)
-
-
-def _first_line(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    with path.open(encoding="utf-8") as stream:
-        return stream.readline().rstrip("\r\n")

@@ -31,12 +31,12 @@ class KeyChange:
 
 @dataclass(frozen=True)
 class ObjectChange:
-    """One object that differs. Of a created object `keys` are what was set, of a deleted one they are
-    empty.
+    """One object that differs. Of a created object `keys` are what was set, of a deleted one they are empty, of a
+    renamed one they are the name.
     """
 
     subject: ObjectId
-    act: Literal["created", "changed", "deleted"]
+    act: Literal["created", "changed", "deleted", "renamed"]
     keys: tuple[KeyChange, ...] = ()
 
 

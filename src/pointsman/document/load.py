@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -95,12 +95,45 @@ def load_import(
     return _load(source, registry, complete, tolerant)
 
 
-def _load(source: Source, registry: Mapping[str, ResourceType], complete: bool, tolerant: bool) -> Document:
+def load_text(
+    content: bytes, name: str, registry: Mapping[str, ResourceType], *, complete: bool = False
+) -> Document:
+    """One document that somebody brought instead of naming it; `name` stands for it in faults, and its ending says
+    what it is. Else as `load`, but that it cannot refer to files and variables, which are not those of who brought it.
+    Raises `Faulty`.
+    """
+
+    def refuse(reference: str) -> bytes:
+        raise Unreadable("a document that is uploaded cannot refer to files; write the content into it")
+
+    file = Path(name)
+    if len(content) > SIZE_LIMIT:
+        message = f"the document has more than {SIZE_LIMIT} bytes; split it"
+        raise Faulty((syntax_fault(Place(name, 1, 1), message),))
+    return _load(Source(file.parent, (file,)), registry, complete, False, _Brought(content, refuse, {}))
+
+
+@dataclass(frozen=True)
+class _Brought:
+    """A document that is no file of this machine, and what its references lead to."""
+
+    content: bytes
+    read: Callable[[str], bytes]
+    environment: Mapping[str, str]
+
+
+def _load(
+    source: Source,
+    registry: Mapping[str, ResourceType],
+    complete: bool,
+    tolerant: bool,
+    brought: _Brought | None = None,
+) -> Document:
     findings = Findings()
     objects: dict[ObjectId, Mapping[str, Any]] = {}
     drafts: dict[ObjectId, Draft] = {}
     with contextlib.suppress(Enough):
-        _interpret(source, registry, tolerant, drafts, findings)
+        _interpret(source, registry, tolerant, drafts, findings, brought)
         for identity, draft in drafts.items():
             try:
                 objects[identity] = _validate(registry[identity.type], draft, complete)
@@ -130,6 +163,7 @@ def _interpret(
     tolerant: bool,
     drafts: dict[ObjectId, Draft],
     findings: Findings,
+    brought: _Brought | None,
 ) -> None:
     """Adds what the documents say to `drafts`. Raises `Enough`."""
     left = TOTAL_LIMIT
@@ -141,10 +175,16 @@ def _interpret(
         return content
 
     budget = Budget()
-    referrer = Referrer(read, os.environ, budget)
+    referrer = (
+        Referrer(read, os.environ, budget)
+        if brought is None
+        else Referrer(brought.read, brought.environment, budget)
+    )
     for file in source.files:
         try:
-            content = read_file(file, min(SIZE_LIMIT, left), source.root)
+            content = (
+                read_file(file, min(SIZE_LIMIT, left), source.root) if brought is None else brought.content
+            )
             left -= len(content)
             tree = _parse(content, file, budget)
         except Unreadable as error:

@@ -45,7 +45,7 @@ class NoopEngine:
         """No traffic, no figures."""
         return ()
 
-    async def judge(self, verdicts: Verdicts) -> None:
+    async def judge(self, verdicts: Verdicts, reached: Collection[tuple[str, str]] = ()) -> None:
         """Remembers the verdicts."""
         self.verdicts.update(verdicts)
 

@@ -47,8 +47,10 @@ class Engine(Protocol):
     async def samples(self, proxies: Collection[str] = ()) -> tuple[Sample, ...]:
         """Figures of every proxy or of those named; empty while the engine does not answer."""
 
-    async def judge(self, verdicts: Verdicts) -> None:
-        """Sets the health of nodes; verdicts given before stay until they change or the node is gone."""
+    async def judge(self, verdicts: Verdicts, reached: Collection[tuple[str, str]] = ()) -> None:
+        """Sets the health of nodes; verdicts given before stay until they change or the node is gone. Nodes of
+        `reached` (pool, node) are tried by traffic again at once, though it found them dead.
+        """
 
     async def probe(self, listeners: Iterable[Listener]) -> Mapping[Listener, str]:
         """Which of these addresses cannot be bound now, each with the reason."""

@@ -31,13 +31,18 @@ class _Record:
     running: int = 0
     until: float = 0.0
     last: float = 0.0
+    failed: float = float("-inf")
 
 
 class Lockout:
     """Counts failed logins; shared by every surface that takes a password."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, delay: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        """`delay` is how many seconds after a failure of a user from a source the next attempt is held back."""
         self._clock = clock
+        self._delay = delay
         self._records: OrderedDict[tuple[str, bytes], _Record] = OrderedDict()
 
     def __len__(self) -> int:
@@ -70,7 +75,7 @@ class Lockout:
             record.running = max(0, record.running - 1)
             if right is False:
                 record.failures += 1
-                record.last = now
+                record.last = record.failed = now
                 if record.failures >= free:
                     wait = FIRST_WAIT_SECONDS * 2.0 ** min(record.failures - free, 30)
                     record.until = now + min(wait, LONGEST_WAIT_SECONDS)
@@ -78,9 +83,14 @@ class Lockout:
             # The source's own count stays: one right password must not pay for guesses at other users.
             self._records.pop(mine, None)
 
+    def held(self, user: str, source: str) -> float:
+        """For how many seconds an attempt that `begin` allowed is held back, since the last one failed just now."""
+        now = self._clock()
+        return max(0.0, self._record(_keys(user, source)[0], now).failed + self._delay() - now)
+
     def _record(self, key: tuple[str, bytes], now: float) -> _Record:
         record = self._records.get(key)
-        if record is None or (not record.running and now - record.last > FORGET_SECONDS):
+        if record is None or (not record.running and now - record.last > max(FORGET_SECONDS, self._delay())):
             record = self._records[key] = _Record(last=now)
         self._records.move_to_end(key)
         while len(self._records) > ENTRY_LIMIT:
@@ -89,13 +99,13 @@ class Lockout:
 
 
 def _keys(user: str, source: str) -> tuple[tuple[str, bytes], tuple[str, bytes]]:
-    place = _place(source)
+    place = place_of(source)
     # A digest bounds what a long user name can occupy.
     name = hashlib.blake2b(user.encode("utf-8", "surrogatepass"), digest_size=16).digest()
     return (place, name), (place, b"")
 
 
-def _place(source: str) -> str:
+def place_of(source: str) -> str:
     """One client's address: IPv6 by /64, because a client owns at least that many."""
     try:
         address = ipaddress.ip_address(source.partition("%")[0])

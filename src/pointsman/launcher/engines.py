@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import struct
@@ -17,6 +18,7 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from pointsman.launcher.connections import clients_elsewhere
 from pointsman.launcher.process import Running, runs
 
 _ANSWER_SECONDS = 2.0
@@ -26,8 +28,9 @@ _LONGEST_ANSWER = 64 << 20
 """Bytes; sessions take some hundred each."""
 _WHOLE_ANSWER_SECONDS = 5.0
 
-_OWN_PROXIES = ("GLOBAL", "cluster")
-"""Whose sessions are no client's: the runtime sockets', and the link to the engines of other members."""
+_CLIENT = re.compile(r" src=(\S+) fe=vs-")
+"""A client's session: the frontends of virtual servers are called so (`compiler.haproxy.name`). Those of other members'
+engines, of runtime sockets and of the health page are never in work."""
 
 _COMMON_VARIABLES = (
     *("PATH", "LD_LIBRARY_PATH", "TZ", "LANG", "LC_ALL", "TMPDIR"),
@@ -66,18 +69,21 @@ def is_listening(master_socket: str) -> bool:
     return ask(master_socket, "show proc")[0] != ""
 
 
-def is_idle(master_socket: str) -> bool:
-    """Whether a stopping engine has no request or client in work; false when it does not answer.
+def is_idle(master_socket: str, addresses: Collection[str] = ()) -> bool:
+    """Whether an engine has no client's request in work, or none at these of its addresses; false when it does not
+    answer.
 
     Connections that idly wait for a next request are no sessions and do not count: with
     `option idle-close-on-response` (HAProxy 2.8) they would otherwise hold the engine for minutes.
     """
     answer, _ = ask(master_socket, "show proc")
     workers = [words[0] for line in answer.splitlines() if (words := line.split())[1:2] == ["worker"]]
-    sessions = "".join(ask(master_socket, f"@!{worker} show sess")[0] for worker in workers)
-    return bool(workers) and sessions.count(" fe=") == sum(
-        sessions.count(f" fe={own} ") for own in _OWN_PROXIES
-    )
+    told = [ask(master_socket, f"@!{worker} show sess")[0] for worker in workers]
+    if not told or not all(" fe=" in each for each in told):  # the question itself is a session
+        return False
+    clients = {source for each in told for source in _CLIENT.findall(each)}
+    # A client that a proxy in front told of is in none of the machine's connections, so it counts.
+    return not clients or bool(addresses and clients <= clients_elsewhere(addresses))
 
 
 def adopt_engine(programs: Collection[str], master_socket: str, former: Mapping[str, Any]) -> Running | None:

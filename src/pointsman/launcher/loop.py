@@ -300,17 +300,19 @@ class Launcher:
     def _quiet(self, leading: list[Service], services: list[Service]) -> tuple[socket.socket, ...]:
         """Keeps new connections waiting at the addresses that are about to move, and lets the others finish."""
         waiting: tuple[socket.socket, ...] = ()
+        moving: set[str] = set()
         for service in leading:
             if service.quiet is not None:
                 runtime, file = service.quiet
                 with contextlib.suppress(OSError, ValueError, TypeError):
-                    addresses = [str(address) for address, _ in json.loads(Path(file).read_text())]
+                    addresses = {str(address) for address, _ in json.loads(Path(file).read_text())}
                     waiting += keep_waiting(runtime, addresses)
+                    moving |= addresses
         if waiting:
             masters = [
                 service.master_socket for service in services if service.running and service.master_socket
             ]
-            until_idle(masters, lambda: self._stops > 1)
+            until_idle(masters, moving, lambda: self._stops > 1)
         return waiting
 
     def _end(self, leading: list[Service], services: list[Service]) -> None:

@@ -55,14 +55,14 @@ def keep_waiting(runtime: str, addresses: Collection[str]) -> tuple[socket.socke
 
 
 def until_idle(
-    masters: Collection[str], stop: Callable[[], bool] = lambda: False, *, most: float = QUIET_SECONDS
+    masters: Collection[str], addresses: Collection[str], stop: Callable[[], bool] = lambda: False
 ) -> None:
-    """Waits until the engines of these master sockets have nothing in work, `most` seconds at most."""
+    """Waits until the engines of these master sockets have nothing in work at the addresses, half a second at most."""
     now = begun = busy = time.monotonic()
-    while now < min(begun + most, busy + IDLE_SECONDS) and not stop():
+    while now < min(begun + QUIET_SECONDS, busy + IDLE_SECONDS) and not stop():
         time.sleep(0.005)
         now = time.monotonic()
-        if not all(map(is_idle, masters)):
+        if not all(is_idle(master, addresses) for master in masters):
             busy = now
 
 

@@ -42,7 +42,7 @@ def self_issue(home: Path, holder: str, *, now: float | None = None) -> OwnLicen
     named = "".join(character for character in holder if character.isprintable())[:100] or "this instance"
     licence = Licence(new_serial(), named, int(time.time() if now is None else now))
     write_private(path, issue(licence, issuer).encode("ascii"))
-    sentence = f"issued an unlimited licence to this instance itself (serial {licence.serial}, {path})"
+    sentence = f"unlimited, issued by this instance to itself (serial {licence.serial}, {path})"
     return OwnLicence(licence, True, sentence)
 
 

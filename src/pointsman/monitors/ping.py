@@ -30,12 +30,17 @@ NOT_PERMITTED = (
 
 
 class Pinger:
-    """Sends echoes and awaits the replies, by one socket for each address family, opened when needed."""
+    """Sends echoes and awaits the replies, by one socket for each address family, opened when needed.
+
+    `requests` and `responses` count what was sent and what was answered in time.
+    """
 
     def __init__(self) -> None:
         self._sockets: dict[int, socket.socket] = {}
         self._waiting: dict[bytes, tuple[str, asyncio.Future[None]]] = {}
         self._sequence = itertools.count(1)
+        self.requests = 0
+        self.responses = 0
         self._identifier = secrets.randbelow(0x10000)
 
     async def check_ping(self, check: Check) -> Finding:
@@ -53,7 +58,9 @@ class Pinger:
         try:
             async with Budget(check.timeout).spend("waiting for the echo"):
                 connection.sendto(self._request(family, token), target)
+                self.requests += 1
                 await answered
+                self.responses += 1
         finally:
             del self._waiting[token]
         return Finding(True, f"echo after {(loop.time() - start) * 1000:.1f} ms")

@@ -26,6 +26,11 @@ class Prober:
         self._matcher = Matcher()
         self._pinger = Pinger()
 
+    @property
+    def pings(self) -> tuple[int, int]:
+        """How many pings were sent, and how many of them answered."""
+        return self._pinger.requests, self._pinger.responses
+
     async def probe(self, check: Check) -> Finding:
         """What the node does right now."""
         try:

@@ -62,15 +62,26 @@ class MonitorRunner:
         self._remembered = {(v.pool, v.node, v.monitor): v for v in remembered}
         self._entries: dict[Key, _Entry] = {}
         self._verdicts: dict[Key, Verdict] = {}
+        self._reached: dict[tuple[str, str], float] = {}
         self._due: deque[_Entry] = deque()
         self._running = 0
         self._prober = Prober()
         self._group: asyncio.TaskGroup | None = None
 
     @property
+    def pings(self) -> tuple[int, int]:
+        """How many pings were sent to nodes since the start, and how many of them answered."""
+        return self._prober.pings
+
+    @property
     def verdicts(self) -> Mapping[Key, Verdict]:
         """What each check last said, by (pool, node, monitor); a live view. Without a first run: no entry."""
         return MappingProxyType(self._verdicts)
+
+    @property
+    def reached(self) -> Mapping[tuple[str, str], float]:
+        """When a check last began (Unix time) that succeeded and showed that traffic can connect, by (pool, node)."""
+        return MappingProxyType(self._reached)
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -89,6 +100,7 @@ class MonitorRunner:
             if wanted.get(key) != entry.check:
                 stopped[key] = self._entries.pop(key)
                 self._stop(entry)
+                self._reached.pop(key[:2], None)
                 if key not in wanted:
                     self._verdicts.pop(key, None)
         for key, check in wanted.items():
@@ -157,7 +169,7 @@ class MonitorRunner:
 
     async def _examine(self, entry: _Entry) -> None:
         loop = asyncio.get_running_loop()
-        started = loop.time()
+        started, began = loop.time(), self._clock()
         finding = await self._prober.probe(entry.check)
         if entry.gone:
             return
@@ -165,6 +177,8 @@ class MonitorRunner:
         before = entry.state
         entry.state = advance(before, entry.check, finding, self._clock())
         check = entry.check
+        if finding.up and check.connects:
+            self._reached[check.pool, check.node] = began
         found = verdict(check, entry.state)
         self._verdicts[check.pool, check.node, check.monitor] = found
         if check.verbose:

@@ -26,8 +26,8 @@ from pointsman.control.renaming import KIND, nameip
 from pointsman.identity.called import Called, IdentityDamaged, read_called, write_called
 from pointsman.identity.certificate import CertificateRefused, InstanceCertificate
 from pointsman.identity.machine import machine_addresses
-from pointsman.identity.password import PasswordFile, UsersFileError
 from pointsman.identity.user import Users
+from pointsman.identity.user_file import UserFile, UsersFileError
 from pointsman.outbound.pinned import Fingerprints
 from pointsman.provision.surroundings import outward_address
 from pointsman.schema.level import LEVEL
@@ -123,7 +123,7 @@ class _Join:
 
     def __init__(self, home: Path, store: Store, name: str, *, insist: bool) -> None:
         users_file = home / "identity" / "users.json"
-        passwords = PasswordFile.read(users_file) or PasswordFile(users_file, {})
+        passwords = UserFile.read(users_file) or UserFile(users_file, {})
         known = read_called(home)
         self._home = home
         self._store = store

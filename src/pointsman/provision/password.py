@@ -65,10 +65,10 @@ def set_first_password(home: Path, variables: Variables, log: ProvisionLog) -> N
     from pointsman.identity.password import (
         STRONG_ALPHABET,
         STRONG_LENGTH,
-        UsersFileError,
         generate_password,
     )
     from pointsman.identity.user import PasswordRefused, Users
+    from pointsman.identity.user_file import UsersFileError
 
     if (home / "identity" / "users.json").exists():
         log.info("the password of 'admin' is set already and stays")

@@ -1,6 +1,7 @@
 """What the members of a cluster keep about themselves: stored and replicated like configuration, shown by no surface.
 
-Invariant: each type's path begins with "cluster/"; a member writes its own record only, but for the removal of one.
+Invariant: each type's path begins with "cluster/"; a member writes its own record only, but for the removal of one and
+for wishes, which belong to all.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pointsman.schema.resource import Kind, Resource, ResourceType, Section
-from pointsman.schema.value import Count, Line, Reference, Secret, Text
+from pointsman.schema.value import Count, Line, LineSet, Reference, Secret, Text
 
 
 class MemberBasic(Section):
@@ -115,16 +116,54 @@ class ClusterSettings(Resource):
 
 
 class UserBasic(Section):
-    """A user's password."""
+    """Who a user is, and how they prove it."""
+
+    changed: Count = 0
+    """When the password was set, in Unix seconds; 0 where that is not known."""
+
+    former: Annotated[Text, Secret("empty")] = ""
+    """Hashes of earlier passwords that must not come back yet, the last one first, separated by spaces."""
+
+    groups: LineSet = ()
+    """The names of the user's groups."""
+
+    own_changes: Text = ""
+    """When the user changed the password, in Unix seconds, separated by spaces, as far as a limit asks."""
 
     password: Annotated[Line, Secret("empty")] = ""
     """The hash of the password."""
+
+    preferences: Text = ""
+    """What the user chose for pages, as JSON."""
+
+    step: Count = 0
+    """The time step of the last code that was used, so that it is taken at no other member."""
+
+    suspended: bool = False
+    """Whether the user may not log in for now."""
+
+
+class UserFactor(Section):
+    """The second factor; written as a whole."""
+
+    api_without_code: bool = False
+    """Whether programs may log in with the password alone."""
+
+    enrolled: bool = False
+    """Whether there is one, which tells also while the secret cannot be read yet."""
+
+    recovery: Annotated[Text, Secret("empty")] = ""
+    """Digests of the recovery codes that are left, separated by spaces."""
+
+    secret: Annotated[Line, Secret("empty")] = ""
+    """The secret of time-based codes, in base32; empty without a second factor."""
 
 
 class ClusterUser(Resource):
     """A user who may log in at every member; the object has the user's name."""
 
     basic: UserBasic = UserBasic()
+    factor: UserFactor = UserFactor()
 
 
 class DataKeyBasic(Section):
@@ -144,6 +183,37 @@ class ClusterDataKey(Resource):
     """A data key for one member; the object is called "<generation>.<member>"."""
 
     basic: DataKeyBasic = DataKeyBasic()
+
+
+class NodeWishBasic(Section):
+    """What shall be done with a node that drains once it is empty, and who asked for that."""
+
+    address: Line = ""
+    """The address from which it was asked."""
+
+    asked: Count = 0
+    """When, in Unix seconds."""
+
+    by: Line = ""
+    """Who asked."""
+
+    node: Line = ""
+    """The node."""
+
+    pool: Line = ""
+    """The uid of its pool. It is no reference, which would keep a deleted pool in force."""
+
+    surface: Line = ""
+    """Through what it was asked."""
+
+    what: Literal["disable", "remove"] = "disable"
+    """What shall be done."""
+
+
+class NodeWish(Resource):
+    """A wish for a node that drains; the object is called by a random id."""
+
+    basic: NodeWishBasic = NodeWishBasic()
 
 
 MEMBERS = ResourceType(
@@ -175,6 +245,7 @@ USERS = ResourceType(
     plural="Cluster Users",
     kind=Kind.COLLECTION,
     model=ClusterUser,
+    together=frozenset({"factor"}),
 )
 DATA_KEYS = ResourceType(
     path="cluster/data_keys",
@@ -183,4 +254,13 @@ DATA_KEYS = ResourceType(
     kind=Kind.COLLECTION,
     model=ClusterDataKey,
 )
-CLUSTER_TYPES: tuple[ResourceType, ...] = (AUTHORITY, DATA_KEYS, MEMBERS, SETTINGS, USERS)
+NODE_WISHES = ResourceType(
+    path="cluster/node_wishes",
+    title="Wish for a Node",
+    plural="Wishes for Nodes",
+    kind=Kind.COLLECTION,
+    model=NodeWish,
+    together=frozenset({"basic"}),
+)
+"""Kept by instances that stand alone as well: it is nothing that a restore or an import brings back."""
+CLUSTER_TYPES: tuple[ResourceType, ...] = (AUTHORITY, DATA_KEYS, MEMBERS, NODE_WISHES, SETTINGS, USERS)

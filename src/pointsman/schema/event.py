@@ -26,7 +26,7 @@ class Event:
 
     `section` and `tag` name the kind ("pools", "nodefail"); `detail` names the part of the object concerned (a node's
     "address:port"), `reason` is the sentence an administrator reads, `author` who caused it ("" for the product
-    itself).
+    itself). `at` is when it happened (Unix time), where that was long before it is logged; None for now.
     """
 
     section: str
@@ -36,3 +36,4 @@ class Event:
     reason: str
     detail: str = ""
     author: str = ""
+    at: float | None = None

@@ -73,8 +73,8 @@ class Basic(Section):
     """How many unused keepalive connections to each node are kept open for later requests."""
 
     max_timed_out_connection_attempts: Annotated[Count, Field(le=99_999)] = 2
-    """How many nodes may run into the connect or reply timeout for one request before it fails; 0 for no
-    limit."""
+    """How many nodes may run into the reply timeout for one request before it fails; 0 for no limit. Only 1 is kept as
+    such: any other value permits as many as `max_connection_attempts` (without one, six)."""
 
     monitors: Annotated[LineSet, Reference("monitors", loose=True)] = ()
     """The monitors that watch the nodes; a node is up while all of them succeed."""
@@ -98,8 +98,13 @@ class Basic(Section):
     """A description of the pool for the administrator."""
 
     passive_monitoring: bool = True
-    """Also judges nodes by the traffic itself: one that fails real requests is taken out of use for a
-    while."""
+    """
+    Also judges nodes by the traffic itself: one on which `node_connection_attempts` attempts in a row fail is taken out
+    of use, and a connection to it is tried each `node.retry_fail_time` until one succeeds, or until a monitor that
+    connects to it as traffic does has succeeded (a ping does not, nor does one in clear where traffic uses TLS).
+    Without a monitor, a node that gets no requests is tried once an hour only, so the first client may be who finds it
+    dead; another node serves that client.
+    """
 
     persistence_class: Annotated[Line, Reference("persistence")] = ""
     """The session persistence class that keeps a client on its node; empty for none."""

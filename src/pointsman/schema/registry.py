@@ -23,6 +23,7 @@ from pointsman.schema.rule import RULE
 from pointsman.schema.server_key import SERVER_KEY
 from pointsman.schema.traffic_ip_group import TRAFFIC_IP_GROUP
 from pointsman.schema.traffic_manager import TRAFFIC_MANAGER
+from pointsman.schema.user_group import USER_GROUP
 from pointsman.schema.virtual_server import VIRTUAL_SERVER
 
 RESOURCE_TYPES: tuple[ResourceType, ...] = (
@@ -39,6 +40,7 @@ RESOURCE_TYPES: tuple[ResourceType, ...] = (
     SERVER_KEY,
     TRAFFIC_IP_GROUP,
     TRAFFIC_MANAGER,
+    USER_GROUP,
     VIRTUAL_SERVER,
 )
 

@@ -13,12 +13,13 @@ import enum
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
+from pointsman.schema.docstring import attribute_texts
 from pointsman.schema.value import Hidden, Reference, Secret, Since, TableKey, Unit, Unordered
 
 Settings = Mapping[str, Mapping[str, Any]]
@@ -30,11 +31,20 @@ class _Declaration(BaseModel):
         frozen=True,
         extra="forbid",
         strict=True,
-        use_attribute_docstrings=True,
         validate_default=False,
         hide_input_in_errors=True,
         serialize_by_alias=True,
     )
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Shares the set of the names of what was set with equal ones, which would be most of an object's memory."""
+        shared = _shared(frozenset(self.__pydantic_fields_set__))
+        object.__setattr__(self, "__pydantic_fields_set__", shared)
+
+
+@lru_cache(maxsize=4096)
+def _shared(names: frozenset[str]) -> set[str]:
+    return set(names)
 
 
 class Section(_Declaration):
@@ -83,7 +93,6 @@ class Key:
     kind: ValueKind
     required: bool
     default: Any
-    help: str
     minimum: int | None = None
     maximum: int | None = None
     choices: tuple[str, ...] = ()
@@ -97,6 +106,13 @@ class Key:
     row_key: str = ""
     attribute: str = ""
     """The model's field: the name, but where that is a word of Python's ("if_" for "if")."""
+    declaration: type[Section] | type[Row] | None = field(default=None, repr=False)
+    """The model that has the field."""
+
+    @property
+    def help(self) -> str:
+        """What the key is for, on one line."""
+        return "" if self.declaration is None else attribute_texts(self.declaration).get(self.attribute, "")
 
     def read(self, resource: Resource | FileResource) -> Any:
         """The key's value in an object, as the model holds it (lists and tables as tuples)."""
@@ -185,7 +201,8 @@ def keys_of(model: type[_Declaration]) -> tuple[Key, ...]:
     for section in sorted(model.model_fields, key=lambda name: (name != "basic", name)):
         section_model = model.model_fields[section].annotation
         assert isinstance(section_model, type) and issubclass(section_model, Section)
-        keys = [_describe(section, name, info) for name, info in section_model.model_fields.items()]
+        fields = section_model.model_fields.items()
+        keys = [_describe(section, section_model, name, info) for name, info in fields]
         found.extend(sorted(keys, key=lambda key: key.name))
     return tuple(found)
 
@@ -195,7 +212,7 @@ def _key_index(model: type[_Declaration]) -> Mapping[tuple[str, str], Key]:
     return types.MappingProxyType({(key.section, key.name): key for key in keys_of(model)})
 
 
-def _describe(section: str, name: str, info: FieldInfo) -> Key:
+def _describe(section: str, declaration: type[Section] | type[Row], name: str, info: FieldInfo) -> Key:
     annotation, markers = _unwrap(info.annotation, list(info.metadata))
     facts: dict[str, Any] = {}
     for marker in markers:
@@ -230,7 +247,7 @@ def _describe(section: str, name: str, info: FieldInfo) -> Key:
         kind=kind,
         required=info.is_required(),
         default=default,
-        help=" ".join((info.description or "").split()),
+        declaration=declaration,
         **facts,
         **extra,
     )
@@ -262,7 +279,8 @@ def _shape(section: str, annotation: Any) -> tuple[ValueKind, dict[str, Any]]:
     if origin is tuple:
         element, _ = _unwrap(get_args(annotation)[0], [])
         if isinstance(element, type) and issubclass(element, Row):
-            columns = tuple(_describe(section, name, info) for name, info in element.model_fields.items())
+            fields = element.model_fields.items()
+            columns = tuple(_describe(section, element, name, info) for name, info in fields)
             return ValueKind.TABLE, {"columns": columns}
         return ValueKind.LIST, {}
     if origin in (Union, types.UnionType):

@@ -1,4 +1,4 @@
-"""Raw figures as an engine reports them, and what the engine's names stand for.
+"""Raw figures and times as an engine reports them, and what the engine's names stand for.
 
 Invariant: counters of one worker only grow; a new worker starts at zero. Summing over workers is the reader's work.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pointsman.schema.problem import ObjectId
 
@@ -53,3 +54,19 @@ class Sample:
     server: str
     kind: str
     figures: Mapping[str, str]
+
+
+class Answered(NamedTuple):
+    """How long one request of some took, as an engine tells of it. Times in ms.
+
+    `listener` and `pool` are the engine's names. `waited` is from the request, complete, to the answer's beginning,
+    with what went to queues, connects and retries; `responded` from the connection to a node to that node's answer. A
+    request that no node answered took as long, for both, as its client waited for the error. `weight` is how many
+    requests this one stands for, in hundredths.
+    """
+
+    listener: str
+    pool: str
+    waited: int
+    responded: int
+    weight: int

@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from functools import cache
 from itertools import islice
 from typing import Any, get_args
 
@@ -16,7 +17,16 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails, core_schema
 
 from pointsman.schema.problem import ObjectId, Problem
-from pointsman.schema.resource import Key, Kind, ResourceType, Settings, ValueKind
+from pointsman.schema.resource import (
+    FileResource,
+    Key,
+    Kind,
+    Resource,
+    ResourceType,
+    Settings,
+    ValueKind,
+    keys_of,
+)
 from pointsman.schema.snapshot import AnyResource
 from pointsman.schema.value import LIST_LIMIT
 
@@ -67,6 +77,9 @@ class Invalid(Exception):
 def check_name(identity: ObjectId) -> None:
     """Refuses names that no surface could carry: empty, too long, with control characters, "." and ".."."""
     name = identity.name
+    usual = name.isascii() and name.isprintable() and name == name.strip(" ")
+    if usual and name.strip(".") and len(name) <= NAME_LIMIT:
+        return  # nearly all names, thousands at a start
     fault = ""
     if not name:
         fault = "a name must not be empty; give it at least one character"
@@ -143,18 +156,25 @@ def normalise(key: Key, value: Any) -> Any:
 
 def _repeated_rows(kind: ResourceType, identity: ObjectId, settings: Settings) -> list[Problem]:
     found: list[Problem] = []
-    for key in kind.keys:
-        if key.kind is not ValueKind.TABLE or not key.row_key:
+    for key in _tables(kind.model):
+        rows = settings.get(key.section, {}).get(key.name, ())
+        labels = [str(row.get(key.row_key, "")) for row in rows]
+        if len(set(labels)) == len(labels):
             continue
         seen: set[str] = set()
-        for row in settings.get(key.section, {}).get(key.name, ()):
-            label = str(row.get(key.row_key, ""))
+        for label in labels:
             if label in seen:
                 message = f'the row "{label}" occurs twice; keep one of them'
                 path = (key.section, key.name, label)
                 found.append(Problem(identity, path, "table.duplicate_row", message))
             seen.add(label)
     return found
+
+
+@cache
+def _tables(model: type[Resource] | type[FileResource]) -> tuple[Key, ...]:
+    keys = () if issubclass(model, FileResource) else keys_of(model)
+    return tuple(key for key in keys if key.kind is ValueKind.TABLE and key.row_key)
 
 
 def _problem(

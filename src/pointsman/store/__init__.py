@@ -20,12 +20,14 @@ from pointsman.store.error import (
     UnknownObject,
     UnknownRevision,
 )
-from pointsman.store.history import ChangeRecord, Transaction, changes_between
+from pointsman.store.history import ChangeRecord, Glance, Transaction, changes_between
 from pointsman.store.parcel import Batch, Parcel, Received, pack_batch, unpack_batch
+from pointsman.store.rows import ANY_TRANSACTION, Only
 from pointsman.store.store import Store
 from pointsman.store.view import Objects
 
 __all__ = [
+    "ANY_TRANSACTION",
     "Author",
     "Batch",
     "Change",
@@ -33,10 +35,12 @@ __all__ = [
     "Conflict",
     "Delete",
     "EditRefused",
+    "Glance",
     "KeyRefused",
     "NameTaken",
     "NotStored",
     "Objects",
+    "Only",
     "OriginForked",
     "Outdated",
     "Parcel",

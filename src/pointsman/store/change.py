@@ -20,6 +20,11 @@ class Author:
     address: str = ""
     surface: str = ""
 
+    @property
+    def surface_name(self) -> str:
+        """The surface as sentences name it: "REST", "UI", or the word itself."""
+        return self.surface.upper() if self.surface in ("rest", "ui") else self.surface
+
 
 @dataclass(frozen=True)
 class Put:

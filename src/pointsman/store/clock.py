@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 COUNTER_BITS = 16
-_COUNTER = (1 << COUNTER_BITS) - 1
 _LAST_MILLISECOND = (
     1 << 46
 ) - 1  # the year 4199: a wall clock beyond it is broken, and stamps must stay below 2**63
@@ -36,11 +35,6 @@ class Clock:
 def first_stamp_at(time: float) -> int:
     """The lowest stamp of the millisecond of a Unix time in seconds."""
     return min(max(int(time * 1000), 0), _LAST_MILLISECOND) << COUNTER_BITS
-
-
-def last_stamp_at(time: float) -> int:
-    """The highest stamp of the millisecond of a Unix time in seconds."""
-    return first_stamp_at(time) | _COUNTER
 
 
 def time_of(stamp: int) -> float:

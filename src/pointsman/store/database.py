@@ -19,15 +19,18 @@ from pointsman.store.entry_text import decode
 from pointsman.store.error import NotStored, StoreDamaged, StoreTooNew
 from pointsman.store.register import Cell, Entry, Register, Stamp
 from pointsman.store.rows import (
+    ANY_TRANSACTION,
     START,
     End,
     Head,
+    Only,
     Row,
     Stored,
     Written,
     columns,
     crc,
     crc_of_log,
+    crc_of_register,
     head_of,
     link,
     register_row,
@@ -40,6 +43,8 @@ CHECKED_ENTRIES = 256
 # Queries are put together from constants only; S608 cannot see that.
 _HEAD = "revision, origin, seq, hlc, time, author, address, surface, reason"
 _REGISTERS = "SELECT object, property, hlc, origin, revision, crc, value FROM"
+_Row = tuple[str, str, int, str, int, int, str | None]
+_NEVER = Stamp(0, "")
 
 
 class Database:
@@ -164,14 +169,15 @@ class Database:
 
     def everything(self, *, base: bool = False) -> Iterator[tuple[str, Stored]]:
         """All registers, object by object: those of now, or with `base` those from before the log begins."""
-        for key, group in self.registers("base" if base else "reg"):
-            found = {cell.property: register for cell, register, _ in group}
-            yield key, Stored(found, max(revision for _, _, revision in group))
+        with self.reading():
+            query = f"{_REGISTERS} {'base' if base else 'reg'} ORDER BY object, property"
+            for key, rows in groupby(self.sql.execute(query), itemgetter(0)):
+                yield key, self._stored(rows)
 
     def registers(self, table: str) -> Iterator[tuple[str, list[Written]]]:
         """The registers of `reg` or `base`, object by object."""
         with self.reading():
-            rows = self.sql.execute(f"{_REGISTERS} {table} ORDER BY object")
+            rows = self.sql.execute(f"{_REGISTERS} {table} ORDER BY object, property")
             for key, group in groupby(rows, itemgetter(0)):
                 yield key, [self._register(row) for row in group]
 
@@ -179,10 +185,7 @@ class Database:
         """The registers of one object; none where it was never written."""
         table = "base" if base else "reg"
         with self.reading():
-            rows = self.sql.execute(f"{_REGISTERS} {table} WHERE object = ?", (key,))
-            group = [self._register(row) for row in rows]
-        found = {cell.property: register for cell, register, _ in group}
-        return Stored(found, max((revision for _, _, revision in group), default=0))
+            return self._stored(self.sql.execute(f"{_REGISTERS} {table} WHERE object = ?", (key,)))
 
     def blob(self, digest: str) -> bytes:
         """The content of a blob."""
@@ -282,20 +285,23 @@ class Database:
             self.sql.execute(f"DELETE FROM {table}")  # noqa: S608 # a constant
         self.sql.execute("UPDATE meta SET value = 0 WHERE key = 'log_bytes'")
 
-    def heads(self, before: int | None, limit: int, key: str | None = None) -> list[Head]:
+    def heads(
+        self, before: int | None, limit: int, key: str | None = None, only: Only = ANY_TRANSACTION
+    ) -> list[Head]:
         """Rows of the log with numbers below `before`, newest first; of one object when `key` is given."""
         bound = 2**63 - 1 if before is None else before
+        where, values = only.terms()
+        bounds: list[str | float | int] = [*values, bound, limit]
+        table = "log"
+        if key is not None:
+            table, where = "change JOIN log USING (revision)", f"object = ? AND {where}"
+            bounds.insert(0, key)
+        query = (
+            f"SELECT {_HEAD} FROM {table} "  # noqa: S608 # constant columns and terms; values are bound
+            f"WHERE {where} AND revision < ? ORDER BY revision DESC LIMIT ?"
+        )
         with self.reading():
-            if key is None:
-                query = f"SELECT {_HEAD} FROM log WHERE revision < ? ORDER BY revision DESC LIMIT ?"  # noqa: S608 # constant columns; values are bound
-                rows = self.sql.execute(query, (bound, limit))
-            else:
-                query = (
-                    f"SELECT {_HEAD} FROM change JOIN log USING (revision) "  # noqa: S608 # as above
-                    "WHERE object = ? AND revision < ? ORDER BY revision DESC LIMIT ?"
-                )
-                rows = self.sql.execute(query, (key, bound, limit))
-            return [head_of(row) for row in rows]
+            return [head_of(row) for row in self.sql.execute(query, bounds)]
 
     def records(self, revision: int, key: str | None = None) -> Iterator[str]:
         """The effect of a transaction as text: on each object in the order of their keys, or on one."""
@@ -310,6 +316,20 @@ class Database:
                 raise StoreDamaged(self.file, f"the history of {owner} at revision {revision} is altered")
             yield text
 
+    def first_records(self, revision: int, most: int) -> tuple[list[str], int]:
+        """The effect of a transaction on the first objects, in the order of their keys, and on how many it had one."""
+        with self.reading():
+            rows = self.sql.execute(
+                "SELECT object, records, crc FROM change WHERE revision = ? LIMIT ?", (revision, most)
+            ).fetchall()
+            (count,) = self.sql.execute(
+                "SELECT count(*) FROM change WHERE revision = ?", (revision,)
+            ).fetchone()
+        for owner, text, held in rows:
+            if held != crc(owner, revision, text):
+                raise StoreDamaged(self.file, f"the history of {owner} at revision {revision} is altered")
+        return [text for _, text, _ in sorted(rows)], count
+
     def revision_of(self, cell: Cell) -> int | None:
         """The number of the transaction that last wrote a register."""
         with self.reading():
@@ -318,11 +338,10 @@ class Database:
             ).fetchone()
         return row[0] if row else None
 
-    def entries(self, *, revision: int | None = None, hlc: int | None = None) -> Iterator[tuple[Head, Entry]]:
-        """The log up to a number, or all entries with stamps up to `hlc`, oldest first."""
-        where, bound = ("revision <= ?", revision) if hlc is None else ("hlc <= ?", hlc)
+    def entries(self, revision: int) -> Iterator[tuple[Head, Entry]]:
+        """The log up to a number, oldest first."""
         with self.reading():
-            for head, _, ops in self._checked_log(where, 0 if bound is None else bound):
+            for head, _, ops in self._checked_log("revision <= ?", revision):
                 yield head, self._entry(head, ops)
 
     def rows_from(self, revision: int) -> Iterator[tuple[Head, bytes, str]]:
@@ -399,11 +418,28 @@ class Database:
             chains[head.origin] = chain
             yield head, chain, ops
 
-    def _register(self, row: tuple[str, str, int, str, int, int, str | None]) -> Written:
+    def _register(self, row: _Row) -> Written:
         key, name, hlc, origin, revision, held, value = row
-        if held != crc(key, name, hlc, origin, revision, value):
-            raise StoreDamaged(self.file, f"the register {name!r} of {key} is torn or altered")
+        if held != crc_of_register(key, name, hlc, origin, revision, value):
+            raise self._altered(key, name)
         return Cell(key, name), Register(value, Stamp(hlc, origin)), revision
+
+    def _stored(self, rows: Iterable[_Row]) -> Stored:
+        """What the rows of one object hold; written for the hundred thousands that are read at a start."""
+        registers: dict[str, Register] = {}
+        last = 0
+        stamp = _NEVER
+        for key, name, hlc, origin, revision, held, value in rows:
+            if held != crc_of_register(key, name, hlc, origin, revision, value):
+                raise self._altered(key, name)
+            if stamp.hlc != hlc or stamp.origin != origin:
+                stamp = Stamp(hlc, origin)
+            registers[name] = Register(value, stamp)
+            last = max(last, revision)
+        return Stored(registers, last)
+
+    def _altered(self, key: str, name: str) -> StoreDamaged:
+        return StoreDamaged(self.file, f"the register {name!r} of {key} is torn or altered")
 
     @contextmanager
     def reading(self) -> Iterator[None]:

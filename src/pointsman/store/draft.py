@@ -18,8 +18,9 @@ from pointsman.schema.problem import ObjectId
 from pointsman.schema.resource import Kind
 from pointsman.store.change import Change, Delete, Put, Rename
 from pointsman.store.error import NameTaken, UnknownObject
+from pointsman.store.json_text import equal
 from pointsman.store.register import Cell
-from pointsman.store.shape import CONTENT, EXISTENCE, NAME, Shape, Values, canonical, digest_of
+from pointsman.store.shape import CONTENT, EXISTENCE, NAME, Shape, Values, digest_of
 from pointsman.store.view import Shapes, View, identity_of
 
 UID_DIGITS = 16
@@ -207,7 +208,7 @@ class _Writer:
                 continue  # it came and went within the transaction
             for name in sorted(before.keys() | now.keys()):
                 value, old = now.get(name), before.get(name)
-                if value is not old and canonical(value) != canonical(old):
+                if not equal(value, old):
                     writes[Cell(key, name)] = value
         for key in self._gone:
             if EXISTENCE not in self._now[key]:

@@ -11,8 +11,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pydantic_core import from_json
+
+from pointsman.store.json_text import canonical
 from pointsman.store.register import Cell, Entry, Stamp, generation_of
-from pointsman.store.shape import CONTENT, canonical, is_digest
+from pointsman.store.shape import CONTENT, is_digest
 
 MOST_CHARACTERS = 1 << 27
 """Of the text of one transaction: twelve times what 10,000 objects that are made at once need."""
@@ -84,7 +87,10 @@ def loads(text: str) -> Any:
 def _is_value(value: str) -> bool:
     if value.startswith("!"):
         return generation_of(value) > 0
-    loads(value)
+    try:
+        from_json(value, allow_inf_nan=False)
+    except (ValueError, TypeError):
+        loads(value)  # which says what is wrong, and takes some that the quick one does not
     return True
 
 

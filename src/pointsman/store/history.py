@@ -13,7 +13,8 @@ from typing import Any
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.resource import Key, Kind, ValueKind
 from pointsman.store.change import Author, Change, Delete, Put, Rename
-from pointsman.store.shape import Shape, canonical, digest_of
+from pointsman.store.json_text import canonical, equal
+from pointsman.store.shape import Shape, digest_of
 from pointsman.store.view import Objects
 
 Fingerprint = Callable[[Any], str]
@@ -21,7 +22,7 @@ State = tuple[ObjectId, Mapping[str, Any]]
 """An object at one moment: what it is called, and its settings."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ChangeRecord:
     """One field before and after; None where it was not set.
 
@@ -62,6 +63,14 @@ class Transaction:
         )
 
 
+@dataclass(frozen=True)
+class Glance:
+    """A transaction with what it did to some of its objects; `more` are left out."""
+
+    transaction: Transaction
+    more: int
+
+
 def compare(
     shape: Shape, before: State | None, after: State | None, fingerprint: Fingerprint
 ) -> Iterator[ChangeRecord]:
@@ -83,7 +92,7 @@ def compare(
         was, now = old.get(section, {}), new.get(section, {})
         for name in sorted(was.keys() | now.keys()):
             key = shape.kind.key(section, name)
-            if key is not None and canonical(was.get(name)) != canonical(now.get(name)):
+            if key is not None and not equal(was.get(name), now.get(name)):
                 for path, *values in _parts(key, was.get(name), now.get(name), fingerprint):
                     yield ChangeRecord(identity, (section, name, *path), *values)
 
@@ -136,7 +145,7 @@ def _rows(
             continue
         for column in sorted(was[label].keys() | now[label].keys()):
             left, came = was[label].get(column), now[label].get(column)
-            if canonical(left) != canonical(came):
+            if not equal(left, came):
                 yield (label, column), masked(column, left), masked(column, came)
 
 

@@ -31,16 +31,17 @@ from pointsman.store.error import (
     StoreDamaged,
 )
 from pointsman.store.history import Transaction
+from pointsman.store.json_text import canonical
 from pointsman.store.parcel import Parcel, check_blobs, checked
 from pointsman.store.register import Cell, Entry, Stamp, generation_of
 from pointsman.store.replay import Reader
 from pointsman.store.rescue import rescue, set_aside
 from pointsman.store.rows import START, End, Head, link
 from pointsman.store.secret import KEY_BYTES, KeyMissing, Keyring, Undecipherable
-from pointsman.store.shape import Shape, canonical
+from pointsman.store.shape import Shape
 from pointsman.store.stage import Stage
 from pointsman.store.upkeep import DAY_SECONDS, LOG_CHARACTERS, bounds_at, forget, overdue, trim
-from pointsman.store.view import View, without
+from pointsman.store.view import Source, View, advance, without
 from pointsman.store.whole import Whole, vector_of
 
 SKEW_SECONDS = 60.0
@@ -163,7 +164,10 @@ class Journal:
             self.state.view, self._shapes, changes, lambda key: stage.source(key).values, stamp=stamps.last
         )
         if plan.writes:
-            self._extend(stage, self._entry(stage, plan, stamps.last), author, reason, plan.blobs)
+            entry, blobs = self._entry(stage, plan, stamps.last), plan.blobs
+            del plan  # which is large when thousands of objects come at once, as is all that follows
+            self._extend(stage, entry, author, reason, blobs)
+            del entry
         return self._conclude(stage, stamps)
 
     def receive(self, parcels: Sequence[Parcel], blobs: Mapping[str, bytes]) -> Outcome:
@@ -274,7 +278,7 @@ class Journal:
         named = self._directory.keep(keys)
         reader = Reader(self.file, keys, self._shapes)
         try:
-            view = reader.view(self._database.everything(), self.state.view.revision, self._database.blob)
+            view = self._unsealed(reader)
             with self._database.transaction():
                 self._database.write((), {"keys": named})
         except BaseException:
@@ -283,6 +287,17 @@ class Journal:
         self.reader = reader
         self.state = self._state(view, self.state.ends, self.state.origin)
         return Outcome(self.state, reloaded=True)
+
+    def _unsealed(self, reader: Reader) -> View:
+        """The present view as `reader` sees it, which has one more key: only what was sealed can read otherwise."""
+
+        def source(key: str) -> Source:
+            return reader.source(key, self._database.object(key))
+
+        view = self.state.view
+        sealed = {key: source(key) for key in view.sealed}
+        blob = self._database.blob
+        return advance(view, self._shapes, sealed, revision=view.revision, blob=blob, source=source)
 
     def reseal(self, author: Author, reason: str) -> Outcome:
         """Encrypts every secret with the newest key; see `Store.reseal`."""

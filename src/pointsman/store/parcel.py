@@ -17,8 +17,9 @@ from pointsman.store.change import Author
 from pointsman.store.entry_text import MOST_CHARACTERS, STAMP_LIMIT, decode, loads
 from pointsman.store.error import ParcelRefused
 from pointsman.store.history import Transaction
+from pointsman.store.json_text import canonical
 from pointsman.store.register import Entry, Stamp
-from pointsman.store.shape import canonical, digest_of
+from pointsman.store.shape import digest_of
 
 CHAIN_BYTES = 32
 _MOST_TEXT = 1 << 20

@@ -13,11 +13,13 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 _MOST_DIGITS = 10_000
 _RANK = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
+@lru_cache(maxsize=1024)
 def order_of(rank: str) -> Decimal:
     """The sort key of a rank. (Comparing decimals is exact; only arithmetic would round.)
 

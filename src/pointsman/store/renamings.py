@@ -17,6 +17,11 @@ class Renamings:
     def __init__(self, kind: ResourceType) -> None:
         self._renamed = tuple(_renamings(kind))
 
+    @property
+    def none(self) -> bool:
+        """Whether no property was ever called otherwise."""
+        return not self._renamed
+
     def today(self, property: str) -> str:
         """What a property is called that a lower level of the schema may have named."""
         head, slash, rest = property.partition("/")

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from pointsman.store.error import StoreDamaged
+from pointsman.store.json_text import parsed
 from pointsman.store.register import Cell, Entry, Register, merge
 from pointsman.store.rows import Head, Stored
-from pointsman.store.secret import KeyMissing, Keyring, Undecipherable
+from pointsman.store.secret import MARK, KeyMissing, Keyring, Undecipherable
 from pointsman.store.shape import EXISTENCE
 from pointsman.store.view import Shapes, Source, View, build
 
@@ -39,15 +40,18 @@ class Reader:
         refers: dict[str, int] = {}
         claim = 0
         shape = self._shapes[key.rpartition("/")[0]]
+        claiming = bool(shape.kind.claims)
         for known, name in shape.renamings.places(stored.registers).items():
-            register = stored.registers[name]
-            if shape.claims(known):
-                claim = max(claim, register.stamp.hlc)
-            if register.value is not None:
+            value, stamp = stored.registers[name]
+            if claiming and shape.claims(known):
+                claim = max(claim, stamp.hlc)
+            if value is not None:
                 try:
-                    values[known] = self.keys.open(Cell(key, name), register.stamp, register.value)
-                    for target in shape.targets(known, values[known]):
-                        refers[target] = max(refers.get(target, 0), register.stamp.hlc)
+                    sealed_here = value.startswith(MARK)
+                    found = self.keys.open(Cell(key, name), stamp, value) if sealed_here else parsed(value)
+                    values[known] = found
+                    for target in shape.targets(known, found):
+                        refers[target] = max(refers.get(target, 0), stamp.hlc)
                 except KeyMissing:
                     sealed.append(known)
                 except (Undecipherable, ValueError) as error:

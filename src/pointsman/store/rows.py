@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from pointsman.store.change import Author
+from pointsman.store.json_text import canonical
 from pointsman.store.register import Cell, Register, Stamp
-from pointsman.store.shape import canonical
 
 START = b"\0" * 32
 """What the chain of an origin begins with."""
+NOTHING = "\1"
+"""What stands for None where a check value is made."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,54 @@ class Head:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stored:
     """The registers of one object, and the last revision that wrote any of them."""
 
     registers: Mapping[str, Register]
     revision: int
+
+
+@dataclass(frozen=True)
+class Only:
+    """Which transactions are wanted: of an author, through a surface, not through some, between two Unix times, with a
+    text somewhere in the reason or in what changed.
+    """
+
+    author: str = ""
+    surface: str = ""
+    not_surfaces: tuple[str, ...] = ()
+    since: float | None = None
+    until: float | None = None
+    text: str = ""
+
+    def terms(self) -> tuple[str, list[str | float]]:
+        """The condition on a row of the log, with its values."""
+        found: list[tuple[str, tuple[str | float, ...]]] = []
+        if self.author:
+            found.append(("author = ?", (self.author,)))
+        if self.surface:
+            found.append(("surface = ?", (self.surface,)))
+        if self.not_surfaces:
+            found.append((f"surface NOT IN ({','.join('?' * len(self.not_surfaces))})", self.not_surfaces))
+        if self.since is not None:
+            found.append(("time >= ?", (self.since,)))
+        if self.until is not None:
+            found.append(("time <= ?", (self.until,)))
+        if self.text:
+            changed = "revision IN (SELECT revision FROM change WHERE records LIKE ? ESCAPE '\\')"
+            # Records are JSON, in which quotes and backslashes are escaped once more.
+            patterns = (containing(self.text), containing(canonical(self.text)[1:-1]))
+            found.append((f"(reason LIKE ? ESCAPE '\\' OR {changed})", patterns))
+        return " AND ".join(term for term, _ in found) or "1", [v for _, some in found for v in some]
+
+
+ANY_TRANSACTION = Only()
+
+
+def containing(text: str) -> str:
+    """The SQL pattern of what holds a text; its escape is the backslash."""
+    return "%" + "".join(f"\\{c}" if c in "\\%_" else c for c in text) + "%"
 
 
 Written = tuple[Cell, Register, int]
@@ -85,7 +129,7 @@ def columns(head: Head) -> tuple[int | float | str, ...]:
 def register_row(cell: Cell, register: Register, revision: int) -> tuple[str | int | None, ...]:
     """A register as it lies in `reg` or `base`."""
     value = register.value
-    return (*cell, *register.stamp, revision, crc(*cell, *register.stamp, revision, value), value)
+    return (*cell, *register.stamp, revision, crc_of_register(*cell, *register.stamp, revision, value), value)
 
 
 def head_of(row: Iterable[int | float | str]) -> Head:
@@ -106,7 +150,13 @@ def crc_of_log(head: Head, chain: bytes, ops: str) -> int:
     return zlib.crc32(chain, crc(*columns(head), ops))
 
 
+def crc_of_register(key: str, name: str, hlc: int, origin: str, revision: int, value: str | None) -> int:
+    """The `crc` of a register, without the detour over a list: it is made of every one at a start."""
+    text = f"{key}\0{name}\0{hlc}\0{origin}\0{revision}\0{NOTHING if value is None else value}"
+    return zlib.crc32(text.encode())
+
+
 def crc(*parts: int | float | str | None) -> int:
     """The check value of some columns."""
     # The separator occurs in no part; None and the empty text must differ.
-    return zlib.crc32("\0".join(["\1" if part is None else str(part) for part in parts]).encode())
+    return zlib.crc32("\0".join([NOTHING if part is None else str(part) for part in parts]).encode())

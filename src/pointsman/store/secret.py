@@ -28,12 +28,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from pointsman.private_file import sync
+from pointsman.store.json_text import canonical, parsed
 from pointsman.store.register import Cell, Stamp
-from pointsman.store.shape import canonical
 
 KEY_BYTES = 32
 _NONCE_BYTES = 12
-_MARK = "!"
+MARK = "!"
+"""What the value of a register begins with that is encrypted."""
 
 
 class Undecipherable(Exception):
@@ -67,7 +68,7 @@ class DataKey:
         """A JSON value as ciphertext."""
         nonce = os.urandom(_NONCE_BYTES)
         body = self._cipher.encrypt(nonce, canonical(value).encode(), _bound_to(cell, stamp))
-        return f"{_MARK}{self._generation}:{base64.b64encode(nonce + body).decode('ascii')}"
+        return f"{MARK}{self._generation}:{base64.b64encode(nonce + body).decode('ascii')}"
 
     def open(self, cell: Cell, stamp: Stamp, body: str) -> Any:
         """The JSON value in a ciphertext, given from its base64 on; raises `Undecipherable`."""
@@ -123,8 +124,8 @@ class Keyring:
 
     def open(self, cell: Cell, stamp: Stamp, text: str) -> Any:
         """The JSON value of a register, encrypted or not; raises `KeyMissing` or `Undecipherable`."""
-        if not text.startswith(_MARK):
-            return json.loads(text)
+        if not text.startswith(MARK):
+            return parsed(text)
         generation, _, body = text[1:].partition(":")
         key = self._by_text.get(generation)
         if key is None:

@@ -27,17 +27,18 @@ from __future__ import annotations
 import contextlib
 import enum
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, NamedTuple, Protocol
 
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.resource import Key, Kind, ResourceType, ValueKind
 from pointsman.schema.value import Reference
 from pointsman.store.error import UnknownField
+from pointsman.store.json_text import canonical, equal
 from pointsman.store.rank import arrange, order_of
 from pointsman.store.renamings import Renamings
 
@@ -98,18 +99,14 @@ class _Element(NamedTuple):
     property: str
     rank: str
     value: Any
+    label: str
 
 
+_place = attrgetter("order", "property")
 _DIGEST_DIGITS = 64
 _ABSENT: Any = object()
 _MALFORMED = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
 """What reading a register raises whose value is not of the form that its field has."""
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
-
-
-def canonical(value: Any) -> str:
-    """JSON text that is the same for equal values; what comparisons and the files use."""
-    return _ENCODER.encode(value)
 
 
 class Shape:
@@ -122,6 +119,7 @@ class Shape:
         self._references = tuple(
             key for field in self._fields.values() for key in field.keys.values() if _refers(key)
         )
+        self._referring = frozenset(field.name for field in self._fields.values() if field.refers)
 
     def secret(self, property: str) -> bool:
         """Whether a register must be encrypted."""
@@ -134,9 +132,10 @@ class Shape:
 
     def targets(self, property: str, value: Any) -> Iterable[str]:
         """The keys of the objects that a register refers to."""
-        field = self._fields.get(property.partition("/")[0])
-        if field is None or not field.refers:
+        name = property.partition("/")[0]
+        if name not in self._referring:
             return ()
+        field = self._fields[name]
         found: list[str] = []
 
         def note(reference: Reference, stored: str) -> str:
@@ -186,12 +185,14 @@ class Shape:
             return {"content": blob(content) if isinstance(content, str) and is_digest(content) else b""}
         settings: dict[str, Any] = {}
         for field, held in self._grouped(values):
-            with contextlib.suppress(*_MALFORMED):
+            try:
                 section, value = self._read(field, held, names)
-                if field.form is Form.SECTION:
-                    settings[section] = value
-                else:
-                    settings.setdefault(section, {})[field.key.name] = value
+            except _MALFORMED:
+                continue
+            if field.form is Form.SECTION:
+                settings[section] = value
+            else:
+                settings.setdefault(section, {})[field.key.name] = value
         return settings
 
     @staticmethod
@@ -209,9 +210,11 @@ class Shape:
             case _:
                 elements = _elements(field, held, names)
                 if field.form is not Form.SEQUENCE:
-                    # Two members may have written one element in two ways; the first stands.
-                    elements = list({_label(field, e.value): e for e in reversed(elements)}.values())[::-1]
-                return field.section, [e.value for e in elements]
+                    first = {element.label: element for element in reversed(elements)}
+                    if len(first) < len(elements):
+                        # Two members may have written one element in two ways; the first stands.
+                        elements = [*first.values()][::-1]
+                return field.section, [element.value for element in elements]
 
     def write(
         self, identity: ObjectId, values: Values, settings: Mapping[str, Any], names: Names
@@ -313,9 +316,9 @@ def _same(field: Field, stored: Any, value: Any, names: Names) -> bool:
             return bool(stored == digest_of(value))
         case Form.SECTION:
             read = {n: _decoded(field.keys[n], v, names) for n, v in stored.items() if n in field.keys}
-            return canonical(read) == canonical(value)
+            return equal(read, value)
         case _:
-            return canonical(_decoded(field.key, stored, names)) == canonical(value)
+            return equal(_decoded(field.key, stored, names), value)
 
 
 def _stored(field: Field, value: Any, names: Names) -> Any:
@@ -333,11 +336,14 @@ def _elements(field: Field, held: Values, names: Names) -> list[_Element]:
     found = []
     for name, value in held.items():
         if name != field.name:
-            with contextlib.suppress(*_MALFORMED):
+            try:
                 decoded = _decoded_element(field, value[1], names)
-                _label(field, decoded)
-                found.append(_Element(order_of(value[0]), name, value[0], decoded))
-    return sorted(found, key=lambda element: (element.order, element.property))
+                label = _label(field, decoded)
+                found.append(_Element(order_of(value[0]), name, value[0], decoded, label))
+            except _MALFORMED:
+                continue
+    found.sort(key=_place)
+    return found
 
 
 def _write_elements(
@@ -348,7 +354,7 @@ def _write_elements(
     elements = _checked(identity, field, wanted)
     free: dict[str, list[_Element]] = {}
     for element in reversed(_elements(field, held, names)):
-        free.setdefault(_label(field, element.value), []).append(element)
+        free.setdefault(element.label, []).append(element)
     matched: list[_Element | None] = []
     for value in elements:
         candidates = free.get(_label(field, value))
@@ -363,7 +369,7 @@ def _write_elements(
             name = _property(field, stored, kept)
             kept.add(name)
             writes[name] = [rank, stored]
-        elif canonical(old.value) != canonical(value):
+        elif not equal(old.value, value):
             writes[old.property] = [rank, _encoded_element(field, value, names)]
         elif rank != old.rank:
             # A reference to what is deleted becomes bare text: written anew, it would bring the object back.

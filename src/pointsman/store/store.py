@@ -19,15 +19,16 @@ from typing import TypeVar
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.resource import ResourceType
 from pointsman.store.change import Author, Change
-from pointsman.store.clock import last_stamp_at
 from pointsman.store.conflict import Conflict, Superseded
 from pointsman.store.database import Database
 from pointsman.store.error import RevisionTrimmed, UnknownRevision
-from pointsman.store.history import Transaction, from_text
+from pointsman.store.history import ChangeRecord, Glance, Transaction, from_text
 from pointsman.store.journal import Journal, Outcome, digest_of
 from pointsman.store.parcel import Batch, Parcel, Received
 from pointsman.store.register import Cell
+from pointsman.store.rows import ANY_TRANSACTION, Head, Only
 from pointsman.store.secret import DataKey
+from pointsman.store.shape import is_digest
 from pointsman.store.stage import transaction
 from pointsman.store.upkeep import LOG_CHARACTERS
 from pointsman.store.view import Objects
@@ -270,21 +271,46 @@ class Store:
             self._tidying.add_done_callback(self._tidied)
 
     def _tidied(self, done: asyncio.Future[Outcome]) -> None:
+        if self._tidying is done:
+            self._tidying = None  # it holds the view of its time
         if not done.cancelled() and (error := done.exception()) is not None:
             _log.warning("the log cannot be trimmed: %s", error)
         self._publish(done)
 
     async def transactions(
-        self, *, limit: int = 100, before: int | None = None, subject: ObjectId | None = None
+        self,
+        *,
+        limit: int = 100,
+        before: int | None = None,
+        subject: ObjectId | None = None,
+        only: Only = ANY_TRANSACTION,
     ) -> tuple[Transaction, ...]:
-        """The newest `limit` transactions with revisions below `before`, newest first.
+        """The newest `limit` transactions with revisions below `before`, newest first, as far as `only` wants them.
 
         With `subject`, those that changed that object, under whatever name it had then.
         """
         key = None
         if subject is not None and (key := self._state.view.key_of(subject)) is None:
             return ()
-        return await self._ask(lambda: self._transactions(limit, before, key))
+        return await self._ask(lambda: self._transactions(limit, before, key, only))
+
+    async def history(self, identity: ObjectId, limit: int = 100) -> tuple[Transaction, ...]:
+        """The newest transactions that changed an object, newest first, each with its changes of this object only:
+        whatever else they did is not read.
+        """
+        key = self._state.view.key_of(identity)
+        return () if key is None else await self._ask(lambda: self._history(key, limit))
+
+    async def newest(self) -> Transaction | None:
+        """The newest transaction, without its changes, which may be many."""
+        heads = await self._ask(lambda: self._database.heads(None, 1))
+        return transaction(heads[0], ()) if heads else None
+
+    async def glances(
+        self, *, limit: int, before: int | None = None, only: Only = ANY_TRANSACTION, most: int
+    ) -> tuple[Glance, ...]:
+        """As `transactions`, each with what it did to `most` objects at most: some change thousands."""
+        return await self._ask(lambda: self._glances(limit, before, only, most))
 
     async def last_change(self, identity: ObjectId, path: tuple[str, ...]) -> Transaction | None:
         """The last transaction that changed a field: section and key, then row (or element of a set), then
@@ -309,23 +335,44 @@ class Store:
         """
         if not 0 <= revision <= self.revision:
             raise UnknownRevision(revision, self.revision)
-        return await self._ask(lambda: self._folded(revision=revision))
+        return await self._ask(lambda: self._folded(revision))
 
-    async def objects_at_time(self, time: float) -> Objects:
-        """The configuration as it was at a Unix time in seconds: what was written up to that millisecond."""
-        return await self._ask(lambda: self._folded(hlc=last_stamp_at(time)))
+    async def file_content(self, sha256: str) -> bytes | None:
+        """The content of a file that the configuration holds, or held as far back as the log goes, by its digest."""
+        if not is_digest(sha256):
+            return None
+        database = self._database
+        return await self._ask(lambda: database.blob(sha256) if database.has_blob(sha256) else None)
 
     async def _ask(self, question: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._reader, question)
 
-    def _transactions(self, limit: int, before: int | None, key: str | None) -> tuple[Transaction, ...]:
+    def _transactions(
+        self, limit: int, before: int | None, key: str | None, only: Only
+    ) -> tuple[Transaction, ...]:
         return tuple(
             transaction(
                 head,
                 tuple(record for text in self._database.records(head.revision) for record in from_text(text)),
             )
-            for head in self._database.heads(before, limit, key)
+            for head in self._database.heads(before, limit, key, only)
         )
+
+    def _history(self, key: str, limit: int) -> tuple[Transaction, ...]:
+        return tuple(
+            transaction(head, self._records_of(head, key)) for head in self._database.heads(None, limit, key)
+        )
+
+    def _records_of(self, head: Head, key: str) -> tuple[ChangeRecord, ...]:
+        return tuple(r for text in self._database.records(head.revision, key) for r in from_text(text))
+
+    def _glances(self, limit: int, before: int | None, only: Only, most: int) -> tuple[Glance, ...]:
+        found = []
+        for head in self._database.heads(before, limit, None, only):
+            texts, count = self._database.first_records(head.revision, most)
+            changes = tuple(record for text in texts for record in from_text(text))
+            found.append(Glance(transaction(head, changes), max(0, count - most)))
+        return tuple(found)
 
     def _last_change(self, key: str, path: tuple[str, ...]) -> Transaction | None:
         before: int | None = None
@@ -337,24 +384,19 @@ class Store:
         chunk = 1 if before else _CHUNK
         while heads := self._database.heads(before, chunk, key):
             for head in heads:
-                changes = tuple(
-                    r for text in self._database.records(head.revision, key) for r in from_text(text)
-                )
-                found = transaction(head, changes)
+                found = transaction(head, self._records_of(head, key))
                 if found.touches(path):
                     return found
             before, chunk = heads[-1].revision, _CHUNK
         return None
 
-    def _folded(self, *, revision: int | None = None, hlc: int | None = None) -> Objects:
+    def _folded(self, revision: int) -> Objects:
         database = self._database
         with database.moment():
             first = database.first()
-            if revision is not None and revision < first - 1:
+            if revision < first - 1:
                 raise RevisionTrimmed(f"revision {revision}", first)
-            if hlc is not None and hlc < int(database.facts()["base_hlc"]):
-                raise RevisionTrimmed("that time", first)
-            entries = database.entries(revision=revision, hlc=hlc)
+            entries = database.entries(revision)
             return self._journal.reader.fold(database.everything(base=True), entries, database.blob).objects
 
 

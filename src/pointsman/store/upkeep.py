@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from pointsman.store.clock import first_stamp_at
 from pointsman.store.database import Database
 from pointsman.store.entry_text import blob_named, decode
+from pointsman.store.json_text import canonical
 from pointsman.store.register import Cell, Entry, Register, Stamp, merge
 from pointsman.store.rows import End, Head
-from pointsman.store.shape import CONTENT, EXISTENCE, canonical
+from pointsman.store.shape import CONTENT, EXISTENCE
 
 DAY_SECONDS = 86_400.0
 LOG_DAYS = 400.0

@@ -71,7 +71,7 @@ class Objects(Mapping[ObjectId, Mapping[str, Any]]):
         return Objects(all_settings, all_uids)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Source:
     """The registers of one object as they lie in the store.
 

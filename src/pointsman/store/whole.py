@@ -20,11 +20,12 @@ from pointsman.store.database import Database
 from pointsman.store.entry_text import STAMP_LIMIT, blob_named, decode, loads
 from pointsman.store.error import ParcelRefused, StateRefused, StoreDamaged
 from pointsman.store.history import from_text
+from pointsman.store.json_text import canonical
 from pointsman.store.parcel import Batch, Parcel, checked
 from pointsman.store.register import Cell, Register, Stamp
 from pointsman.store.replay import folded
 from pointsman.store.rows import End, Head, Written
-from pointsman.store.shape import canonical, digest_of
+from pointsman.store.shape import digest_of
 
 FORMAT = 1
 TAIL_CHARACTERS = 16 << 20
@@ -86,9 +87,7 @@ class Whole:
         for key, group in database.registers("reg"):
             yield ["reg", key, *map(_part, group)]
         if first > database.first():
-            for key, stored in folded(
-                database.everything(base=True), database.entries(revision=first - 1)
-            ).items():
+            for key, stored in folded(database.everything(base=True), database.entries(first - 1)).items():
                 yield ["base", key, *(_part((Cell(key, n), r, 0)) for n, r in stored.registers.items())]
         else:
             for key, group in database.registers("base"):

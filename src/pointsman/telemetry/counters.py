@@ -55,7 +55,10 @@ class Now(NamedTuple):
 
 @dataclass(frozen=True)
 class Flow:
-    """An object's figures for drawing: totals, and connections open now."""
+    """An object's figures for drawing: totals, connections open now, and the response time in ms (the engine's moving
+    mean; None where it measures none, and without a request since the reading before). `errors` are answers with 5xx,
+    of a node all that failed there; `failures` requests that failed for an error of transport, of a node likewise all.
+    """
 
     bytes_in: int
     bytes_out: int
@@ -63,6 +66,10 @@ class Flow:
     errors: int
     connections: int
     tls: int = 0
+    new_connections: int = 0
+    client_errors: int = 0
+    failures: int = 0
+    response: int | None = None
 
 
 class Counters:
@@ -131,6 +138,8 @@ class Counters:
         row = _Row(sample.worker, sample.proxy, sample.server)
         found = fig.row_figures(sample.kind, sample.figures)
         base = self._bases.get(row)
+        if base is not None and len(base) < len(found):
+            base = fig.read_on(sample.kind, base)
         if base is None or len(base) != len(found) or found[0] < base[0]:
             base = (0,) * len(found)
         # Figures read while the worker counts may be out of step with each other: none is taken back.
@@ -234,22 +243,68 @@ class Counters:
 
     def flows(self) -> Mapping[ObjectId, Flow]:
         """Figures of the virtual servers and pools in the last reading, for the history."""
-        found: dict[ObjectId, Flow] = {}
-        for key in self._fresh:
-            if key.node:
-                continue
-            total = self._totals[key]
-            by = dict(zip(fig.COLUMNS[self._kinds[key]], total, strict=True))
-            pool = _is_pool(key)
-            found[ObjectId(key.type, key.name)] = Flow(
-                by["bout" if pool else "bin"],
-                by["bin" if pool else "bout"],
-                by["stot" if pool else "requests"],
-                by["hrsp_5xx"],
-                sum(now.connections for now in self._current(key)),
-                by.get("ssl_sess", 0),
+        return {
+            ObjectId(key.type, key.name): self._pool_flow(key) if _is_pool(key) else self._listener_flow(key)
+            for key in self._fresh
+            if not key.node
+        }
+
+    def _listener_flow(self, key: Key) -> Flow:
+        by = dict(zip(fig.COLUMNS["frontend"], self._totals[key], strict=True))
+        return Flow(
+            by["bin"],
+            by["bout"],
+            by["requests"],
+            by["hrsp_5xx"],
+            sum(now.connections for now in self._current(key)),
+            by["ssl_sess"],
+            by["conn_tot"],
+            by["hrsp_4xx"],
+            sum(by[column] for column in fig.FRONTEND["connection_errors"]),
+        )
+
+    def _pool_flow(self, key: Key) -> Flow:
+        by = dict(zip(fig.COLUMNS["backend"], self._totals[key], strict=True))
+        made = failed = 0
+        for member in self._by_pool.get(key.name, ()):
+            total = self._totals[member]
+            made += total[_NEW_CONNECTIONS]
+            failed += sum(total[index] for index in _FAILURES)
+        current = list(self._current(key))
+        return Flow(
+            by["bout"],
+            by["bin"],
+            by["stot"],
+            by["hrsp_5xx"],
+            sum(now.connections for now in current),
+            new_connections=made,
+            client_errors=by["hrsp_4xx"],
+            failures=failed,
+            response=_mean([now.response_time for now in current]),
+        )
+
+    def node_flows(self) -> Iterator[tuple[ObjectId, Flow]]:
+        """Figures of the nodes in the last reading, each over all its pools; "in" is what the node sends."""
+        for node in dict.fromkeys(key.node for key in self._fresh if key.node):
+            keys = self._by_node[node]
+            totals = [self._totals[key] for key in keys]
+            total = totals[0] if len(totals) == 1 else tuple(map(sum, zip(*totals, strict=True)))
+            by = dict(zip(fig.COLUMNS["server"], total, strict=True))
+            current = [now for key in keys for now in self._current(key)]
+            failed = sum(by[column] for column in fig.ERRORS)
+            yield (
+                ObjectId("nodes", node),
+                Flow(
+                    by["bout"],
+                    by["bin"],
+                    by["stot"],
+                    failed,
+                    sum(now.connections for now in current),
+                    new_connections=by["connect"],
+                    failures=failed,
+                    response=_mean([now.response_time for now in current]),
+                ),
             )
-        return found
 
     def names(self, type_path: str) -> tuple[str, ...]:
         """Objects of a type that have figures."""
@@ -315,11 +370,12 @@ class Counters:
             "SELECT type, name, node, figures FROM counter_total"
         ):
             kind, _, rest = saved.partition(" ")
-            highest, *total = _figures(rest) or (0,)
+            highest, *stored = _figures(rest) or (0,)
+            total = fig.read_on(kind, tuple(stored))
             if len(total) == len(fig.COLUMNS.get(kind, ())) > 0:
                 key = Key(type_path, name, node)
                 self._know(key)
-                self._kinds[key], self._highest[key], self._totals[key] = kind, highest, tuple(total)
+                self._kinds[key], self._highest[key], self._totals[key] = kind, highest, total
                 self._seen[key] = at
         for worker, proxy, server, saved in connection.execute(
             "SELECT worker, proxy, server, figures FROM counter_base"
@@ -369,6 +425,15 @@ def _spread(values: list[int | None]) -> tuple[int, int, int]:
     """Least, mean and greatest of the values there are. The engine gives a moving mean for each row, nothing finer."""
     known = [value for value in values if value is not None]
     return (min(known), sum(known) // len(known), max(known)) if known else (0, 0, 0)
+
+
+def _mean(values: list[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) // len(known) if known else None
+
+
+_NEW_CONNECTIONS = fig.COLUMNS["server"].index("connect")
+_FAILURES = tuple(fig.COLUMNS["server"].index(column) for column in fig.FINAL_ERRORS)
 
 
 def _is_pool(key: Key) -> bool:

@@ -16,6 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pointsman.telemetry.histogram import merge_packed
+
 T = TypeVar("T")
 Statement = tuple[str, Sequence[Any]]
 """One SQL statement and its values; part of a transaction."""
@@ -71,6 +73,33 @@ CREATE TABLE minute (
 ) WITHOUT ROWID;
 CREATE INDEX minute_time ON minute (time);
 """
+
+HOURS = """
+CREATE TABLE hour (
+    time INTEGER NOT NULL, series INTEGER NOT NULL,
+    bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL,
+    requests INTEGER NOT NULL, errors INTEGER NOT NULL, connections INTEGER NOT NULL,
+    PRIMARY KEY (series, time)
+) WITHOUT ROWID;
+CREATE INDEX hour_time ON hour (time);
+INSERT INTO hour SELECT time / 3600 * 3600 AS begin, series, sum(bytes_in), sum(bytes_out), sum(requests),
+    sum(errors), max(connections) FROM minute GROUP BY series, begin;
+"""
+"""Minutes added up. A file of an earlier release has none: they are made of its minutes when it is opened; the format
+is the same, because such a release leaves the table alone.
+"""
+
+RESPONSES = """
+CREATE TABLE response_minute (
+    time INTEGER NOT NULL, series INTEGER NOT NULL, counts BLOB NOT NULL, PRIMARY KEY (series, time)
+) WITHOUT ROWID;
+CREATE INDEX response_minute_time ON response_minute (time);
+CREATE TABLE response_hour (
+    time INTEGER NOT NULL, series INTEGER NOT NULL, counts BLOB NOT NULL, PRIMARY KEY (series, time)
+) WITHOUT ROWID;
+CREATE INDEX response_hour_time ON response_hour (time);
+"""
+"""Histograms of response times (`Histogram.packed`), which a file of an earlier release gets in the same way."""
 
 
 class Database:
@@ -135,6 +164,13 @@ def _connected(path: Path) -> sqlite3.Connection:
         elif version != SCHEMA_VERSION:
             raise sqlite3.DatabaseError(f"it has format {version}, and {SCHEMA_VERSION} is known")
         connection.execute("SELECT count(*) FROM counter_total").fetchone()
+        for table, script in (("hour", HOURS), ("response_hour", RESPONSES)):
+            found = connection.execute(
+                "SELECT count(*) FROM sqlite_master WHERE name = ?", (table,)
+            ).fetchone()
+            if found[0] == 0:
+                connection.executescript(f"BEGIN;{script}COMMIT")
+        connection.create_function("merge_packed", 2, merge_packed, deterministic=True)
     except BaseException:
         connection.close()
         raise

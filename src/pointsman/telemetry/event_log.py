@@ -34,6 +34,7 @@ WAITING_LIMIT = 10_000
 _PRUNE_EVERY = 500
 _log = logging.getLogger(__name__)
 
+_COLUMNS = "number, time, severity, section, tag, type, name, detail, reason, author"
 _SECTION_OF_TYPE = {"virtual_servers": "vservers", "traffic_ip_groups": "flipper"}
 """The event log's words for types of objects where they differ from REST's."""
 
@@ -49,21 +50,30 @@ class LoggedEvent:
 
 @dataclass(frozen=True)
 class EventQuery:
-    """Which events are wanted; empty means any.
+    """Which events are wanted; empty means any. `without_tag` leaves those of a tag out.
 
-    `text` is looked for, ignoring the case of ASCII letters, in reason, detail, author and the object's name.
-    `since` and `until` are Unix times; `before` is a number: only older events (for the next page).
+    `text` is looked for, ignoring the case of ASCII letters, in reason, detail, author and the object's name, `about`
+    in the object's type and name ("pools/web"), `reason` in the reason alone; `author` is one author. `tags` are those
+    of which any will do.
+    `since` and `until` are Unix times; `before` is a number: only older events (for the next page); `after` one as
+    well: only newer ones, and then the oldest come first.
     """
 
     severities: frozenset[Severity] = frozenset()
     section: str = ""
     tag: str = ""
+    tags: frozenset[str] = frozenset()
     subject: ObjectId | None = None
+    about: str = ""
+    author: str = ""
+    reason: str = ""
     text: str = ""
     since: float | None = None
     until: float | None = None
     before: int | None = None
+    after: int | None = None
     limit: int = 100
+    without_tag: str = ""
 
 
 class EventLog:
@@ -82,6 +92,7 @@ class EventLog:
         """Events that could not be stored; each is in the program's own log instead."""
         self._waiting: list[tuple[float, Event]] = []
         self._waiting_along: list[Statement] = []
+        self._listeners: set[Callable[[], None]] = set()
 
     async def append(
         self, events: Sequence[Event], along: Sequence[Statement] = (), figures: Sequence[Statement] = ()
@@ -94,7 +105,7 @@ class EventLog:
         now = self._clock()
         self.seen += len(events)
         self._since_prune += len(events)
-        batch = [*self._waiting, *((now, event) for event in events)]
+        batch = [*self._waiting, *((_time_of(event, now), event) for event in events)]
         statements = [*self._waiting_along, *along]
         prune = self._since_prune >= _PRUNE_EVERY
         if prune:
@@ -115,13 +126,38 @@ class EventLog:
         if batch:
             lines = "".join(f"{text_line(event, at)}\n" for at, event in batch)
             await asyncio.get_running_loop().run_in_executor(None, _write, self._file, lines)
+            for listener in tuple(self._listeners):
+                listener()
         return True
+
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Has `listener` called, in the event loop, after new events were stored; gives what ends that."""
+        self._listeners.add(listener)
+        return lambda: self._listeners.discard(listener)
 
     async def find(self, query: EventQuery = EventQuery()) -> tuple[LoggedEvent, ...]:
         """Events that match, newest first. Raises sqlite3.Error."""
         sql, values = _select(query)
         rows = await self._database.run(lambda connection: connection.execute(sql, values).fetchall())
         return tuple(_logged(row) for row in rows)
+
+    async def one(self, number: int) -> LoggedEvent | None:
+        """The event of a number; None where there is none, or none any more. Raises sqlite3.Error."""
+        sql = f"SELECT {_COLUMNS} FROM event WHERE number = ?"  # noqa: S608 - constant columns
+        row = await self._database.run(lambda connection: connection.execute(sql, (number,)).fetchone())
+        return None if row is None else _logged(row)
+
+    async def newest(self) -> int:
+        """The number of the newest event, 0 where there is none. Raises sqlite3.Error."""
+        sql = "SELECT coalesce(max(number), 0) FROM event"
+        (number,) = await self._database.run(lambda connection: connection.execute(sql).fetchone())
+        return int(number)
+
+    async def tags(self) -> tuple[str, ...]:
+        """Every tag that occurs in the log, sorted. Raises sqlite3.Error."""
+        sql = "SELECT DISTINCT tag FROM event ORDER BY tag"
+        rows = await self._database.run(lambda connection: connection.execute(sql).fetchall())
+        return tuple(str(tag) for (tag,) in rows)
 
 
 def one_line(text: str) -> str:
@@ -142,6 +178,11 @@ def object_name(event: Event) -> str:
         return event.section
     kind = _SECTION_OF_TYPE.get(event.subject.type, event.subject.type)
     return f"{kind}/{event.subject.name}" if event.subject.name else kind
+
+
+def _time_of(event: Event, now: float) -> float:
+    """When an event happened; never in the future, whatever the clock said then."""
+    return now if event.at is None else min(event.at, now)
 
 
 def text_line(event: Event, at: float) -> str:
@@ -205,24 +246,40 @@ def _select(query: EventQuery) -> Statement:
         terms.append(("section = ?", (query.section,)))
     if query.tag:
         terms.append(("tag = ?", (query.tag,)))
+    if query.without_tag:
+        terms.append(("tag <> ?", (query.without_tag,)))
+    if query.tags:
+        terms.append((f"tag IN ({','.join('?' * len(query.tags))})", tuple(sorted(query.tags))))
+    if query.author:
+        terms.append(("author = ?", (query.author,)))
+    if query.reason:
+        terms.append(("reason LIKE ? ESCAPE '\\'", (_containing(query.reason),)))
+    if query.about:
+        terms.append(("type || '/' || name LIKE ? ESCAPE '\\'", (_containing(query.about),)))
     if query.subject is not None:
         terms.append(("type = ? AND name = ?", (query.subject.type, query.subject.name)))
     if query.text:
-        pattern = "".join(f"\\{c}" if c in "\\%_" else c for c in query.text)
         fields = ("reason", "detail", "author", "name")
         found = " OR ".join(f"{field} LIKE ? ESCAPE '\\'" for field in fields)
-        terms.append((f"({found})", (f"%{pattern}%",) * len(fields)))
+        terms.append((f"({found})", (_containing(query.text),) * len(fields)))
     if query.since is not None:
         terms.append(("time >= ?", (query.since,)))
     if query.until is not None:
         terms.append(("time <= ?", (query.until,)))
     if query.before is not None:
         terms.append(("number < ?", (query.before,)))
+    if query.after is not None:
+        terms.append(("number > ?", (query.after,)))
     where = " AND ".join(term for term, _ in terms) or "1"
     values = [value for _, some in terms for value in some]
-    columns = "number, time, severity, section, tag, type, name, detail, reason, author"
-    sql = f"SELECT {columns} FROM event WHERE {where} ORDER BY number DESC LIMIT ?"  # noqa: S608 - values are bound
+    order = "DESC" if query.after is None else "ASC"
+    sql = f"SELECT {_COLUMNS} FROM event WHERE {where} ORDER BY number {order} LIMIT ?"  # noqa: S608 - values are bound
     return sql, [*values, max(0, min(query.limit, PAGE_LIMIT))]
+
+
+def _containing(text: str) -> str:
+    """The pattern of what holds a text."""
+    return "%" + "".join(f"\\{c}" if c in "\\%_" else c for c in text) + "%"
 
 
 def _logged(row: tuple[int, float, str, str, str, str, str, str, str, str]) -> LoggedEvent:

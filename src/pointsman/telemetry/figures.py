@@ -48,17 +48,27 @@ BACKEND: Mapping[str, tuple[str, ...]] = {
 }
 """Counters of a pool, each the sum over its variants. For a pool "in" is what nodes send."""
 
+FINAL_ERRORS = ("econ", "eresp")
+"""What failed for the client as well: no connection after all attempts; an answer that was broken off."""
+
+ERRORS = (*FINAL_ERRORS, "wredis", "wretr")
+"""Every failure at a node (HAProxy 2.8.25, tried): the last attempt of a request counts as `econ` or `eresp`, one that
+is followed by another attempt as `wretr` at the same node or `wredis` at another one, whether the node refused, was
+silent or broke off. A node whose clients are all served by others has `wredis` alone. A request that leaves the queue
+of a node that died counts as `wredis` too.
+"""
+
 SERVER: Mapping[str, tuple[str, ...]] = {
     "bytes_from_node": ("bout",),
     "bytes_to_node": ("bin",),
-    "errors": ("econ", "eresp"),
+    "errors": ERRORS,
     "new_conn": ("connect",),
     "pooled_conn": ("reuse",),
     "total_conn": ("stot",),
 }
-"""Counters of a node in one pool. `eresp` counts broken-off answers too."""
+"""Counters of a node in one pool."""
 
-SERVER_GLOBAL: Mapping[str, tuple[str, ...]] = {"total_backend_server_errors": ("econ", "eresp")}
+SERVER_GLOBAL: Mapping[str, tuple[str, ...]] = {"total_backend_server_errors": ERRORS}
 
 DERIVED = ("requests", "ssl_full", "compressed_away")
 """Columns made here for a listener: requests (connections where the engine counts no requests), full TLS handshakes,
@@ -80,6 +90,16 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "server": _columns(SERVER, SERVER_GLOBAL),
 }
 """The columns kept for a row, in the order of its figures, by the row's kind; `SESSIONS` is the first."""
+
+
+_FORMER = {"server": len(COLUMNS["server"]) - 2}
+"""How many columns of a kind versions before 0.2 kept: `wredis` and `wretr`, the last ones of a node, are new."""
+
+
+def read_on(kind: str, figures: tuple[int, ...]) -> tuple[int, ...]:
+    """Figures that were stored, perhaps by a version that kept fewer columns, in the order of `COLUMNS[kind]`."""
+    missing = len(COLUMNS.get(kind, ())) - len(figures)
+    return (*figures, *(0,) * missing) if _FORMER.get(kind) == len(figures) else figures
 
 
 def number(text: str | None) -> int:

@@ -7,7 +7,7 @@ reason goes before the engine's. The engine's check codes are those of HAProxy 2
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pointsman.schema.health import NodeState
@@ -28,6 +28,16 @@ _CODES: Mapping[str, str] = {
     "SOCKERR": "the engine has no socket left for checks",
 }
 _DETAIL_SAYS_ALL = frozenset({"L4CON"})
+_IN_A_ROW = re.compile(r"^detected (\d+) consecutive errors, last one was: (.+)$", re.IGNORECASE)
+_REQUEST_FAULTS: Mapping[str, str] = {
+    "l4 unsuccessful connection": "no connection",
+    "wrong http response": "a server error",
+    "invalid http response": "not an HTTP response",
+    "invalid http response (headers)": "broken headers",
+    "read error (http)": "the connection broke before the response",
+    "read timeout (http)": "no response in time",
+    "close from server (http)": "the node closed the connection",
+}
 _STEP = re.compile(r"^ ?at step (\d+) of tcp-check \((.*)\)$")
 
 Combined = Mapping[tuple[str, str], tuple[bool, str]]
@@ -66,6 +76,28 @@ def observe(
     share of the traffic; among equals the one that has been checked is believed.
     """
     found: dict[tuple[str, str], Observed] = {}
+    for place, figures in _servers(samples, proxies):
+        seen = _judge(figures, _against(combined, *place))
+        if place not in found or _weight(seen) > _weight(found[place]):
+            found[place] = seen
+    return found
+
+
+def down_by_traffic(samples: Iterable[Sample], proxies: Mapping[str, Proxy]) -> Mapping[tuple[str, str], int]:
+    """The nodes that the engine itself holds down, and for how many seconds (the shortest of a node's servers)."""
+    found: dict[tuple[str, str], int] = {}
+    for place, figures in _servers(samples, proxies):
+        word, _, rest = figures.get("status", "").partition(" ")
+        if word == "DOWN" and rest != "(agent)":
+            seconds = _number(figures.get("lastchg", ""))
+            found[place] = min(seconds, found.get(place, seconds))
+    return found
+
+
+def _servers(
+    samples: Iterable[Sample], proxies: Mapping[str, Proxy]
+) -> Iterator[tuple[tuple[str, str], Mapping[str, str]]]:
+    """The rows that count: (pool, node) and figures of each server that is checked, in workers that take traffic."""
     for sample in samples:
         proxy = proxies.get(sample.proxy)
         if (
@@ -78,13 +110,8 @@ def observe(
         ):
             continue
         node = (proxy.nodes or {}).get(sample.server)
-        if node is None:
-            continue
-        place = (proxy.subject.name, node)
-        seen = _judge(sample.figures, _against(combined, *place))
-        if place not in found or _weight(seen) > _weight(found[place]):
-            found[place] = seen
-    return found
+        if node is not None:
+            yield (proxy.subject.name, node), sample.figures
 
 
 _RANK = {
@@ -147,6 +174,9 @@ def sentence(figures: Mapping[str, str]) -> str:
         return detail or figures.get("check_desc", "").lower() or "the engine holds it down"
     if step := _STEP.match(detail):
         return f"{what} (step {step[1]} of the check: {step[2]})"
+    if row := _IN_A_ROW.match(detail):
+        fault = _REQUEST_FAULTS.get(row[2].lower(), row[2])
+        return f"{row[1]} requests of clients failed in a row, the last: {fault}"
     if not detail:
         return what
     plain = detail[0].lower() + detail[1:] if detail[1:2].islower() else detail

@@ -210,6 +210,7 @@ class _Exchange:
         self._connection = connection
         self._request = request
         self._scope = _scope(request, peer)
+        self._scope["extensions"]["pointsman.ending"] = lambda: connection.draining
         self._received = 0
         self._began = asyncio.get_running_loop().time()
         self._complete = False
@@ -360,6 +361,8 @@ def _malformed(error: h11.RemoteProtocolError) -> Answer:
     status = error.error_status_hint or 400
     # h11 quotes what it did not understand as Python would; the sender knows what it sent.
     what = str(error).partition(": bytearray(")[0]
+    if what == "illegal request line":
+        what += "; in a path, write all but letters, digits and signs of ASCII with percent signs"
     text = "the headers are too large; send less" if status == 431 else f"this is not an HTTP request: {what}"
     return error_answer(status, "http.bad_request", text, {})
 

@@ -20,6 +20,7 @@ import pwd
 import socket
 import ssl
 import struct
+from asyncio import sslproto
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -35,6 +36,9 @@ _log = logging.getLogger("pointsman.web")
 GRACE_SECONDS = 8.0
 ANY = ""
 """As a host: every address of the machine, of both families."""
+
+# asyncio gives each TLS connection a buffer of 256 KiB at once, also one that never says a word; a record has 16.
+sslproto.SSLProtocol.max_size = 65_536
 
 _TLS_HANDSHAKE = b"\x16"
 _BACKLOG = 512
@@ -87,6 +91,8 @@ class Server:
         self._listeners: list[_Listener] = []
         self._sources: Counter[str] = Counter()
         self._serving: dict[asyncio.Task[None], Connection | None] = {}
+        self._beginning: dict[asyncio.Task[None], str] = {}
+        """Connections that have not spoken a whole TLS handshake, the oldest first, and from where they are."""
         self._closing = asyncio.Event()
         self._closed = asyncio.Event()
         self._grace_seconds = GRACE_SECONDS
@@ -204,13 +210,27 @@ class Server:
             task.add_done_callback(partial(self._forget, peer.host))
 
     def _has_room(self, host: str) -> bool:
-        """Whether one more connection from `host` fits; one that rests between requests gives way to it.
+        """Whether one more connection from `host` fits; one that rests between requests gives way to it, and then the
+        oldest of those that have not finished their handshake.
 
-        Published clients open a connection for each request and close none.
+        Published clients open a connection for each request and close none. Who begins handshakes without end would
+        keep others out until a deadline ends them.
         """
         if self._sources[host] >= self._limits.connections_per_source:
-            return self._end_rest(lambda peer: peer.host == host)
-        return len(self._serving) < self._limits.connections or self._end_rest(lambda peer: True)
+            return self._end_rest(lambda peer: peer.host == host) or self._end_beginning(host)
+        if len(self._serving) < self._limits.connections or self._end_rest(lambda peer: True):
+            return True
+        most = Counter(self._beginning.values()).most_common(1)
+        return bool(most) and self._end_beginning(most[0][0])
+
+    def _end_beginning(self, host: str) -> bool:
+        """Ends the oldest connection from `host` that has not finished its handshake; whether there was one."""
+        for task, source in self._beginning.items():
+            if source == host:
+                del self._beginning[task]
+                task.cancel()
+                return True
+        return False
 
     def _end_rest(self, among: Callable[[Peer], bool]) -> bool:
         """Ends the connection that has waited longest for another request; whether there was one."""
@@ -229,6 +249,7 @@ class Server:
 
     def _forget(self, host: str, task: asyncio.Task[None]) -> None:
         self._serving.pop(task, None)
+        self._beginning.pop(task, None)
         self._sources[host] -= 1
         if self._sources[host] <= 0:
             del self._sources[host]
@@ -236,6 +257,8 @@ class Server:
     async def _serve(self, listener: _Listener, accepted: socket.socket, peer: Peer) -> None:
         writer: asyncio.StreamWriter | None = None
         handed_over = False
+        own = cast("asyncio.Task[None]", asyncio.current_task())
+        self._beginning[own] = peer.host
         try:
             app = listener.app
             if not peer.unix_user:
@@ -247,12 +270,13 @@ class Server:
                     app = refuse_plain
             handed_over = True
             reader, writer = await self._open(accepted, self._context(listener) if peer.tls else None)
+            self._beginning.pop(own, None)
             if listener.handover is not None and _spoken(writer) == listener.handover.protocol:
                 await listener.handover.serve(reader, writer)
                 return
             limits = replace(self._limits, body_bytes=listener.body_limit)
             connection = Connection(reader, writer, app=app, peer=peer, limits=limits)
-            self._serving[cast("asyncio.Task[None]", asyncio.current_task())] = connection
+            self._serving[own] = connection
             await connection.serve()
             writer.close()
             async with asyncio.timeout(self._limits.linger_seconds):

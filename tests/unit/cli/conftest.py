@@ -21,7 +21,7 @@ from pointsman.telemetry.event_log import EventLog
 from pointsman.telemetry.history import History
 from pointsman.web.api.app import make_app as make_api
 from pointsman.web.local.app import make_app
-from pointsman.web.local.request import BODY_LIMIT
+from pointsman.web.local.limit import BODY_LIMIT
 from pointsman.web.server import Server
 
 T = TypeVar("T")

@@ -116,7 +116,7 @@ async def test_joiner_that_died_before_anybody_knew_it_is_not_a_half_member(
         with pytest.raises(JoinRefused):
             await b.join(a)
         await b.stop()
-        a.cluster.host._places.clear()
+        a.cluster.host.places._held.clear()
         await b.start()
         await until("it knows", lambda: b.cluster.removed is not None, 20)
         assert "memberremoved" in b.tags()
@@ -189,7 +189,8 @@ class Hostile:
         """Sends bytes; nothing on a connection that was ended."""
         try:
             self.writer.write(data)
-            await asyncio.wait_for(self.writer.drain(), 5)
+            async with asyncio.timeout(5):
+                await self.writer.drain()
         except (OSError, TimeoutError):
             pass
 

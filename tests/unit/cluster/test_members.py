@@ -6,14 +6,17 @@ import asyncio
 import contextlib
 import shutil
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tools.machine import AUTHOR, Machine, until
 
-from pointsman.cluster.link import Unanswered
+from pointsman.cluster.link import SILENCE, Unanswered
 from pointsman.cluster.refusal import Cause, JoinRefused, NotPossible
+from pointsman.identity.account import Factor
 from pointsman.identity.credential import Credential
 from pointsman.schema.problem import ObjectId
 from pointsman.store import Put
@@ -69,6 +72,27 @@ async def test_member_catches_up_after_it_was_stopped(tmp_path: Path) -> None:
         await until("caught up", lambda: b.has("p49"))
         await b.put("mine")
         await until("pushed", lambda: a.has("mine"))
+
+
+@pytest.mark.parametrize("order", [(1, 0), (1, 0, 3, 2)])
+async def test_addresses_that_were_dealt_anew_part_nobody(tmp_path: Path, order: tuple[int, ...]) -> None:
+    """As containers get them that are started in another order than before: each is where another one was."""
+    async with machines(tmp_path, *"abcd"[: len(order)]) as made:
+        await joined(made)
+        for machine in made:
+            await machine.stop()
+        places = [(machine.address, machine.control_port) for machine in made]
+        for machine, place in zip(made, order, strict=True):
+            machine.address, machine.control_port = places[place]
+        for machine in made:
+            await machine.start()
+        await until("all links", lambda: all(alive(m) == len(made) - 1 for m in made), 60)
+        ports = {machine.name: machine.control_port for machine in made}
+
+        def known(machine: Machine) -> dict[str, int]:
+            return {member.name: member.control_port for member in machine.cluster.roster.members}
+
+        await until("all addresses", lambda: all(known(machine) == ports for machine in made), 30)
 
 
 async def test_refusals_are_told_apart_and_change_nothing(tmp_path: Path) -> None:
@@ -135,6 +159,36 @@ async def test_password_changed_at_one_member_counts_at_all(tmp_path: Path) -> N
                 break
             await asyncio.sleep(0.05)
         assert await counts()
+
+
+async def test_users_are_made_changed_and_deleted_at_any_member(tmp_path: Path) -> None:
+    """A user with groups and a second factor is the same at all members, and gone at all."""
+    async with machines(tmp_path, "a", "b") as (a, b):
+        await a.users.create("ann", "four unrelated words", ("Demo", "Guest"))
+        await b.join(a)
+        factor = Factor("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", ("ab", "cd"), api_without_code=True)
+
+        async def agree() -> bool:
+            await until("the users are the same", lambda: dict(a.users.accounts) == dict(b.users.accounts))
+            return True
+
+        assert await agree()
+        assert b.users.accounts["ann"].groups == ("Demo", "Guest")
+        token, session = b.users.sessions.begin("ann", "a")
+        await b.users.change(
+            "ann", lambda account: replace(account, factor=factor, preferences={"k": "v"}), keep=session
+        )
+        assert await agree()
+        assert b.users.sessions.find(token) is session
+        assert a.users.accounts["ann"].factor == factor
+        stored = (tmp_path / "a" / "store" / "store.db").read_bytes()
+        assert factor.secret.encode() not in stored
+        await a.users.change("ann", lambda account: replace(account, suspended=True))
+        assert await agree()
+        assert b.users.sessions.find(token) is None
+        await a.users.remove("ann")
+        assert await agree()
+        assert set(b.users.accounts) == {"admin"}
 
 
 async def test_removed_member_is_refused_and_goes_on_alone(tmp_path: Path) -> None:
@@ -312,7 +366,8 @@ async def test_many_members_pass_on_what_they_get(tmp_path: Path, monkeypatch: p
     """Beyond the number up to which everybody is connected to everybody, entries and who is alive are relayed."""
     monkeypatch.setattr("pointsman.cluster.neighbour.FULL_MESH", 3)
     monkeypatch.setattr("pointsman.cluster.mesh.FULL_MESH", 3)
-    monkeypatch.setattr("pointsman.cluster.mesh.PULSE_SECONDS_WIDE", 0.5)
+    monkeypatch.setattr("pointsman.cluster.mesh._OTHERS_EACH", 1)
+    monkeypatch.setattr("pointsman.cluster.presence.FORGOTTEN_AFAR", 6.0)
     names = [f"m{n}" for n in range(9)]
     async with machines(tmp_path, *names) as made:
         for machine in made[1:]:
@@ -320,8 +375,32 @@ async def test_many_members_pass_on_what_they_get(tmp_path: Path, monkeypatch: p
         await until("all know all", lambda: all(len(m.cluster.roster.members) == 9 for m in made), 20)
         await made[4].put("relayed")
         await until("everywhere", lambda: all(m.has("relayed") for m in made), 20)
-        answer = await made[1].cluster.ask("m7", {"about": "relay"})
-        assert answer["by"] == "m7"
+        await until("all know that all live", lambda: all(alive(m) == 8 for m in made), 20)
+        begun = time.time()
+        await until(
+            "all were heard again, after longer than a silent link is kept",
+            lambda: all(
+                member.heard > begun + SILENCE + 1
+                for m in made
+                for member in m.cluster.view().members
+                if member.state != "here"
+            ),
+            30,
+        )
+        for asker in made[:3]:
+            for asked in made[3:]:
+                answer = await asker.cluster.ask(asked.name, {"about": "relay"})
+                assert answer["by"] == asked.name, "also of those that there is no link to"
+        assert not [tag for m in made for tag in m.tags() if tag == "machinetimeout"]
+        dies = made[5]
+        await dies.stop()
+        rest = [m for m in made if m is not dies]
+        await until("all know", lambda: all(alive(m) == 7 for m in rest), 30)
+        await rest[0].put("without-one")
+        await until("everywhere", lambda: all(m.has("without-one") for m in rest), 5)
+        told = [m.tags().count("machinetimeout") for m in rest]
+        assert told == [1] * len(rest)
+        await dies.start()
 
 
 async def test_join_cut_short_is_whole_or_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 from pointsman.cluster.admission import JoinAnswer, JoinRequest, refusal, version_key
 from pointsman.cluster.edit import GROUPS, entry, groups_without
 from pointsman.cluster.neighbour import FULL_MESH, neighbours
-from pointsman.cluster.presence import PresenceBoard
+from pointsman.cluster.presence import FORGOTTEN, FORGOTTEN_AFAR, PresenceBoard
 from pointsman.cluster.refusal import Cause, JoinRefused
 from pointsman.cluster.roster import Member, Roster, read_roster
 from pointsman.schema.cluster import AUTHORITY, MEMBERS
 from pointsman.schema.problem import ObjectId
-from pointsman.schema.registry import BY_PATH
 from pointsman.store import Change, Put
 
 REQUEST = JoinRequest("admin", "secret", "csr", "key", "joiner", "1.0.0", 1, "equal")
@@ -139,13 +138,45 @@ def test_of_two_clocks_the_other_one_is_named() -> None:
 
 def test_members_that_are_not_heard_count_as_dead_once() -> None:
     now = 1000.0
-    made = PresenceBoard(clock=lambda: now)
+    made = PresenceBoard(clock=lambda: now, steady=lambda: now)
     made.hear("b", {"beat": 1_000_000, "state": {"x": 1}})
     assert made.of("b").alive and made.of("b").state == {"x": 1} and not made.silent()
     now += 10
     assert made.silent() == ("b",)
     assert made.lose("b") and not made.lose("b")
     assert not made.of("b").alive and made.of("b").since == 1010.0
+
+
+@pytest.mark.parametrize("jump", [7200.0, -7200.0])
+def test_own_clock_that_is_put_right_silences_nobody(jump: float) -> None:
+    wall, steady = [1000.0], [5.0]
+    made = PresenceBoard(lambda: wall[0], lambda: steady[0])
+    made.hear("b", {"beat": 1_000_000, "state": {}})
+    wall[0] += jump
+    steady[0] += 1
+    assert not made.silent()
+    steady[0] += FORGOTTEN
+    assert made.silent() == ("b",)
+
+
+def test_of_who_is_far_others_tell_and_what_they_tell_late_revives_nobody() -> None:
+    now = 1000.0
+    made = PresenceBoard(clock=lambda: now, steady=lambda: now)
+    made.hear("b", {"beat": 1_000_000, "state": {}})
+    made.part("b")
+    now += FORGOTTEN + 1
+    assert not made.silent()
+    assert made.overhear({"b": {"beat": 1_003_000, "state": {"x": 1}}}) == ()
+    assert made.of("b").heard == now
+    assert made.overhear({"b": {"beat": 1_002_000, "state": {"x": 0}}}) == ()
+    assert made.of("b").state == {"x": 1}
+    now += FORGOTTEN_AFAR + 1
+    assert made.silent() == ("b",)
+    assert made.lose("b")
+    assert made.overhear({"b": {"beat": 1_004_000, "state": {}}}) == ()
+    assert not made.of("b").alive
+    assert made.overhear({"b": {"beat": 1_026_000, "state": {}}}) == ("b",)
+    assert made.of("b").alive
 
 
 def test_what_was_passed_on_is_not_passed_on_again() -> None:
@@ -157,8 +188,6 @@ def test_what_was_passed_on_is_not_passed_on_again() -> None:
 
 def test_groups_lose_who_is_removed_and_gain_who_joins() -> None:
     """Members come to groups as passive or active ones, and leave them whole."""
-    if GROUPS not in BY_PATH:
-        pytest.skip("this version has no traffic IP groups")
     group = ObjectId(GROUPS, "web")
     held = {group: {"basic": {"machines": ["a", "b"], "slaves": ["b"], "ip_mapping": [
         {"ip": "10.0.0.9", "traffic_manager": "b"}, {"ip": "10.0.0.8", "traffic_manager": "a"},

@@ -196,3 +196,25 @@ def test_thousands_of_services_compile_in_reasonable_time() -> None:
     made: Snapshot = snapshot(objects)
     plan = compile_plan(made, FACTS)
     assert len(plan.listeners) == 600
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, False),
+        ({"max_timed_out_connection_attempts": 1}, False),
+        ({"max_timed_out_connection_attempts": 0}, False),
+        ({"max_timed_out_connection_attempts": 2}, True),
+        ({"max_timed_out_connection_attempts": 2, "max_connection_attempts": 2}, False),
+        ({"max_timed_out_connection_attempts": 7, "max_connection_attempts": 8}, True),
+    ],
+)
+def test_a_limit_of_timeouts_that_the_engine_cannot_keep_is_told(
+    settings: dict[str, int], told: bool
+) -> None:
+    objects = {
+        "virtual_servers/web": {"basic": {"enabled": True, "port": 80, "pool": "app"}},
+        "pools/app": {"basic": {"nodes_table": [{"node": "10.0.0.1:80"}], **settings}},
+    }
+    codes = [condition.code for condition in compile_plan(snapshot(objects), FACTS).conditions]
+    assert ("timeouts_not_limited" in codes) == told

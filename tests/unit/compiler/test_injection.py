@@ -82,6 +82,7 @@ def base() -> dict[str, Any]:
         },
         "persistence/theirs": {"basic": {"type": "cookie", "cookie": "session"}},
         "custom/lists": {},
+        "user_groups/g": {"basic": {"permissions": [{"access_level": "ro", "name": "Pools"}]}},
         "virtual_servers/v": {
             "basic": {"enabled": True, "port": 443, "pool": "p", "ssl_decrypt": True},
             "ssl": secure,

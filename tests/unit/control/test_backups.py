@@ -18,9 +18,11 @@ from pointsman.backup.archive import Content, Manifest, read, write
 from pointsman.control.backups import BackupRefused, NoBackup
 from pointsman.control.error import Frozen
 from pointsman.control.restoring import Wish
-from pointsman.identity.password import PasswordFile
 from pointsman.identity.user import Outcome, Users
+from pointsman.identity.user_file import UserFile
+from pointsman.schema.level import LEVEL
 from pointsman.schema.problem import ObjectId
+from pointsman.schema.user_group import ADMINISTRATORS, USER_GROUP
 from pointsman.schema.validate import Invalid
 from pointsman.store import Author, Delete, Put
 
@@ -241,6 +243,21 @@ async def test_licence_keys_are_never_lost(instance: Running) -> None:
     assert ObjectId("license_keys", "x") not in settings(instance)
 
 
+async def test_groups_of_users_outlive_a_backup_that_knows_none(instance: Running) -> None:
+    """R54: one of a version without them takes none away; one of this version leaves the administrators'."""
+    backups = instance.control.backups
+    groups = {identity for identity in settings(instance) if identity.type == USER_GROUP.path}
+    assert len(groups) > 1
+    for name, level, stay in (("older", 2, groups), ("bare", LEVEL, {ADMINISTRATORS})):
+        assert await backups.upload(ADMIN, name, write(Manifest(uuid="x", level=level), Content({})))
+        done = await backups.restore(ADMIN, name, Wish())
+        assert {i for i in settings(instance) if i.type == "user_groups"} == stay
+        told = {
+            r.subject for r in done.restoring.remarks if r.code in ("backup.type_stays", "backup.group_stays")
+        }
+        assert {one for one in told if one and one.type == "user_groups"} == stay
+
+
 async def test_passwords_come_only_when_asked_for(tmp_path: Path) -> None:
     users, _ = await Users.open(tmp_path, on_event=lambda event: None, given="the first one")
     async with running(tmp_path, users=users) as found:
@@ -261,7 +278,7 @@ async def test_passwords_come_only_when_asked_for(tmp_path: Path) -> None:
             await backups.restore(ADMIN, "dear", Wish(only=(), users=True))
         stored = json.loads((tmp_path / "identity" / "users.json").read_text())
         assert dear not in str(stored)
-        assert PasswordFile.read(tmp_path / "identity" / "users.json") is not None
+        assert UserFile.read(tmp_path / "identity" / "users.json") is not None
 
 
 async def test_names_are_taken_once_and_events_tell(instance: Running) -> None:
@@ -286,8 +303,8 @@ async def test_names_are_taken_once_and_events_tell(instance: Running) -> None:
     with pytest.raises(NoBackup):
         await backups.delete(ADMIN, "one")
     told = [event.reason for event in instance.events if event.tag == "audit"]
-    assert 'made the backup "one" at rest from 127.0.0.1' in told
-    assert 'deleted the backup "one" at rest from 127.0.0.1' in told
+    assert 'made the backup "one" at REST from 127.0.0.1' in told
+    assert 'deleted the backup "one" at REST from 127.0.0.1' in told
 
 
 async def test_what_cannot_be_read_is_not_taken(instance: Running) -> None:

@@ -125,6 +125,12 @@ async def test_events_name_object_author_and_fields(opened: Opened) -> None:
     assert "192.0.2.1" in found[2].reason
 
 
+async def test_an_event_without_an_author_names_none(opened: Opened) -> None:
+    await opened.store.commit([Put(APP, {})], Author("", "", "start"), "first start")
+    found = [event for t in await opened.store.transactions() for event in events_of(t)]
+    assert [event.reason for event in found if event.subject == APP] == ["made (first start)"]
+
+
 async def test_what_cannot_be_read_is_named_and_left_out(opened: Opened) -> None:
     await opened.store.commit([Put(APP, {"basic": {"passive_monitoring": "perhaps"}})], ANN)
     other = Opened(opened.store)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.control.resolve import Resolver, names_in
+from pointsman.control.resolve import Mentioned, Resolver, names_in
 from pointsman.schema.monitor import MONITOR
 from pointsman.schema.pool import POOL
 from pointsman.schema.problem import ObjectId
@@ -68,3 +68,21 @@ def test_names_are_looked_up_and_addresses_are_not() -> None:
         settings = {"basic": {"type": "ping", "machine": machine}}
         objects[ObjectId("monitors", str(number))] = build(MONITOR, str(number), settings)
     assert names_in(Snapshot(objects)) == {"web1.example", "db.example", "host.example"}
+
+
+def test_what_did_not_change_is_not_looked_through_again() -> None:
+    mentioned = Mentioned()
+    one, two = (ObjectId("pools", name) for name in ("one", "two"))
+    objects = {
+        identity: build(
+            POOL, identity.name, {"basic": {"nodes_table": [{"node": f"{identity.name}.example:80"}]}}
+        )
+        for identity in (one, two)
+    }
+    before = Snapshot(objects)
+    assert mentioned.names_in(before) == {"one.example", "two.example"}
+    assert mentioned.names_in(before) is mentioned.names_in(before)
+    moved = build(POOL, "two", {"basic": {"nodes_table": [{"node": "moved.example:80"}]}})
+    assert mentioned.names_in(Snapshot({**objects, two: moved})) == {"one.example", "moved.example"}
+    assert mentioned.names_in(Snapshot({one: objects[one]})) == {"one.example"}
+    assert mentioned.names_in(Snapshot(objects)) == {"one.example", "two.example"}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from pointsman.control.status import Change, DataPlane, Status, observe
+from pointsman.control.status import Change, DataPlane, Memory, Status, observe
 from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.health import NodeHealth, NodeState
 from pointsman.schema.pool import POOL
@@ -133,3 +134,101 @@ def test_a_refused_configuration_is_no_service() -> None:
     waiting = status(objects, plane=DataPlane(listening=frozenset()))
     assert waiting.services[0].reason == "it is not in force yet"
     assert status(objects, plane=DataPlane(listening=frozenset({"web"}))).services[0].serving
+
+
+def test_a_failure_pool_of_a_pool_in_use_is_in_use() -> None:
+    objects = {
+        WEB: service(),
+        ObjectId("pools", "app"): pool("a:1", failure_pool="spare"),
+        ObjectId("pools", "spare"): pool("b:1", failure_pool="app"),
+        ObjectId("pools", "alone"): pool("c:1"),
+    }
+    assert {one.name: one.state for one in status(objects).pools} == {
+        "alone": "unused",
+        "app": "active",
+        "spare": "active",
+    }
+
+
+def test_a_pool_in_use_without_nodes_is_not_called_unused() -> None:
+    objects = {
+        WEB: service(),
+        ObjectId("pools", "app"): pool(),
+        ObjectId("pools", "other"): pool(),
+    }
+    found = {one.name: one.state for one in status(objects).pools}
+    assert found == {"app": "without nodes", "other": "unused"}
+
+
+def test_a_node_that_was_just_activated_is_not_called_disabled() -> None:
+    stale = {("app", "a:1"): NodeHealth("app", "a:1", NodeState.DISABLED, "disabled", 5.0)}
+    objects = {WEB: service(), ObjectId("pools", "app"): pool("a:1")}
+    node = status(objects, health=stale).pools[0].nodes[0]
+    assert (node.state, node.reason) == (NodeState.UNKNOWN, "it was just activated")
+
+
+def test_a_status_with_memory_is_the_same_as_one_without() -> None:
+    """Whatever turns between two looks: health, settings, conditions, changes, use."""
+    memory, health = Memory(), dict[tuple[str, str], NodeHealth]()
+    pools = {ObjectId("pools", name): pool("a:1", "b:1") for name in ("app", "other")}
+    objects: dict[ObjectId, AnyResource] = {WEB: service(), **pools}
+    changes: dict[tuple[str, str], Change] = {}
+    conditions: tuple[Condition, ...] = ()
+
+    figures = {("pools", "app"): {"total_conn": 3}}
+
+    def looks() -> tuple[Status, Status]:
+        more: dict[str, Any] = {
+            "figures": figures,
+            "conditions": conditions,
+            "changes": changes,
+            "health": health,
+        }
+        return status(objects, memory=memory, **more), status(objects, **more)
+
+    def turns() -> Iterator[str]:
+        nonlocal objects, changes, conditions
+        yield "nothing"
+        health["app", "a:1"] = NodeHealth("app", "a:1", NodeState.DEAD, "refused", 7.0)
+        yield "health"
+        health["app", "a:1"] = NodeHealth("app", "a:1", NodeState.ALIVE, "", 8.0)
+        yield "back"
+        conditions = (Condition(ObjectId("pools", "app"), Standing.WARNING, "x", "careful"),)
+        yield "conditions"
+        objects = {**objects, ObjectId("pools", "app"): pool("a:1", note="new")}
+        yield "settings"
+        changes = {("app", "a:1"): Change("ann", 9.0)}
+        yield "changes"
+        objects = {**objects, WEB: service("other")}
+        yield "use"
+        del objects[ObjectId("pools", "app")]
+        yield "gone"
+
+    before = None
+    for what in turns():
+        remembered, fresh = looks()
+        assert remembered == fresh, what
+        assert (remembered.pools == before) == (what == "nothing" and before is not None), what
+        before = remembered.pools
+    first, second = looks()[0], looks()[0]
+    assert first.pools[0] is second.pools[0]
+
+
+class Figured(dict[tuple[str, str], dict[str, int]]):
+    """Figures that count how often they are read."""
+
+    reads = 0
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        self.reads += 1
+        return {"current_conn": self.reads}
+
+
+def test_figures_are_read_only_where_somebody_looks() -> None:
+    figures = Figured()
+    seen = status({WEB: service(), ObjectId("pools", "app"): pool("a:1", "b:1")}, figures=figures)
+    assert figures.reads == 0
+    assert seen.pools[0].nodes[0].figures["current_conn"] == 1
+    assert seen.pools[0].nodes[0].figures.get("current_conn") == 1
+    assert figures.reads == 1
+    assert dict(seen.services[0].figures) == {"current_conn": 2}

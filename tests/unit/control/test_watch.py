@@ -20,6 +20,7 @@ def test_what_happened_while_nobody_watched_is_told() -> None:
     assert event is not None
     assert (event.tag, event.severity, event.detail) == ("engineexited", Severity.SERIOUS, "haproxy")
     assert "signal 9" in event.reason
+    assert event.at == 5.0, "when it happened, not when it was heard of"
 
 
 def test_what_the_engine_tells_itself_is_not_told_twice() -> None:
@@ -28,7 +29,16 @@ def test_what_the_engine_tells_itself_is_not_told_twice() -> None:
 
 
 @pytest.mark.parametrize(
-    "torn", ["", "{", "[]", '{"what": 1}', '{"time": "x", "what": "engine-exited"}', "null"]
+    "torn",
+    [
+        "",
+        "{",
+        "[]",
+        '{"what": 1}',
+        '{"time": "x", "what": "engine-exited"}',
+        '{"time": NaN, "what": "engine-exited"}',
+        "null",
+    ],
 )
 def test_a_torn_line_is_passed_over(torn: str) -> None:
     assert launcher_event(torn, since=0.0) is None

@@ -12,8 +12,9 @@ import pytest
 from tests.unit.document.shapes import REGISTRY
 
 from pointsman.document.fault import Faulty
-from pointsman.document.load import Document, load
+from pointsman.document.load import Document, load, load_text
 from pointsman.schema.problem import ObjectId, Problem
+from pointsman.schema.registry import BY_PATH
 
 WEB = ObjectId("virtual_servers", "web")
 
@@ -276,3 +277,22 @@ def test_a_later_problem_finds_its_text(tmp_path: Path) -> None:
     ]
     assert lines == [6, 6, 4, 2]
     assert document.fault(Problem(WEB, (), "x", "y")) is None
+
+
+def test_a_document_that_is_brought_refers_to_nothing_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret").write_text("hidden")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HIDDEN", "hidden")
+    for reference in ("fileRef: {name: secret}", "envRef: {name: HIDDEN}"):
+        value = f"{{valueFrom: {{{reference}}}}}"
+        text = f"version: 8.3\npools:\n- name: p\n  properties:\n    basic:\n      note: {value}\n"
+        with pytest.raises(Faulty) as caught:
+            load_text(text.encode(), "d.yaml", BY_PATH)
+        assert "hidden" not in str(caught.value)
+        assert caught.value.faults[0].line == 6
+    found = load_text(
+        b"version: 8.3\npools:\n- name: p\n  properties:\n    basic: {note: n}\n", "d.yaml", BY_PATH
+    )
+    assert found.objects[ObjectId("pools", "p")] == {"basic": {"note": "n"}}

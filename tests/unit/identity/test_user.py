@@ -3,12 +3,19 @@
 import asyncio
 import stat
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pointsman.cluster.users import stored_users, user_change
+from pointsman.identity.account import Account, Factor
+from pointsman.identity.guessing import LoginRules
+from pointsman.identity.password_rules import Rules
+from pointsman.identity.totp import STEP_SECONDS, code_at, new_secret
 from pointsman.identity.user import FirstPassword, Outcome, PasswordRefused, Users
 from pointsman.schema.event import Event
+from pointsman.store import Put
 
 
 class Clock:
@@ -50,10 +57,10 @@ async def test_a_right_password_is_cached_until_time_passes_or_it_changes(tmp_pa
     clock = Clock()
     users, _ = await Users.open(tmp_path, on_event=lambda event: None, given="first password", clock=clock)
     await users.verify("admin", "first password", "a", "REST")
-    begin = time.perf_counter()
+    begin = time.process_time()
     for _ in range(100):
         assert (await users.verify("admin", "first password", "a", "REST")).outcome is Outcome.RIGHT
-    assert time.perf_counter() - begin < 0.5
+    assert time.process_time() - begin < 2.0, "without a cache it would be more than five"
     await users.set_password("admin", "second password")
     assert (await users.verify("admin", "first password", "a", "REST")).outcome is Outcome.WRONG
     clock.now += 1000
@@ -127,3 +134,128 @@ async def test_changing_a_password_ends_the_users_sessions(tmp_path: Path) -> No
     token, _session = users.sessions.begin("admin", "a")
     await users.set_password("admin", "another password")
     assert users.sessions.find(token) is None
+
+
+async def open_users(home: Path, events: list[Event] | None = None, clock: Clock | None = None) -> Users:
+    users, _ = await Users.open(
+        home,
+        on_event=(events if events is not None else []).append,
+        given="right password",
+        clock=clock or Clock(),
+    )
+    return users
+
+
+async def test_a_suspension_looks_like_a_wrong_password_unless_unknown_names_are_tracked(
+    tmp_path: Path,
+) -> None:
+    for track in (False, True):
+        events: list[Event] = []
+        users = await open_users(tmp_path / str(track), events)
+        await users.create("ann", "four unrelated words", ())
+        users.guessing.rules = lambda track=track: LoginRules(attempts=2, track_unknown=track)  # type: ignore[misc]
+        for user in ("ann", "nobody"):
+            for number in range(2):
+                await users.verify(user, "wrong", f"10.0.{number}.1", "REST")
+        answers = [
+            await users.verify(user, "four unrelated words", "10.0.9.1", "UI") for user in ("ann", "nobody")
+        ]
+        expected = Outcome.WAIT if track else Outcome.WRONG
+        assert [answer.outcome for answer in answers] == [expected, expected]
+        assert answers[0].wait_seconds == 900
+        told = [event.reason for event in events if event.author == "ann"]
+        assert "suspended for 15 minutes after 2 failed logins" in told
+        assert "login refused at UI from 10.0.9.1: the user is suspended for a while" in told
+        await users.set_password("ann", "quite other words")
+        assert (await users.verify("ann", "quite other words", "10.0.9.2", "UI")).outcome is Outcome.RIGHT
+
+
+async def test_a_suspension_counts_for_passwords_that_were_right_a_moment_ago_and_for_codes(
+    tmp_path: Path,
+) -> None:
+    users = await open_users(tmp_path)
+    await users.create("ann", "four unrelated words", ())
+    users.guessing.rules = lambda: LoginRules(attempts=1)
+    assert (await users.verify("ann", "four unrelated words", "10.0.0.1", "REST")).outcome is Outcome.RIGHT
+    secret = new_secret()
+    await users.change("ann", lambda account: replace(account, factor=Factor(secret)))
+    code = code_at(secret, int(time.time()) // STEP_SECONDS)
+    assert (await users.verify_code("ann", "000000", "10.0.0.2", "UI")).outcome is Outcome.WRONG
+    assert (await users.verify_code("ann", code, "10.0.0.1", "UI")).outcome is Outcome.WRONG
+    assert (await users.verify("ann", "four unrelated words", "10.0.0.1", "UI")).outcome is Outcome.WRONG
+
+
+async def test_a_password_comes_back_only_after_so_many_others(tmp_path: Path) -> None:
+    users = await open_users(tmp_path)
+    rules = Rules(reuse_after=2)
+    await users.create("ann", "first of them all", ())
+    await users.set_password("ann", "second of them all", rules=rules)
+    for before in ("first of them all", "second of them all"):
+        with pytest.raises(PasswordRefused, match=r"used before.*security\.password_reuse_after.*the last 2"):
+            await users.set_password("ann", before, rules=rules)
+    await users.set_password("ann", "third of them all", rules=rules)
+    assert len(users.accounts["ann"].former) == 1
+    written = (tmp_path / "identity" / "users.json").read_text()
+    assert "of them all" not in written and "of them all" not in repr(users.accounts)
+    await users.set_password("ann", "first of them all", rules=rules)
+    with pytest.raises(PasswordRefused, match="the present one"):
+        await users.set_password("ann", "first of them all", rules=Rules(reuse_after=1))
+    await users.set_password("ann", "third of them all", as_given=True, rules=rules)
+    await users.set_password("ann", "third of them all")
+    assert not users.accounts["ann"].former
+
+
+async def test_users_change_their_own_password_so_often_a_day(tmp_path: Path) -> None:
+    users = await open_users(tmp_path)
+    now = 1_800_000_000.0
+    users = Users(tmp_path, users._file, on_event=lambda event: None, clock=Clock(), wall_clock=lambda: now)
+    rules = Rules(changes_per_day=2)
+    await users.create("ann", "first of them all", ())
+    await users.set_password("ann", "another one, says somebody", rules=rules, by="admin")
+    await users.set_password("ann", "second of them all", rules=rules, by="ann")
+    now += 3600
+    await users.set_password("ann", "third of them all", rules=rules, by="ann")
+    with pytest.raises(
+        PasswordRefused, match=r"2 times .*security\.password_changes_per_day.* wait 23 h 0 min"
+    ):
+        await users.set_password("ann", "fourth of them all", rules=rules, by="ann")
+    await users.set_password("ann", "somebody helps out", rules=rules, by="admin")
+    now += 23 * 3600
+    await users.set_password("ann", "fourth of them all", rules=rules, by="ann")
+
+
+async def test_a_code_that_was_used_is_used_after_a_restart_and_at_every_member(tmp_path: Path) -> None:
+    users = await open_users(tmp_path / "a")
+    other = await open_users(tmp_path / "b")
+    secret = new_secret()
+    await users.create("ann", "four unrelated words", ())
+    await users.change("ann", lambda account: replace(account, factor=Factor(secret)))
+    session, _ = users.sessions.begin("ann", "a")
+    step = int(time.time()) // STEP_SECONDS
+    assert (await users.verify_code("ann", code_at(secret, step), "10.0.0.1", "UI")).outcome is Outcome.RIGHT
+    assert users.sessions.find(session), "a login ends no other session"
+    # As it travels in the cluster.
+    change = user_change("ann", users.accounts["ann"])
+    assert isinstance(change, Put)
+    await other.adopt({**users.accounts, **stored_users({change.identity: dict(change.settings)})})
+    again = await open_users(tmp_path / "a")
+    for those in (users, other, again):
+        code = code_at(secret, step)
+        assert (await those.verify_code("ann", code, "10.0.0.2", "UI")).outcome is Outcome.WRONG
+        later = code_at(secret, step + 1)
+        assert (await those.verify_code("ann", later, "10.0.0.3", "UI")).outcome is Outcome.RIGHT
+
+
+async def test_a_full_disk_keeps_nobody_out_who_has_a_code_and_the_code_is_used_up(tmp_path: Path) -> None:
+    users = await open_users(tmp_path)
+    secret = new_secret()
+    await users.create("ann", "four unrelated words", ())
+    await users.change("ann", lambda account: replace(account, factor=Factor(secret)))
+
+    async def full(user: str, account: Account | None) -> None:
+        raise OSError(28, "No space left on device")
+
+    users.share = full
+    code = code_at(secret, int(time.time()) // STEP_SECONDS)
+    assert (await users.verify_code("ann", code, "10.0.0.1", "UI")).outcome is Outcome.RIGHT
+    assert (await users.verify_code("ann", code, "10.0.0.1", "UI")).outcome is Outcome.WRONG

@@ -63,7 +63,7 @@ def test_an_answer_without_end_is_none(tmp_path: Path, monkeypatch: pytest.Monke
     with engine(tmp_path / "master.sock", drip) as master:
         begun = time.monotonic()
         assert engines.ask(master, "show proc") == ("", 0)
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 10
 
     def flood(talk: socket.socket) -> None:
         while True:

@@ -18,7 +18,7 @@ def test_an_instance_issues_itself_an_unlimited_licence_once(tmp_path: Path) -> 
     assert first.fresh
     assert first.licence.unlimited
     assert first.licence.holder == "pm1"
-    assert "issued an unlimited licence to this instance itself" in first.sentence
+    assert "unlimited, issued by this instance to itself" in first.sentence
     again = self_issue(tmp_path, "other")
     assert (again.fresh, again.licence) == (False, first.licence)
     assert first.licence.serial in again.sentence

@@ -175,7 +175,7 @@ async def test_what_is_cut_short_goes_on(tmp_path: Path, monkeypatch: pytest.Mon
             patch.setattr(Membership if cut == "complete_join" else Store, cut, killed)
             with pytest.raises(Killed):
                 await join(home, "localhost", wish(peer), Told())
-        peer.cluster.host._places.clear()  # two minutes later
+        peer.cluster.host.places._held.clear()  # two minutes later
         again = wish(peer) if cut == "adopt" else wish(peer, port=1)
         joined = await join(home, "localhost", again, Told(), seconds=0.0)
         assert joined.again is (cut == "complete_join")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.identity.password import GENERATED_ALPHABET, STRONG_ALPHABET, PasswordFile, generate_password
+from pointsman.identity.password import GENERATED_ALPHABET, STRONG_ALPHABET, generate_password
+from pointsman.identity.user_file import UserFile
 from pointsman.provision.log import ProvisionLog
 from pointsman.provision.password import FileUnusable, read_password_file, set_first_password
 from pointsman.provision.variable import Variables
@@ -20,7 +21,7 @@ def the_log(tmp_path: Path) -> ProvisionLog:
 
 
 async def admins_password_is(home: Path, password: str) -> bool:
-    passwords = PasswordFile.read(home / "identity" / "users.json")
+    passwords = UserFile.read(home / "identity" / "users.json")
     return passwords is not None and await passwords.verify("admin", password)
 
 

@@ -160,14 +160,17 @@ def test_reading_never_fails(environment: dict[str, str]) -> None:
     assert all(": " in text for text in (*found.problems, *found.remarks))
 
 
-@given(st.text(min_size=12, alphabet=st.characters(categories=("L", "N", "P"))))
-def test_no_secret_is_ever_told(secret: str) -> None:
+@given(
+    st.sampled_from(["", "http://", "https://user@", "RANDOM ", "$(", "\n"]),
+    st.text(st.characters(min_codepoint=0x410, max_codepoint=0x44F), min_size=1),
+)
+def test_no_secret_is_ever_told(beginning: str, rest: str) -> None:
+    """Cyrillic letters, which the product never writes by itself: not one of them may be in a text."""
     for variable in VARIABLES:
         if variable.secret:
-            found = read_variables({variable.name: secret})
-            assert not any(
-                secret in text for text in (*found.problems, *found.remarks, repr(found.variables))
-            )
+            found = read_variables({variable.name: beginning + rest})
+            told = "".join((*found.problems, *found.remarks, repr(found.variables)))
+            assert not set(rest) & set(told)
 
 
 def test_secrets_are_not_passed_on() -> None:

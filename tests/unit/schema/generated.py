@@ -43,6 +43,7 @@ FORMS: Mapping[str, st.SearchStrategy[Any]] = {
     "virtual_servers ftp.port_range_low": st.just(0),
     "virtual_servers rtsp.streaming_port_range_low": st.just(0),
     "virtual_servers sip.streaming_port_range_low": st.just(0),
+    "user_groups basic.name": WORDS.filter(bool),
     "monitors basic.machine": END_POINTS,
     "traffic_ip_groups basic.ip": TRAFFIC_IPS,
     "traffic_ip_groups basic.ipaddresses": st.lists(TRAFFIC_IPS, max_size=4),

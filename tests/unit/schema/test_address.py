@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from pointsman.schema.address import EndPoint, Host, HostPattern, Node, OptionalIP, split_node
+from pointsman.schema.address import EndPoint, Host, HostPattern, Node, OptionalIP, is_ipv4, split_node
 
 
 @pytest.mark.parametrize(
     ("node", "host", "port"),
     [
         ("10.0.0.1:80", "10.0.0.1", 80),
+        ("10.0.0.1:59999", "10.0.0.1", 59_999),
+        ("10.0.0.1:65535", "10.0.0.1", 65_535),
         ("web1:1", "web1", 1),
         ("web_1.internal.:65535", "web_1.internal.", 65_535),
         ("[::1]:8080", "::1", 8080),
@@ -83,3 +88,15 @@ def test_other_forms_of_address(form: Any, good: list[str], bad: list[str]) -> N
     for text in bad:
         with pytest.raises(ValidationError):
             adapter.validate_python(text)
+
+
+octets = st.integers(0, 300).map(str) | st.sampled_from(["", "00", "01", "007", "+1", "١", " 1", "1\n"])
+
+
+@given(st.lists(octets, min_size=3, max_size=5).map(".".join))
+def test_the_short_way_knows_the_same_ipv4_addresses(text: str) -> None:
+    try:
+        known = str(ipaddress.IPv4Address(text)) == text
+    except ValueError:
+        known = False
+    assert is_ipv4(text) is known

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.each import each
 
 from pointsman.schema.global_settings import GLOBAL_SETTINGS
 from pointsman.schema.resource import Key, Kind, ResourceType, ValueKind
@@ -17,12 +18,13 @@ TYPES = (GLOBAL_SETTINGS, TRAFFIC_MANAGER)
 LINES = re.compile(r"^[A-Z`].*[.]$", re.DOTALL)
 
 
-def each_key(wanted: Callable[[Key], object] = lambda key: True) -> pytest.MarkDecorator:
+KeyTest = Callable[[ResourceType, Key], None]
+
+
+def each_key(wanted: Callable[[Key], object] = lambda key: True) -> Callable[[KeyTest], Callable[[], None]]:
     """Runs a test with type and key of every key that is `wanted`."""
     keys = [(kind, key) for kind in TYPES for key in kind.keys if wanted(key)]
-    return pytest.mark.parametrize(
-        ("kind", "key"), keys, ids=[f"{kind.path}.{key.path}" for kind, key in keys]
-    )
+    return each(keys, lambda kind, key: f"{kind.path}.{key.path}")
 
 
 def is_bounded(key: Key) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pointsman.schema.level import LEVEL
+from pointsman.schema.level import LEVEL, TYPES_SINCE
 from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
 from pointsman.schema.resource import RenamedKey, ResourceType
 from pointsman.schema.validate import Invalid, build
@@ -14,6 +14,11 @@ RENAMED = [(kind, key) for kind in RESOURCE_TYPES for key in kind.renamed]
 
 def test_something_was_renamed() -> None:
     assert RENAMED
+
+
+def test_types_that_came_later_are_types_of_today() -> None:
+    assert TYPES_SINCE.keys() <= BY_PATH.keys()
+    assert all(1 < level <= LEVEL for level in TYPES_SINCE.values())
 
 
 @pytest.mark.parametrize(("kind", "key"), RENAMED)

@@ -184,6 +184,16 @@ def test_objects_do_not_change() -> None:
         tram.basic.cars = 3  # type: ignore[misc]  # what is tested is that it fails
 
 
+def test_objects_share_what_they_know_of_what_was_set() -> None:
+    one, other, third = (
+        Tram.model_validate({"basic": settings})
+        for settings in ({"towards": "depot"}, {"towards": "port"}, {"towards": "port", "cars": 2})
+    )
+    assert one.basic.model_fields_set == {"towards"}
+    assert one.basic.model_fields_set is other.basic.model_fields_set
+    assert third.basic.model_fields_set == {"towards", "cars"}
+
+
 class Undecided(Section):
     """A section with a key of two types."""
 

@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from tests.unit.store.exchanging import agree, exchange, join
 from tests.unit.store.opening import ADMIN, RunningClock, opened, rule, site
-from tests.unit.store.test_replication import agree, exchange, join
 
 from pointsman.schema.problem import ObjectId
 from pointsman.store import Author, Delete, Put, Rename, Store, Superseded

@@ -18,6 +18,7 @@ from pointsman.store import (
     ChangeRecord,
     Delete,
     EditRefused,
+    Only,
     Put,
     Rename,
     Store,
@@ -28,6 +29,15 @@ from pointsman.store import (
 
 def _nodes(**weights: int) -> dict[str, Any]:
     return {"basic": {"nodes": [{"node": node, "weight": weight} for node, weight in weights.items()]}}
+
+
+async def test_the_newest_transaction_is_told_without_its_changes(store: Store) -> None:
+    assert await store.newest() is None
+    await store.commit([Put(site("a"), {"basic": {"port": 1}})], ADMIN, "made")
+    await store.commit([Put(site("a"), {"basic": {"port": 2}})], Author("eve"), "edit")
+    newest = await store.newest()
+    assert newest is not None
+    assert (newest.revision, newest.author, newest.reason, newest.changes) == (2, Author("eve"), "edit", ())
 
 
 async def test_a_transaction_tells_each_field_before_and_after(store: Store) -> None:
@@ -105,6 +115,29 @@ async def test_history_comes_in_pages(store: Store) -> None:
     assert [t.revision for t in await store.transactions(limit=9, before=4, subject=site("a"))] == [3, 2, 1]
 
 
+async def test_history_is_filtered_by_who_and_what(store: Store, clock: TestClock) -> None:
+    eve, ann = Author("eve", "10.0.0.9", "ui"), Author("ann", "", "local")
+    for number, author in enumerate((ADMIN, eve, ann)):
+        clock.now = 1_800_000_000.0 + number * 100
+        await store.commit(
+            [Put(site("a"), {"basic": {"note": f'50%_\\ "{number}"'}})], author, f"why {number}"
+        )
+
+    async def seen(**wanted: Any) -> list[int]:
+        return [found.revision for found in await store.transactions(only=Only(**wanted))]
+
+    assert await seen() == [3, 2, 1]
+    assert await seen(author="eve") == [2]
+    assert await seen(surface="local") == [3]
+    assert await seen(not_surfaces=("local", "ui")) == [1]
+    assert await seen(since=1_800_000_050.0, until=1_800_000_150.0) == [2]
+    assert await seen(text="why 1") == [2]
+    assert await seen(text='"2"') == [3], "a value, quotes and all"
+    assert await seen(text="0%_\\ ") == [3, 2, 1]
+    assert await seen(text="a%") == []
+    assert [t.revision for t in await store.transactions(subject=site("a"), only=Only(author="ann"))] == [3]
+
+
 async def test_who_disabled_this_node(store: Store) -> None:
     rows = [{"node": "n", "state": "active", "weight": 1}, {"node": "m"}]
     await store.commit([Put(site("a"), {"basic": {"nodes": rows}}), Put(site("b"), {})], Author("maker"))
@@ -133,9 +166,8 @@ async def test_who_disabled_this_node(store: Store) -> None:
     assert {record.identity for record in last.changes} == {site("a")}
 
 
-async def test_the_configuration_of_a_revision_and_of_a_time(store: Store, clock: TestClock) -> None:
+async def test_the_configuration_of_a_revision(store: Store, clock: TestClock) -> None:
     seen = [dict(store.objects)]
-    times = [clock.now - 1]
     for change in (
         Put(site("a"), {"basic": {"pool": "b"}, "safe": {"password": "hush"}}),
         Put(site("b"), {}),
@@ -146,10 +178,8 @@ async def test_the_configuration_of_a_revision_and_of_a_time(store: Store, clock
         clock.now += 10
         await store.commit([change], ADMIN)
         seen.append(dict(store.objects))
-        times.append(clock.now + 5)
     for revision, objects in enumerate(seen):
         assert dict(await store.objects_at(revision)) == objects
-        assert dict(await store.objects_at_time(times[revision])) == objects
     with pytest.raises(UnknownRevision, match="no revision 6; give one from 0"):
         await store.objects_at(6)
 

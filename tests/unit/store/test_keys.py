@@ -6,8 +6,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from tests.unit.store.exchanging import agree, exchange, join
 from tests.unit.store.opening import ADMIN, opened, site
-from tests.unit.store.test_replication import agree, exchange, join
 
 from pointsman.store import KeyRefused, Put, Store, StoreDamaged
 
@@ -74,6 +74,7 @@ async def test_an_edit_made_before_the_rotation_was_heard_of_is_not_lost(tmp_pat
 async def test_what_a_missing_key_seals_is_unreadable_until_the_key_comes(tmp_path: Path) -> None:
     async with opened(tmp_path / "1") as one, opened(tmp_path / "2") as two:
         await one.commit([Put(site("a"), {"basic": {"port": 1}, **SECRET})], ADMIN)
+        await one.commit([Put(site("c"), {"basic": {"port": 4}})], ADMIN)
         await join(one, two)
         generation, secret = Store.make_key()
         await one.add_key(generation, secret)
@@ -88,7 +89,9 @@ async def test_what_a_missing_key_seals_is_unreadable_until_the_key_comes(tmp_pa
         assert "safe" not in two.objects[site("a")]
         reloads: list[int] = []
         two.subscribe(lambda *_: None, lambda: reloads.append(two.revision))
+        readable = two.objects[site("c")]
         await two.add_key(generation, secret)
+        assert two.objects[site("c")] is readable
         assert reloads == [two.revision]
         assert two.objects[site("a")] == {"basic": {"port": 1}, **SECRET}
         assert two.objects[site("b")] == {"basic": {"port": 3}, **SECRET}

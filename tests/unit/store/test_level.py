@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
+from tests.unit.store.exchanging import exchange, join
 from tests.unit.store.opening import ADMIN
-from tests.unit.store.test_replication import exchange, join
 
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.resource import Kind, RenamedKey, Resource, ResourceType, Row, Section

@@ -16,7 +16,8 @@ from pointsman.schema.problem import ObjectId
 from pointsman.schema.registry import RESOURCE_TYPES
 from pointsman.schema.resource import ResourceType
 from pointsman.store.error import UnknownField
-from pointsman.store.shape import Shape, canonical, digest_of
+from pointsman.store.json_text import canonical, equal, parsed
+from pointsman.store.shape import Shape, digest_of
 
 SHAPE = Shape(SITE)
 ME = ObjectId("sites", "me")
@@ -251,3 +252,50 @@ def test_every_resource_type_has_a_shape(kind: ResourceType) -> None:
         assert canonical(shape.read(values, NAMES, lambda _: b"")) == canonical(_filled(built_in))
     secret = {key.path for key in kind.keys if key.secret is not None and key.section not in kind.together}
     assert all(shape.secret(path) for path in secret)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=3), values, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=rounds(200))
+@given(json_values)
+def test_the_short_ways_through_json_lead_to_the_same(value: Any) -> None:
+    encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    assert canonical(value) == encoder.encode(value)
+    assert canonical(parsed(canonical(value))) == canonical(value)
+
+
+@pytest.mark.parametrize("text", ['"\\ud800"', '"\ud800"', "[" * 300 + "]" * 300, "1" * 4000])
+def test_what_the_quick_parser_refuses_is_read_all_the_same(text: str) -> None:
+    assert parsed(text) == json.loads(text)
+
+
+@pytest.mark.parametrize("text", ["", "[1", "1,2", "nonsense", "'a'"])
+def test_what_is_no_json_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        parsed(text)
+
+
+def test_values_are_equal_that_read_the_same() -> None:
+    assert equal({"a": [1, "x"], "b": None}, {"b": None, "a": [1, "x"]})
+    assert equal(None, None)
+    for one, other in ((1, True), (1, 1.0), ("1", 1), (None, []), ("", None), ([1, 2], [2, 1])):
+        assert not equal(one, other)
+
+
+def test_of_one_element_written_twice_the_first_stands_at_the_place_of_the_last() -> None:
+    row = {"node": "n", "weight": 1}
+    values = {
+        "basic.nodes": [],
+        "basic.nodes/n": ["1", row],
+        "basic.nodes/m": ["2", {"node": "m"}],
+        "basic.nodes/n again": ["3", {**row, "weight": 2}],
+        "basic.nodes/odd": [1, {"node": "odd"}],
+        "basic.nodes/odder": {"node": "odder"},
+    }
+    read = SHAPE.read(values, NAMES, lambda _: b"")
+    assert read == {"basic": {"nodes": [{"node": "m"}, row]}}

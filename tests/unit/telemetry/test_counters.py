@@ -80,13 +80,14 @@ def test_columns_become_the_products_counters() -> None:
                 bout=300,
                 stot=4,
                 econ=1,
+                wretr=2,
                 connect=2,
                 reuse=2,
                 scur=1,
                 srv_icur=3,
                 rtime=7,
             ),
-            row("p:once", server="n1", bin=5, bout=50, stot=1, eresp=2, connect=1, rtime=9, qcur=2),
+            row("p:once", server="n1", bin=5, bout=50, stot=1, eresp=2, connect=1, rtime=9, qcur=2, wredis=4),
             row("p", server="n2", bin=20, bout=200, stot=2, rtime=100),
             row("other", server="n1", bin=1, bout=1, stot=1, rtime=5),
             row("p", server="unheard-of", stot=1000),
@@ -119,7 +120,7 @@ def test_columns_become_the_products_counters() -> None:
         "bytes_from_node": 350,
         "bytes_to_node": 35,
         "total_conn": 5,
-        "errors": 3,
+        "errors": 9,
         "new_conn": 3,
         "pooled_conn": 2,
         "current_conn": 1,
@@ -133,7 +134,7 @@ def test_columns_become_the_products_counters() -> None:
     everything = counters.traffic_manager()
     assert everything["total_bytes_in"] == 110
     assert everything["total_requests"] == 11
-    assert everything["total_backend_server_errors"] == 3
+    assert everything["total_backend_server_errors"] == 9
     assert (everything["total_current_conn"], everything["num_idle_connections"]) == (3, 3)
     assert everything["number_child_processes"] == 1
     assert counters.names("pools") == ("nodes",), "other has nodes and no row of its own"
@@ -237,6 +238,28 @@ async def test_a_restart_of_the_control_plane_loses_and_repeats_nothing(tmp_path
     await again.restore(database)
     again.absorb([row("vs", "7", bin=1, stot=1)], PROXIES)
     assert again.virtual_server("web")["bytes_in"] == 131, "totals outlive the engine too"
+    await database.close()
+
+
+async def test_an_upgrade_reads_on_what_fewer_columns_of_nodes_were_kept_of(tmp_path: Path) -> None:
+    """The engine goes on through an upgrade: its counters are not counted again."""
+    database = await Database.open(tmp_path / "telemetry.db")
+
+    def as_before(connection: sqlite3.Connection) -> None:
+        connection.execute(
+            "INSERT INTO counter_total VALUES ('pools', 'nodes', 'a:80', 'server 0 9 5 6 4 1 2 3')"
+        )
+        connection.execute("INSERT INTO counter_base VALUES ('1', 'p', 'n1', '9 5 6 4 1 2 3')")
+
+    await database.run(as_before)
+    counters = Counters()
+    await counters.restore(database)
+    assert counters.pool_node("nodes", "a:80")["errors"] == 3
+    now = {"bin": 5, "bout": 6, "connect": 4, "econ": 1, "eresp": 2, "reuse": 3, "wretr": 2}
+    counters.absorb([row("p", "1", server="n1", stot=10, **now)], PROXIES)
+    node = counters.pool_node("nodes", "a:80")
+    assert (node["total_conn"], node["bytes_to_node"], node["pooled_conn"]) == (10, 5, 3)
+    assert node["errors"] == 5
     await database.close()
 
 
@@ -347,3 +370,24 @@ def test_every_counter_named_is_declared() -> None:
     }.items():
         declared = {counter.name for counter in STATISTICS_BY_PATH[path].counters}
         assert measured <= declared, path
+
+
+def test_flows_hold_what_is_drawn() -> None:
+    counters = Counters()
+    first = [
+        row("vs", stot=3, req_tot=10, conn_tot=4, hrsp_4xx=2, ereq=1, eint=1),
+        row("p", stot=8, bin=1, bout=2, hrsp_5xx=1, rtime=20),
+        row("p", server="n1", stot=5, connect=3, econ=1, eresp=1, wredis=3, scur=2, rtime=12, bout=9),
+        row("other", server="n1", stot=1, connect=1, rtime=20, bout=1),
+    ]
+    counters.absorb(first, PROXIES)
+    listener, pool = counters.flows()[WEB], counters.flows()[POOL]
+    assert (listener.new_connections, listener.client_errors, listener.failures) == (4, 2, 2)
+    assert listener.response is None, "the engine measures it behind, not in front"
+    assert (pool.new_connections, pool.failures, pool.response, pool.bytes_in) == (3, 2, 20, 2)
+    ((identity, node),) = counters.node_flows()
+    assert identity == ObjectId("nodes", "a:80")
+    assert (node.requests, node.new_connections, node.errors, node.failures) == (6, 4, 5, 5)
+    assert (node.connections, node.response, node.bytes_in) == (2, 16, 10)
+    counters.absorb(first, PROXIES)
+    assert counters.flows()[POOL].response is None, "no request since"

@@ -77,6 +77,33 @@ async def test_events_are_found_newest_first_and_by_every_filter(log: EventLog) 
     assert (log.seen, log.lost) == (3, 0)
 
 
+async def test_an_event_bears_the_time_at_which_it_happened(log: EventLog) -> None:
+    await log.append([replace(AUDIT, at=1_799_999_000.0), replace(AUDIT, at=2e9), AUDIT])
+    assert [entry.time for entry in await log.find()] == [1_800_000_001.25, 1_800_000_001.25, 1_799_999_000.0]
+
+
+async def test_events_are_found_by_object_author_and_number(log: EventLog) -> None:
+    told: list[str] = []
+    ignore = log.listen(lambda: told.append("new"))
+    assert await log.newest() == 0
+    assert await log.append([FAILED, STOPPED, AUDIT])
+    ignore()
+    assert await log.append([FAILED])
+    assert told == ["new"]
+    assert await log.newest() == 4
+    assert await log.tags() == ("audit", "nodefail", "vsstop")
+    assert await found(log, EventQuery(about="POOLS/we", limit=1)) == [FAILED]
+    assert await found(log, EventQuery(about="%")) == []
+    assert await found(log, EventQuery(author="admin")) == [STOPPED]
+    assert await found(log, EventQuery(tags=frozenset({"audit", "vsstop"}))) == [AUDIT, STOPPED]
+    assert await found(log, EventQuery(reason="OF IT_\\")) == [AUDIT]
+    assert await found(log, EventQuery(after=1, limit=2)) == [STOPPED, AUDIT], "the oldest first"
+    one = await log.one(2)
+    assert one is not None
+    assert (one.number, one.event) == (2, STOPPED)
+    assert await log.one(99) is None
+
+
 async def test_the_text_file_has_one_line_for_each_event(log: EventLog, tmp_path: Path) -> None:
     await log.append([FAILED, STOPPED])
     evil = Event(

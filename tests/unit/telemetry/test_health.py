@@ -14,7 +14,7 @@ from pointsman.schema.health import NodeState, Verdict
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.sample import Proxy, Role, Sample
 from pointsman.telemetry.database import Database
-from pointsman.telemetry.health import observe, sentence
+from pointsman.telemetry.health import down_by_traffic, observe, sentence
 from pointsman.telemetry.tracker import HealthTracker
 
 POOL = ObjectId("pools", "web")
@@ -56,6 +56,17 @@ def tags(events: Sequence[Event]) -> list[tuple[str, str]]:
         (
             {"check_status": "HANA", "last_chk": "Detected 3 consecutive errors"},
             "failed requests of clients: detected 3 consecutive errors",
+        ),
+        (
+            {
+                "check_status": "HANA",
+                "last_chk": "Detected 3 consecutive errors, last one was: L4 unsuccessful connection",
+            },
+            "3 requests of clients failed in a row, the last: no connection",
+        ),
+        (
+            {"check_status": "HANA", "last_chk": "Detected 2 consecutive errors, last one was: New words"},
+            "2 requests of clients failed in a row, the last: New words",
         ),
         ({"check_status": "XYZ", "check_desc": "Something New"}, "something new"),
         ({}, "the engine holds it down"),
@@ -139,6 +150,18 @@ class Story:
 
     def state(self, node: str = "a:80") -> NodeState:
         return self.tracker.nodes["web", node].state
+
+
+def test_what_the_engine_itself_holds_down_is_told_with_the_shortest_time() -> None:
+    held = REFUSED | {"lastchg": "7"}
+    rows = [
+        row("n1", held),
+        row("n2", {"status": "DOWN (agent)", "lastchg": "3"}),
+        row("n1", held | {"lastchg": "4"}),
+        row("n1", held | {"lastchg": "1"}, current=False),
+    ]
+    assert down_by_traffic(rows, PROXIES) == {("web", "a:80"): 4}
+    assert down_by_traffic([row("n1", UP | {"lastchg": "9"})], PROXIES) == {}
 
 
 def test_a_node_fails_once_and_works_again_once() -> None:

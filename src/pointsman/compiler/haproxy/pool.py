@@ -161,6 +161,15 @@ def backends(
 
 
 def _remark(pool_name: str, pool: Pool, remarks: Remarks) -> None:
+    key, most = "max_timed_out_connection_attempts", pool.basic.max_timed_out_connection_attempts
+    if key in pool.basic.model_fields_set and 1 < most < _attempts(pool):
+        remarks.notice(
+            ObjectId("pools", pool_name),
+            "timeouts_not_limited",
+            f"basic.{key} {most} is not kept: the engine counts all attempts together, and {_attempts(pool)} may run "
+            f"into a timeout. Set basic.max_connection_attempts to {most} as well, or {key} to 1",
+            *("basic", key),
+        )
     if pool.load_balancing.algorithm in ("perceptive", "fastest_response_time"):
         remarks.notice(
             ObjectId("pools", pool_name),
@@ -287,11 +296,12 @@ def _queue_lines(pool_name: str, pool: Pool, mode: str) -> list[Line]:
     return lines
 
 
+def _attempts(pool: Pool) -> int:
+    return min(pool.basic.max_connection_attempts or _UNLIMITED_ATTEMPTS, _MOST_ATTEMPTS)
+
+
 def _retry_lines(pool_name: str, pool: Pool, mode: str) -> tuple[Line, ...]:
-    attempts = pool.basic.max_connection_attempts or _UNLIMITED_ATTEMPTS
-    return (
-        _line(pool_name, f"retries {min(attempts, _MOST_ATTEMPTS) - 1}", "basic", "max_connection_attempts"),
-    )
+    return (_line(pool_name, f"retries {_attempts(pool) - 1}", "basic", "max_connection_attempts"),)
 
 
 def _server(

@@ -18,6 +18,7 @@ from pointsman.compiler.haproxy.bandwidth import lines as bandwidth_lines
 from pointsman.compiler.haproxy.header import header_rules
 from pointsman.compiler.haproxy.listen import bind_words, grant, listeners, settle
 from pointsman.compiler.haproxy.pool import Choice
+from pointsman.compiler.haproxy.response_times import DEFAULTS as MEASURED
 from pointsman.compiler.haproxy.route import route_lines
 from pointsman.compiler.haproxy.timeout import seconds
 from pointsman.compiler.haproxy.tls import LoadedKey, Termination, terminate, used_keys
@@ -197,7 +198,8 @@ def frontend(
     for text, index in route_lines(choices):
         origin = Origin(subject, ("basic", "pool")) if index == 0 else Origin(ObjectId("pools", pools[index]))
         lines.append(Line(text, origin))
-    header = line(f"frontend {name.frontend(service.name)} from {service.mode}")
+    defaults = MEASURED if service.mode == "http" and not discarded else service.mode
+    header = line(f"frontend {name.frontend(service.name)} from {defaults}")
     return ConfigSection(header, tuple(lines))
 
 

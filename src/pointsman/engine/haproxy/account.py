@@ -43,6 +43,11 @@ class Account:
         os.chown(path, -1, self.group)
         path.chmod(0o750 if path.is_dir() else 0o640)
 
+    def let_write(self, path: Path) -> None:
+        """Lets the group write to a socket of ours. Raises OSError."""
+        os.chown(path, -1, self.group)
+        path.chmod(0o660)
+
 
 def find_account(user: str, group: str) -> Account:
     """The account of a user and a group, each by name or number. Raises `AccountUnknown`."""

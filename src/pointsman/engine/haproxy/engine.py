@@ -7,6 +7,7 @@ Invariants: what is in force is read from the worker and proven, never assumed, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -29,13 +30,16 @@ from pointsman.engine.haproxy.judgement import dead_servers, tell
 from pointsman.engine.haproxy.ledger import Entry, read_entry, write_entry
 from pointsman.engine.haproxy.probe import refused_binds
 from pointsman.engine.haproxy.runtime import NotAtRunTime, delete_lingering, describe, perform
+from pointsman.engine.haproxy.sessions import read_sessions
 from pointsman.engine.haproxy.socket import EngineUnreachable, answers, ask_for_reload
+from pointsman.engine.haproxy.streams import read_streams
 from pointsman.engine.haproxy.supervisor import Supervisor
 from pointsman.engine.haproxy.worker import Worker, await_generation, meet_first
 from pointsman.engine.outcome import Outcome, Verdicts
 from pointsman.schema.event import Event, Severity
 from pointsman.schema.problem import Problem
 from pointsman.schema.sample import Sample
+from pointsman.schema.stream import Sessions, Streams
 
 _RELOAD_SECONDS_APART = 0.25
 _RETURN_SECONDS = 3.0
@@ -165,15 +169,32 @@ class HaproxyEngine:
                 self._statuses = statuses
         return tuple(rows)
 
-    async def judge(self, verdicts: Verdicts) -> None:
-        """Sets the health of judged nodes; remembered, and given to every later worker."""
+    async def streams(self, most: int, *, detailed: bool) -> Streams | None:
+        """Who is connected to the worker that serves, `most` at most; None while it does not answer."""
+        if self._worker is None:
+            return None
+        for place in self._supervisor.workers:
+            with contextlib.suppress(EngineUnreachable):
+                return await read_streams(place, most, detailed=detailed)
+        return None
+
+    async def sessions(self, pools: Collection[str], most: int) -> Mapping[str, Sessions]:
+        """The sessions of pools, as `read_sessions` has them; none while no worker answers."""
+        proxies = self._in_force.proxies if self._in_force is not None else {}
+        for place in self._supervisor.workers:
+            with contextlib.suppress(EngineUnreachable):
+                return await read_sessions(place, proxies, pools, most)
+        return {}
+
+    async def judge(self, verdicts: Verdicts, reached: Collection[tuple[str, str]] = ()) -> None:
+        """Sets the health of judged nodes; remembered, and given to every later worker. See `tell` for `reached`."""
         self._verdicts.update(verdicts)
         async with self._acting:
             if self._worker is None or self._in_force is None:
                 return
             self._states_are_old = True
             try:
-                self._all_told = await tell(self._worker, self._in_force, self._verdicts)
+                self._all_told = await tell(self._worker, self._in_force, self._verdicts, reached)
             except EngineUnreachable:
                 self._all_told = False
             self._woken.set()

@@ -58,9 +58,11 @@ def digest_of(plan: Plan) -> str:
 class Generations:
     """The generations below one directory (HOME/engine). All methods block on the disk."""
 
-    def __init__(self, directory: Path, account: Account | None = None) -> None:
+    def __init__(self, directory: Path, account: Account | None = None, *, durable: bool = True) -> None:
+        """`durable` false is for generations that nobody relies on after a loss of power."""
         self.directory = directory
         self._account = account
+        self._durable = durable
 
     def path(self, number: int) -> Path:
         """A generation's directory."""
@@ -119,6 +121,8 @@ class Generations:
             directories = {directory, *((directory / path).parent for path in files)}
             for target in (*fresh, *directories):  # links are shared already
                 self._account.share(target)
+        if not self._durable:
+            return
         if len(fresh) > _SYNC_WHOLE:
             os.sync()
         else:

@@ -5,7 +5,7 @@ Invariant: a worker is told a verdict once; a worker that is new is told all of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from pointsman.compiler.plan import Plan, Server
 from pointsman.engine.haproxy.worker import Key, Worker
@@ -34,14 +34,19 @@ def dead_servers(plan: Plan, verdicts: Verdicts) -> frozenset[Key]:
     )
 
 
-async def tell(worker: Worker, plan: Plan, verdicts: Verdicts) -> bool:
+async def tell(
+    worker: Worker, plan: Plan, verdicts: Verdicts, reached: Collection[tuple[str, str]] = ()
+) -> bool:
     """Gives the worker the verdicts it has not been given; whether it took all. Raises EngineUnreachable.
 
     A node that our monitors saw down and see up again is up at once, also where traffic found it dead meanwhile:
-    without that it would wait for the next passive trial.
+    without that it would wait for the next passive trial. So is a node of those `reached`, which a monitor connected to
+    since traffic found it dead.
     """
     news: list[tuple[Key, bool, str]] = []
     for key, node, server in judged_servers(plan, worker.dynamic):
+        if node in reached and server.checked and verdicts.get(node, (True, ""))[0]:
+            news.append((key, True, f"set server {'/'.join(key)} health up"))
         if node not in verdicts or worker.told.get(key) == (up := verdicts[node][0]):
             continue
         name = "/".join(key)

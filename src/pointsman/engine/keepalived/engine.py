@@ -36,8 +36,6 @@ _ADDRESS = re.compile(r"^ +(\S+)/(32|128) dev (\S+) no_track$", re.MULTILINE)
 _CHECK_SECONDS = 5.0
 _ABANDONED_SECONDS = 1.0
 """How long an address may be there that keepalived should not have, or while it does not run."""
-_RETURN_QUIET_SECONDS = 0.15
-"""How long requests in work may hold up an address that goes back."""
 _GONE_SECONDS = 2.0
 _TAKEN_SECONDS = 0.4
 """How long whoever comes next has to be heard before this machine counts again."""
@@ -139,7 +137,7 @@ class KeepalivedEngine:
         files = [self._directory / handing(number) for number in instances]
         try:
             if waiting:
-                await asyncio.to_thread(until_idle, [str(self._master)], most=_RETURN_QUIET_SECONDS)
+                await asyncio.to_thread(until_idle, [str(self._master)], addresses)
             for file in files:
                 file.write_text(FAULT)
             gone = await self._gone(addresses)

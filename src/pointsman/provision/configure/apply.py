@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from pointsman.identity.called import IdentityDamaged, Wish, wish_name
-from pointsman.identity.password import PasswordFile, UsersFileError
 from pointsman.identity.user import ADMIN
+from pointsman.identity.user_file import UserFile, UsersFileError
 from pointsman.licence.holding import out_of_time
 from pointsman.licence.incoming import drop
 from pointsman.licence.key import Refused
@@ -82,7 +82,7 @@ def _set_password(home: Path, password: str) -> None:
         )
     path = home / "identity" / "users.json"
     try:
-        passwords = PasswordFile.read(path) or PasswordFile(path, {})
+        passwords = UserFile.read(path) or UserFile(path, {})
     except UsersFileError as error:
         raise Stopped(str(error)) from None
     asyncio.run(passwords.set(ADMIN, password))

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from pointsman.schema.counter import cache, catalogue, machine, pool, virtual_server
 from pointsman.schema.counter.declaration import Counter, CounterKind, StatisticType
+from pointsman.schema.counter.uncounted import is_counted
 
 STATISTIC_TYPES: tuple[StatisticType, ...] = (
     catalogue.ACTIONS,
@@ -53,4 +54,11 @@ STATISTICS_BY_PATH: Mapping[str, StatisticType] = MappingProxyType(
     {leaf.path: leaf for leaf in STATISTIC_TYPES}
 )
 
-__all__ = ["STATISTICS_BY_PATH", "STATISTIC_TYPES", "Counter", "CounterKind", "StatisticType"]
+__all__ = [
+    "STATISTICS_BY_PATH",
+    "STATISTIC_TYPES",
+    "Counter",
+    "CounterKind",
+    "StatisticType",
+    "is_counted",
+]

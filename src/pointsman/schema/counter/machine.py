@@ -69,7 +69,9 @@ _TRAFFIC = (
     total("number_dnsptr_cache_hits", "Addresses turned into names from memory."),
     total("number_dnsptr_requests", "Addresses asked for to be turned into names."),
     gauge("time_last_config_update", "Time since the configuration last changed.", CENTISECONDS),
-    total("total_backend_server_errors", "Requests to nodes that failed."),
+    total(
+        "total_backend_server_errors", "Attempts at nodes that failed, also where another node then served."
+    ),
     total("total_bad_dns_packets", "DNS messages that could not be read."),
     total("total_bytes_in", "Data received from clients.", "bytes"),
     total("total_bytes_out", "Data sent to clients.", "bytes"),

@@ -72,7 +72,10 @@ def _node_counters(port: str, *more: Counter, without: frozenset[str] = frozense
     shared = (
         gauge("current_conn", "Connections to the node in use now, idle ones left out."),
         gauge("current_requests", "Connections to the node open now, idle ones included."),
-        total("errors", "Requests to the node that failed: refused, timed out or broken off."),
+        total(
+            "errors",
+            "Attempts at the node that failed: refused, timed out or broken off, also where another node then served.",
+        ),
         total("failures", "How many times the node went from alive to dead."),
         gauge("idle_conns", "Idle connections to the node kept for reuse."),
         total("new_conn", "Requests for which a new connection to the node was made."),

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from pointsman.control.access import Access
 from pointsman.control.control import Control
 from pointsman.identity.user import Users
 from pointsman.schema.counter import STATISTIC_TYPES, StatisticType
@@ -19,8 +20,7 @@ from pointsman.telemetry.event_log import EventLog
 from pointsman.telemetry.history import History
 from pointsman.web.answer import Answer, App, Receive, Scope, Send, error_answer, send_answer
 from pointsman.web.api.authentication import Authentication
-from pointsman.web.api.authorisation import refuse
-from pointsman.web.api.backups import X_TAR
+from pointsman.web.api.authorisation import AUDIT, X_TAR, refuse
 from pointsman.web.api.config import ConfigHandler
 from pointsman.web.api.listing import METHODS, list_children, not_allowed, not_found, read_only
 from pointsman.web.api.metrics import MetricsHandler
@@ -73,6 +73,7 @@ def make_app(
     """
     kinds = tuple(types)
     authentication = Authentication(users, control.record)
+    access = Access(users, lambda: control.snapshot)
     config = ConfigHandler(control, kinds)
     status = StatusHandler(control, events, history, kinds, statistics)
     metrics = MetricsHandler(control)
@@ -88,7 +89,7 @@ def make_app(
         caller = await authentication.identify(peer, headers)
         if isinstance(caller, Answer):
             return caller
-        if refusal := refuse_foreign(method, headers) or refuse(caller, method):
+        if refusal := refuse_foreign(method, headers):
             return refusal
         try:
             segments, query = split_path(scope["raw_path"]), read_query(scope)
@@ -96,9 +97,12 @@ def make_app(
             return error_answer(400, "resource.invalid_path", str(error), {})
         except ValueError:
             return error_answer(400, "query.invalid", "the query has too many arguments; send fewer", {})
+        if refusal := refuse(access, caller, method, segments, query, headers):
+            return refusal
         if method not in METHODS and not (method == "POST" and media_type(headers) == X_TAR):
             return not_allowed(method)
-        return await routed(Request(method, segments, query, headers, caller, receive))
+        audit = caller.surface == "local" or access.may(caller.name, AUDIT)
+        return await routed(Request(method, segments, query, headers, caller, receive, audit))
 
     async def routed(request: Request) -> Answer:
         path = request.segments

@@ -48,7 +48,7 @@ class Authentication:
                 return _refusal("the user name or password is wrong")
             case Outcome.WAIT:
                 seconds = str(int(login.wait_seconds) + 1)
-                text = f"too many failed logins from {peer.host}; try again in {seconds} s"
+                text = f"too many failed logins; try again in {seconds} s"
                 return error_answer(429, "auth.invalid.wait", text, {}, (("retry-after", seconds),))
 
     def _report(self, user: str, host: str) -> None:

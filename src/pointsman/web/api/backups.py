@@ -1,7 +1,7 @@
 """Backups over REST: `status/<tm>/backups/full[/<name>]` as the product has it, and additions of ours.
 
-Invariant: whoever may not export the configuration cannot download one; a passphrase comes in a header or a body, never
-in a URL; a name never leads out of the directory.
+Invariant: what may be done at all is decided before (`web.api.authorisation`); a passphrase comes in a header or a
+body, never in a URL; a name never leads out of the directory.
 
 `schedule` and GET `full/<name>?describe`, `?verify` and `?compare[=<other>]` are ours; `PUT ?restore` takes, besides
 the product's empty properties, `restore` with `only`, `mapping`, `with_needed`, `with_users`, `dry_run`, `passphrase`.
@@ -15,17 +15,16 @@ from pointsman.control.backup_report import kept_body, read_wish, restored_body,
 from pointsman.control.backup_schedule import read_schedule
 from pointsman.control.backups import BackupRefused, NoBackup
 from pointsman.control.control import Control
-from pointsman.control.error import CannotStore, Conflict, ControlError, Frozen
+from pointsman.control.error import CannotStore, Conflict, ControlError, Forbidden, Frozen
 from pointsman.document.wire import encode_changes
 from pointsman.schema.validate import Invalid
 from pointsman.web.answer import JSON, Answer, error_answer, json_answer
-from pointsman.web.api.authorisation import refuse_export
+from pointsman.web.api.authorisation import X_TAR
 from pointsman.web.api.insight import argument
 from pointsman.web.api.lenient_json import NotJson, read_json
 from pointsman.web.api.listing import list_children, not_allowed, not_found, read_only
 from pointsman.web.api.request import SAFE, BodyGone, Request
 
-X_TAR = "application/x-tar"
 PASSPHRASE = "pointsman-passphrase"  # noqa: S105 (the name of a header)
 NEW_PASSPHRASE = "pointsman-new-passphrase"  # noqa: S105
 """Headers that carry passphrases, as UTF-8."""
@@ -54,6 +53,8 @@ class BackupHandler:
             return error_answer(409, "cluster.frozen", str(error), {})
         except CannotStore as error:
             return error_answer(507, "storage.failed", str(error), {})
+        except Forbidden as error:
+            return error_answer(403, "auth.forbidden", str(error), {})
         except ControlError as error:
             return error_answer(409, "resource.refused", str(error), {})
         except NotJson as error:
@@ -125,8 +126,6 @@ class BackupHandler:
         if "describe" in request.query:
             return json_answer(200, {"backup": kept_body(kept)})
         if X_TAR in request.headers.get("accept", "").lower():
-            if refusal := refuse_export(request.caller):
-                return refusal
             data = await self._backups.download(
                 request.caller,
                 name,

@@ -22,7 +22,7 @@ from pointsman.web.answer import JSON, Answer, error_answer, json_answer
 from pointsman.web.api.insight import number
 from pointsman.web.api.lenient_json import NotJson, read_json
 from pointsman.web.api.request import BodyGone, Request
-from pointsman.web.local.clusters import read_wish, superseded_body
+from pointsman.web.local.cluster_wire import read_wish, superseded_body
 from pointsman.web.local.plain import plain
 
 ABOUT = "rest"
@@ -98,6 +98,7 @@ async def forward(clustering: Clustering, member: str, request: Request, below: 
         "query": {name: list(values) for name, values in request.query.items()},
         "user": request.caller.name,
         "address": request.caller.address,
+        "audit": request.audit,
     }
     try:
         answer = await clustering.cluster.ask(member, question, ASK_SECONDS)

@@ -52,7 +52,7 @@ def state_body(status: Status, throughput: Callable[[str], int]) -> dict[str, An
                 failed.setdefault(node.node, []).append(pool.name)
     return {
         "error_level": status.level,
-        "errors": _errors(status),
+        "errors": errors_of(status),
         "failed_nodes": [{"node": node, "pools": pools} for node, pools in sorted(failed.items())],
         "license": str(status.engine.get("licence", "")),
         "pools": [
@@ -79,7 +79,8 @@ def state_body(status: Status, throughput: Callable[[str], int]) -> dict[str, An
     }
 
 
-def _errors(status: Status) -> list[str]:
+def errors_of(status: Status) -> list[str]:
+    """What is wrong, a sentence each, as the other members are told."""
     wrong = [
         f"{condition.subject}: {condition.message}"
         for condition in status.conditions

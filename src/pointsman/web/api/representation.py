@@ -70,7 +70,7 @@ def take(
     sections = body.get("properties")
     if not isinstance(sections, Mapping):
         text = (
-            "must be an object of sections"
+            "has the wrong type; give an object of sections"
             if "properties" in body
             else "is missing; put the sections into it"
         )

@@ -28,7 +28,9 @@ class BodyGone(OSError):
 
 @dataclass(frozen=True)
 class Request:
-    """One request whose caller is known. `segments` is the decoded path; `headers` have lower-case names."""
+    """One request whose caller is known. `segments` is the decoded path; `headers` have lower-case names; `audit` says
+    whether the caller may see who did what.
+    """
 
     method: str
     segments: tuple[str, ...]
@@ -36,6 +38,7 @@ class Request:
     headers: Mapping[str, str]
     caller: Author
     receive: Receive
+    audit: bool = True
 
     @property
     def content_type(self) -> str:

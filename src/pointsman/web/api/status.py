@@ -14,7 +14,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pointsman.control.control import Control
-from pointsman.control.error import ControlError, Frozen
+from pointsman.control.error import ControlError, Forbidden, Frozen
 from pointsman.control.exports import export_configuration, read_wish
 from pointsman.control.import_record import NoBase
 from pointsman.schema.counter import StatisticType
@@ -25,7 +25,6 @@ from pointsman.schema.validate import Invalid
 from pointsman.telemetry.event_log import EventLog, EventQuery
 from pointsman.telemetry.history import History
 from pointsman.web.answer import JSON, Answer, error_answer, json_answer
-from pointsman.web.api.authorisation import refuse_export
 from pointsman.web.api.backups import BackupHandler
 from pointsman.web.api.certificate import replace_certificate, show_certificate
 from pointsman.web.api.cluster import change_cluster, forward, members_of, show_cluster, show_superseded
@@ -134,8 +133,6 @@ class StatusHandler:
                 and member in members_of(self._control.clustering)
                 and (clustering := self._control.clustering) is not None
             ):
-                if below[:1] == ["config_document"] and (refusal := refuse_export(request.caller)):
-                    return refusal
                 return await forward(clustering, member, request, below)
             case (member, *_) if member not in (LOCAL, self._control.identity.name):
                 return not_found(method, path)
@@ -190,13 +187,13 @@ class StatusHandler:
             return error_answer(400, "resource.validation_error", "; ".join(map(str, error.problems)), {})
         except Frozen as error:
             return error_answer(409, "cluster.frozen", str(error), {})
+        except Forbidden as error:
+            return error_answer(403, "auth.forbidden", str(error), {})
         except ControlError as error:
             return error_answer(507, "storage.failed", str(error), {})
         return json_answer(200, {"revision": restored})
 
     async def _document(self, request: Request) -> Answer:
-        if refusal := refuse_export(request.caller):
-            return refusal
         try:
             wish = read_wish({name: values[-1] for name, values in request.query.items()})
         except ValueError as error:
@@ -227,6 +224,7 @@ class StatusHandler:
                     text=argument(query, "text"),
                     before=before,
                     limit=limit,
+                    without_tag="" if request.audit else "audit",
                 )
                 shown = [event_body(logged) for logged in await self._events.find(wanted)]
         body: dict[str, Any] = {branch: shown}

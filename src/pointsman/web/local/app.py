@@ -23,6 +23,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from pointsman.control.accounts import Accounts
 from pointsman.control.control import Control
 from pointsman.control.described import Edit, plan_edit
 from pointsman.control.error import Conflict, ControlError
@@ -51,10 +52,10 @@ from pointsman.web.local.engine import engine_difference
 from pointsman.web.local.imports import import_routes
 from pointsman.web.local.licences import licence_routes
 from pointsman.web.local.names import name_routes
-from pointsman.web.local.passwords import password_routes
 from pointsman.web.local.plain import plain
 from pointsman.web.local.request import LONGEST_WAIT, actor_of, invalid, read_body, refused
 from pointsman.web.local.traffic_ips import traffic_ip_routes
+from pointsman.web.local.users import user_routes
 
 ATTEMPTS = 5
 """How often an apply that met somebody else's change is made anew."""
@@ -78,7 +79,7 @@ def make_app(control: Control, users: Users) -> ASGIApp:
         *cluster_routes(control.clustering),
         *name_routes(control),
         *traffic_ip_routes(control),
-        *password_routes(users),
+        *user_routes(users, Accounts(control, users)),
     ]
     return Starlette(routes=routes)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pointsman.compiler.difference import AtRunTime, Nothing, Reload, difference
-from pointsman.compiler.listing import compare_listings, listing, secrets_of
+from pointsman.compiler.listing import compare_listings, compare_plans, listing, secrets_of
 from pointsman.compiler.plan import Plan
 from pointsman.control.control import Control
 from pointsman.control.merge import with_changes
@@ -25,9 +25,10 @@ def engine_difference(control: Control, plan: Plan, changes: Sequence[Change]) -
     secrets = secrets_of(control.snapshot) | secrets_of(
         Snapshot(with_changes(control.snapshot.objects, changes)[0])
     )
-    text = compare_listings(listing(current, secrets) if current else {}, listing(plan, secrets))
     if current is None:
+        text = compare_listings({}, listing(plan, secrets))
         return {"engine": text, "act": "start", "reasons": ["nothing is in force yet"]}
+    text = compare_plans(current, plan, secrets)
     match difference(current, plan):
         case Nothing():
             return {"engine": text, "act": "nothing", "reasons": []}

@@ -12,8 +12,8 @@ from pointsman.document.wire import encode_problem
 from pointsman.schema.problem import Problem
 from pointsman.schema.validate import Invalid
 from pointsman.store import Author
+from pointsman.web.local.limit import BODY_LIMIT
 
-BODY_LIMIT = 128 * 1024 * 1024
 LONGEST_WAIT = 300.0
 
 

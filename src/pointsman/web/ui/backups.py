@@ -1,63 +1,55 @@
 """The pages System > Configuration Backups, and of one backup with its section "Restore".
 
-Invariant: only the administrator changes, restores or downloads anything, by forms of the session's own; what is
-refused is shown as text; a passphrase comes in a form's body, and is not written into a page. Passwords are replaced
-only by somebody who knows the present one: a session that was left open gives nobody a lasting way in.
+Invariant: what is refused is shown as text; a passphrase comes in a form's body, and is not written into a page. A
+restore takes the password of who asks for it, and, because it may replace groups and users, the right to change those.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from pointsman.backup.manifest import DESCRIPTION_LIMIT
-from pointsman.console.login import read_form
-from pointsman.console.template import Pages
 from pointsman.control.backup_schedule import DAYS, Schedule, read_schedule
 from pointsman.control.backups import NoBackup
-from pointsman.control.control import Control
-from pointsman.control.error import CannotStore, Conflict, ControlError, Frozen
+from pointsman.control.error import CannotStore, Conflict, ControlError, Forbidden, Frozen
 from pointsman.control.member_mapping import map_members
 from pointsman.control.restoring import Restoring, Wish
-from pointsman.identity.session import same_token
-from pointsman.identity.user import ADMIN, Outcome, Users
+from pointsman.schema.registry import BY_PATH
 from pointsman.schema.validate import Invalid
-from pointsman.store import Author
 from pointsman.web.ui.change_list import changed_objects
-from pointsman.web.ui.upload import TooLarge, read_upload
+from pointsman.web.ui.desk import Desk, Handler, sentence
+from pointsman.web.ui.people.confirmation import Unconfirmed, confirm
+from pointsman.web.ui.visit import Refused, Visit
 
 BACKUPS = "/system/backups"
-UPLOAD_LIMIT = 32 * 1024 * 1024
-"""Bytes of a form with an archive; the listener takes no more."""
-_MOST_FIELDS = 400
-_FORM_LIMIT = 128 * 1024
-_NOT_YOURS = "Only the administrator may do that. Log in as admin."
-_STALE = "The form is not from this session. Please send it again."
+READ = "Backup"
+WRITE = "Backup!Edit"
+COMPARE = "Backup!Config_Difference"
+GROUPS = "Access_Management!Groups!Edit"
 _UNCONFIRMED = "Please confirm it by the box beside the button."
 Form = dict[str, str]
 Values = dict[str, Any]
-Act = Callable[[Author, str, Form], Awaitable[Response | Values]]
+Act = Callable[[Visit, str, Form], Awaitable[Response | Values]]
 
 
 class BackupPages:
     """Handlers of the pages."""
 
-    def __init__(self, control: Control, users: Users, pages: Pages) -> None:
-        self._control = control
-        self._users = users
-        self._backups = control.backups
-        self._pages = pages
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._control = desk.control
+        self._users = desk.users
+        self._backups = desk.control.backups
 
     @property
     def routes(self) -> list[Route]:
         """Where they are."""
-        one = f"{BACKUPS}/backup/{{name}}"
+        desk, one = self._desk, f"{BACKUPS}/backup/{{name:object}}"
         acts: Mapping[str, Act] = {
             "describe": self._describe,
             "delete": self._delete,
@@ -65,85 +57,73 @@ class BackupPages:
             "restore": self._restore,
         }
         return [
-            Route(BACKUPS, self.list),
-            Route(f"{BACKUPS}/create", self._handler(self._create), methods=["POST"]),
-            Route(f"{BACKUPS}/schedule", self._handler(self._set_schedule), methods=["POST"]),
-            Route(f"{BACKUPS}/upload", self.upload, methods=["POST"]),
-            Route(one, self.show),
-            Route(f"{one}/compare", self.compare),
-            *(Route(f"{one}/{word}", self._handler(act), methods=["POST"]) for word, act in acts.items()),
+            desk.get(BACKUPS, self.list, READ),
+            desk.post(f"{BACKUPS}/create", self._handler(self._create), WRITE),
+            desk.post(f"{BACKUPS}/schedule", self._handler(self._set_schedule), WRITE),
+            desk.post(f"{BACKUPS}/upload", self.upload, WRITE),
+            desk.get(one, self.show, READ),
+            desk.get(f"{one}/compare", self.compare, COMPARE),
+            *(desk.post(f"{one}/{word}", self._handler(act), WRITE) for word, act in acts.items()),
         ]
 
-    async def list(self, request: Request) -> Response:
+    async def list(self, visit: Visit) -> Response:
         """GET /system/backups: every backup, and forms to make one, take one in, and set times."""
-        return await self._page(request, "")
+        return await self._page(visit, "")
 
-    async def show(self, request: Request) -> Response:
+    async def show(self, visit: Visit) -> Response:
         """GET /system/backups/backup/<name>: one backup."""
-        return await self._page(request, request.path_params["name"])
+        return await self._page(visit, visit.name())
 
-    async def compare(self, request: Request) -> Response:
-        """GET /system/backups/backup/<name>/compare?with=<other>: what changed since, or to the other."""
-        name, other = request.path_params["name"], request.query_params.get("with", "")
+    async def compare(self, visit: Visit) -> Response:
+        """GET /system/backups/backup/<name>/compare?with=<other>: what changed since, or to the other; `only` names an
+        object that the form for restoring shall begin with.
+        """
+        name, other = visit.name(), visit.query("with")
         try:
             changes = await self._backups.compare(name, other)
         except ControlError as error:
-            return await self._page(request, name, sentence(str(error)), 400)
+            return await self._page(visit, name, sentence(str(error)), 400)
         return await self._page(
-            request,
+            visit,
             name,
+            form={"extent": "part", "only": only} if (only := visit.query("only")) else None,
             compared={"other": other, "changes": changed_objects(changes), "count": len(changes)},
         )
 
-    async def upload(self, request: Request) -> Response:
+    async def upload(self, visit: Visit) -> Response:
         """POST /system/backups/upload with csrf, name and file."""
-        try:
-            found = await read_upload(request, UPLOAD_LIMIT)
-        except TooLarge:
-            text = (
-                f"The file is larger than {UPLOAD_LIMIT} bytes; use pointsman backup import on the machine."
-            )
-            return await self._page(request, "", text, 413)
-        if found is None:
-            return _not_a_form()
-        form, file_name, data = found
-        if complaint := self._forbidden(request, form.get("csrf", "")):
-            return await self._page(request, "", complaint, 403)
-        name = form.get("name", "").strip() or file_name.removesuffix(".gz").removesuffix(".tar")
+        brought = visit.form.file_name.removesuffix(".gz").removesuffix(".tar")
+        name = visit.form.text("name").strip() or brought
         try:
             if name in [kept.name for kept in await self._backups.list()]:
                 return await self._page(
-                    request, "", f'There is a backup "{name}" already; choose another name.', 400
+                    visit, "", f'There is a backup "{name}" already; choose another name.', 400
                 )
-            await self._backups.upload(_author(request), name, data)
+            await self._backups.upload(visit.author, name, visit.form.file)
         except (Invalid, ControlError) as error:
-            return await self._page(request, "", _told(error), _status(error))
+            return await self._page(visit, "", _told(error), _status(error))
         return RedirectResponse(_place(name), 303)
 
-    def _handler(self, act: Act) -> Callable[[Request], Awaitable[Response]]:
+    def _handler(self, act: Act) -> Handler:
         """What answers a posted form: the act's response, or the page with what it says."""
 
-        async def handle(request: Request) -> Response:
-            name = request.path_params.get("name", "")
-            form = await read_form(request, limit=_FORM_LIMIT, most_fields=_MOST_FIELDS)
-            if form is None:
-                return _not_a_form()
-            if complaint := self._forbidden(request, form.get("csrf", "")):
-                return await self._page(request, name, complaint, 403)
+        async def handle(visit: Visit) -> Response:
+            name = visit.name() if "name" in visit.request.path_params else ""
+            form = {key: values[-1] for key, values in visit.form.fields.items()}
             try:
-                done = await act(_author(request), name, form)
+                done = await act(visit, name, form)
             except NoBackup:
-                return await self._page(request, name)
+                return await self._page(visit, name)
             except (Invalid, ControlError) as error:
-                return await self._page(request, name, _told(error), _status(error), form=form)
-            return done if isinstance(done, Response) else await self._page(request, name, form=form, **done)
+                return await self._page(visit, name, _told(error), _status(error), form=form)
+            return done if isinstance(done, Response) else await self._page(visit, name, form=form, **done)
 
         return handle
 
-    async def _create(self, actor: Author, name: str, form: Form) -> Response:
+    async def _create(self, visit: Visit, name: str, form: Form) -> Response:
         called = form.get("name", "").strip()
         await self._backups.create(
-            actor,
+            visit.author,
             called,
             form.get("description", "").strip().replace("\r\n", "\n"),
             secrets=form.get("secrets", "include") != "exclude",
@@ -151,29 +131,31 @@ class BackupPages:
         )
         return RedirectResponse(_place(called), 303)
 
-    async def _set_schedule(self, actor: Author, name: str, form: Form) -> Response:
+    async def _set_schedule(self, visit: Visit, name: str, form: Form) -> Response:
         wish: Values = {key: form[key] for key in ("every", "day", "time") if key in form}
         for key in ("keep", "days"):
             text = form.get(key, "")
             wish[key] = int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else -1
         wish["secrets"] = form.get("secrets", "include") != "exclude"
-        self._backups.schedule.set(actor, read_schedule(wish, Schedule()))
+        self._backups.schedule.set(visit.author, read_schedule(wish, Schedule()))
         return RedirectResponse(BACKUPS, 303)
 
-    async def _describe(self, actor: Author, name: str, form: Form) -> Response:
-        await self._backups.describe(actor, name, form.get("description", "").strip().replace("\r\n", "\n"))
+    async def _describe(self, visit: Visit, name: str, form: Form) -> Response:
+        await self._backups.describe(
+            visit.author, name, form.get("description", "").strip().replace("\r\n", "\n")
+        )
         return RedirectResponse(_place(name), 303)
 
-    async def _delete(self, actor: Author, name: str, form: Form) -> Response | Values:
+    async def _delete(self, visit: Visit, name: str, form: Form) -> Response | Values:
         if form.get("confirm") != "yes":
             return {"complaint": _UNCONFIRMED, "status": 400}
-        await self._backups.delete(actor, name)
+        await self._backups.delete(visit.author, name)
         return RedirectResponse(BACKUPS, 303)
 
-    async def _download(self, actor: Author, name: str, form: Form) -> Response:
+    async def _download(self, visit: Visit, name: str, form: Form) -> Response:
         how = form.get("secrets", "stored")
         data = await self._backups.download(
-            actor,
+            visit.author,
             name,
             secrets=how != "exclude",
             passphrase=form.get("passphrase", ""),
@@ -182,7 +164,7 @@ class BackupPages:
         attachment = f"attachment; filename*=UTF-8''{quote(name, safe='')}.tar"
         return Response(data, media_type="application/x-tar", headers={"Content-Disposition": attachment})
 
-    async def _restore(self, actor: Author, name: str, form: Form) -> Values:
+    async def _restore(self, visit: Visit, name: str, form: Form) -> Values:
         archive = (await self._backups.look(name)).manifest
         wish = Wish(
             only=_selected(form),
@@ -199,34 +181,23 @@ class BackupPages:
             return {"restoring": _shown(await self._backups.preview(name, wish, passphrase), None)}
         if form.get("confirm") != "yes":
             return {"complaint": _UNCONFIRMED, "status": 400}
-        if wish.users and (complaint := await self._not_shown(actor, form.get("password", ""))):
-            return {"complaint": complaint, "status": 403}
+        if not visit.may(GROUPS, write=True):
+            raise Refused(
+                f"A restore may replace groups and users: it takes the permission {GROUPS} in full as well.",
+                403,
+            )
+        try:
+            await confirm(self._users, visit)
+        except Unconfirmed as error:
+            return {"complaint": str(error), "status": error.status}
         done = await self._backups.restore(
-            actor, name, wish, passphrase, form.get("reason", "").strip()[:1000]
+            visit.author, name, wish, passphrase, form.get("reason", "").strip()[:1000]
         )
         return {"restoring": {**_shown(done.restoring, done.revision), "users": done.users}}
 
-    async def _not_shown(self, actor: Author, password: str) -> str:
-        """Why somebody has not shown to be who began the session; "" when that is certain."""
-        login = await self._users.verify(actor.name, password, actor.address, "UI")
-        match login.outcome:
-            case Outcome.RIGHT:
-                return ""
-            case Outcome.WRONG:
-                return "To replace passwords, give your present password. Nothing was changed."
-            case Outcome.WAIT:
-                seconds = max(1, round(login.wait_seconds))
-                return f"Too many wrong passwords from your address. Try again in {seconds} s. Nothing was changed."
-
-    def _forbidden(self, request: Request, csrf: str) -> str:
-        session = request.state.session
-        if not same_token(session.csrf, csrf):
-            return _STALE
-        return "" if session.user == ADMIN else _NOT_YOURS
-
     async def _page(
         self,
-        request: Request,
+        visit: Visit,
         name: str,
         complaint: str = "",
         status: int = 200,
@@ -234,15 +205,10 @@ class BackupPages:
         form: Form | None = None,
         **more: Any,
     ) -> Response:
-        session = request.state.session
         values: Values = {
-            "title": self._control.identity.name,
-            "version": self._control.identity.version,
-            "user": session.user,
-            "csrf": session.csrf,
             "complaint": complaint,
+            "may_write": visit.may(WRITE, write=True),
             "backups": list(reversed(await self._backups.list())),
-            "now": time.time(),
             "place": _place,
             "home": BACKUPS,
             "longest": DESCRIPTION_LIMIT,
@@ -257,12 +223,12 @@ class BackupPages:
                 "failure": scheduler.failure,
                 "days": DAYS,
             }
-            return self._pages.render("backups.html", values, status)
+            return await self._desk.page(visit, "backups.html", status=status, **values)
         try:
             kept = await self._backups.look(name)
         except NoBackup as error:
             values["complaint"] = sentence(str(error))
-            return await self._page(request, "", values["complaint"], 404)
+            return await self._page(visit, "", values["complaint"], 404)
         present = self._backups.present
         old = sorted(kept.manifest.members)
         values |= {
@@ -273,9 +239,12 @@ class BackupPages:
             "others": [one.name for one in values["backups"] if one.name != name],
             "compared": None,
             "restoring": None,
+            "called": {path: kind.plural for path, kind in BY_PATH.items()},
             **more,
         }
-        return self._pages.render("backup.html", values, status)
+        return await self._desk.page(
+            visit, "backup.html", heading=f"Backup {kept.name}", status=status, **values
+        )
 
 
 def _selected(form: Form) -> tuple[str, ...]:
@@ -317,17 +286,6 @@ def _status(error: Exception) -> int:
             return 507
         case Conflict() | Frozen():
             return 409
+        case Forbidden():
+            return 403
     return 400
-
-
-def _author(request: Request) -> Author:
-    return Author(request.state.session.user, request.client.host if request.client else "", "ui")
-
-
-def sentence(text: str) -> str:
-    """A text of ours as a sentence of a page."""
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
-
-
-def _not_a_form() -> Response:
-    return PlainTextResponse(f"This is not the form that the page sends; open {BACKUPS} and use it.\n", 400)

@@ -5,12 +5,11 @@ Pure. Invariant: no line is longer than a page can hold, and how many were left 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pointsman.document.difference import KeyChange, ObjectChange
+from pointsman.web.ui.value_text import value_text
 
 MOST_OBJECTS = 200
 MOST_KEYS = 50
@@ -19,7 +18,7 @@ _LONGEST = 300
 
 @dataclass(frozen=True)
 class ChangedObject:
-    """One object: its name, "created", "changed" or "deleted", and its fields with both values as text."""
+    """One object: its name, "created", "changed", "deleted" or "renamed", and its fields with both values as text."""
 
     subject: str
     act: str
@@ -41,11 +40,4 @@ def changed_objects(changes: Sequence[ObjectChange]) -> tuple[ChangedObject, ...
 
 
 def _field(change: KeyChange) -> tuple[str, str, str]:
-    return ".".join(change.path), _text(change.before), _text(change.after)
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    text = value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    return ".".join(change.path), value_text(change.before, _LONGEST), value_text(change.after, _LONGEST)

@@ -1,32 +1,30 @@
 """The pages about traffic managers: System > Traffic Managers, the fingerprints before a join, the join, removal.
 
-Invariant: only the administrator changes anything, by forms of the session's own; a join goes only to the server whose
-fingerprint was shown before and confirmed, and a removal only with the member's name typed in.
+Invariant: a join goes only to the server whose fingerprint was shown before and confirmed, and a removal only with the
+member's name typed in; who joins, leaves or removes gives their own password with it.
 """
 
 from __future__ import annotations
 
 import datetime
 import json
+from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from pointsman.cluster.edit import PARTS
 from pointsman.cluster.joining import JoinWish
-from pointsman.console.login import read_form
-from pointsman.console.template import Pages
 from pointsman.control.clustering import Clustering
-from pointsman.control.control import Control
 from pointsman.control.error import ControlError
-from pointsman.identity.session import same_token
-from pointsman.identity.user import ADMIN
-from pointsman.store import Author
+from pointsman.web.ui.address import segment
+from pointsman.web.ui.desk import Desk, back_to, sentence
+from pointsman.web.ui.people.confirmation import Unconfirmed, confirm
+from pointsman.web.ui.visit import Refused, Visit
 
 TRAFFIC_MANAGERS = "/system/traffic-managers"
-_NOT_YOURS = "Only the administrator may change the cluster. Log in as admin."
-_STALE = "The form is not from this session. Please send it again."
+READ = "Traffic_Managers"
+CHANGE = "Traffic_Managers!AddRemove"
 _MARKS = {"here": "ok", "alive": "ok", "unreachable": "error"}
 _UI_PORT = 9090
 _HOST_LIMIT = 255
@@ -36,116 +34,108 @@ SHOWN_SUPERSEDED = 20
 class TrafficManagers:
     """Handlers of the pages."""
 
-    def __init__(self, control: Control, clustering: Clustering, pages: Pages) -> None:
-        self._control = control
+    def __init__(self, desk: Desk, clustering: Clustering) -> None:
+        self._desk = desk
+        self._control = desk.control
         self._clustering = clustering
-        self._pages = pages
 
     @property
     def routes(self) -> list[Route]:
         """Where they are."""
+        desk = self._desk
         return [
-            Route(TRAFFIC_MANAGERS, self.show),
-            Route(f"{TRAFFIC_MANAGERS}/look", self.look, methods=["POST"]),
-            Route(f"{TRAFFIC_MANAGERS}/join", self.join, methods=["POST"]),
-            Route(f"{TRAFFIC_MANAGERS}/leave", self.leave, methods=["POST"]),
-            Route(f"{TRAFFIC_MANAGERS}/remove", self.remove, methods=["POST"]),
+            desk.get(TRAFFIC_MANAGERS, self.show, READ),
+            desk.post(f"{TRAFFIC_MANAGERS}/look", self.look, CHANGE),
+            desk.post(f"{TRAFFIC_MANAGERS}/join", self.join, CHANGE),
+            desk.post(f"{TRAFFIC_MANAGERS}/leave", self.leave, CHANGE),
+            desk.post(f"{TRAFFIC_MANAGERS}/remove", self.remove, CHANGE),
         ]
 
-    async def show(self, request: Request) -> Response:
+    async def show(self, visit: Visit) -> Response:
         """GET: the members, and the forms."""
-        return self._page(request, lost=await self._clustering.superseded(SHOWN_SUPERSEDED))
+        return await self._page(visit, lost=await self._clustering.superseded(SHOWN_SUPERSEDED))
 
-    async def look(self, request: Request) -> Response:
+    async def look(self, visit: Visit) -> Response:
         """POST with csrf, host and port: the fingerprints of the other cluster, to be confirmed."""
-        form = await read_form(request)
-        if form is None:
-            return _not_a_form()
-        if complaint := self._forbidden(request, form):
-            return self._page(request, complaint, 403)
-        host, port = form.get("host", "").strip()[:_HOST_LIMIT], form.get("port", "").strip() or str(_UI_PORT)
+        form = visit.form
+        host, port = form.text("host").strip()[:_HOST_LIMIT], form.text("port").strip() or str(_UI_PORT)
         if not host or not _is_port(port):
-            return self._page(
-                request, "Give the name or address of a member, and a port from 1 to 65535.", 400
+            return await self._page(
+                visit, "Give the name or address of a member, and a port from 1 to 65535.", 400
             )
         try:
             table = await self._clustering.look_at(host, int(port))
         except ControlError as error:
-            return self._page(request, _sentence(str(error)), 502)
-        return self._page(request, table=table, host=host, port=port)
+            return await self._page(visit, sentence(str(error)), 502)
+        return await self._page(visit, table=table, host=host, port=port)
 
-    async def join(self, request: Request) -> Response:
+    async def join(self, visit: Visit) -> Response:
         """POST with csrf, host, port, fingerprint, user, password, part, replace: joins."""
-        form = await read_form(request)
-        if form is None:
-            return _not_a_form()
-        if complaint := self._forbidden(request, form):
-            return self._page(request, complaint, 403)
-        port, part = form.get("port", ""), form.get("part", PARTS[0])
-        if form.get("verified") != "yes":
+        form = visit.form
+        port, part = form.text("port"), form.text("part", PARTS[0])
+        if form.text("verified") != "yes":
             text = "Compare the fingerprints with those that the other machines say of themselves, and confirm it."
-            return self._page(request, text, 400)
-        if not _is_port(port) or part not in PARTS or not form.get("fingerprint"):
-            return _not_a_form()
+            return await self._page(visit, text, 400)
+        if not _is_port(port) or part not in PARTS or not form.text("fingerprint"):
+            raise Refused(f"This is not the form that the page sends; open {TRAFFIC_MANAGERS} and use it.")
         wish = JoinWish(
-            form.get("host", "")[:_HOST_LIMIT],
+            form.text("host")[:_HOST_LIMIT],
             int(port),
-            form["fingerprint"],
-            form.get("user", ""),
-            form.get("password", ""),
-            replace_own=form.get("replace") == "yes",
+            form.text("fingerprint"),
+            form.text("user"),
+            form.text("password"),
+            replace_own=form.text("replace") == "yes",
             part=part,
         )
+        if (unconfirmed := await self._unconfirmed(visit)) is not None:
+            return unconfirmed
         try:
-            await self._clustering.join(_author(request), wish)
+            await self._clustering.join(visit.author, wish)
         except ControlError as error:
-            return self._page(request, _sentence(str(error)), 409)
-        return RedirectResponse(TRAFFIC_MANAGERS, 303)
+            return await self._page(visit, sentence(str(error)), 409)
+        return back_to(TRAFFIC_MANAGERS)
 
-    async def leave(self, request: Request) -> Response:
+    async def leave(self, visit: Visit) -> Response:
         """POST with csrf and typed: leaves, when this traffic manager's name was typed in."""
-        form = await read_form(request)
-        if form is None:
-            return _not_a_form()
-        if complaint := self._forbidden(request, form):
-            return self._page(request, complaint, 403)
-        if form.get("typed", "").strip() != self._control.identity.name:
-            return self._page(request, "To leave, type the name of this traffic manager as it is shown.", 400)
+        form = visit.form
+        if form.text("typed").strip() != self._control.identity.name:
+            return await self._page(
+                visit, "To leave, type the name of this traffic manager as it is shown.", 400
+            )
+        if (unconfirmed := await self._unconfirmed(visit)) is not None:
+            return unconfirmed
         try:
-            await self._clustering.leave(_author(request))
+            await self._clustering.leave(visit.author)
         except ControlError as error:
-            return self._page(request, _sentence(str(error)), 409)
-        return RedirectResponse(TRAFFIC_MANAGERS, 303)
+            return await self._page(visit, sentence(str(error)), 409)
+        return back_to(TRAFFIC_MANAGERS)
 
-    async def remove(self, request: Request) -> Response:
+    async def remove(self, visit: Visit) -> Response:
         """POST with csrf, name and typed: removes that member, when its name was typed in."""
-        form = await read_form(request)
-        if form is None:
-            return _not_a_form()
-        if complaint := self._forbidden(request, form):
-            return self._page(request, complaint, 403)
-        name = form.get("name", "")
-        if form.get("typed", "").strip() != name:
-            return self._page(request, "To remove a member, type its name as it is shown.", 400)
+        form = visit.form
+        name = form.text("name")
+        if form.text("typed").strip() != name:
+            text = "To remove a member, type its name as it is shown."
+            return await self._page(visit, text, 400, removing=name)
+        if (unconfirmed := await self._unconfirmed(visit, removing=name)) is not None:
+            return unconfirmed
         try:
-            await self._clustering.remove(_author(request), name)
+            await self._clustering.remove(visit.author, name)
         except ControlError as error:
-            return self._page(request, _sentence(str(error)), 409)
-        return RedirectResponse(TRAFFIC_MANAGERS, 303)
+            return await self._page(visit, sentence(str(error)), 409, removing=name)
+        return back_to(TRAFFIC_MANAGERS)
 
-    def _forbidden(self, request: Request, form: dict[str, str]) -> str:
-        session = request.state.session
-        if not same_token(session.csrf, form.get("csrf", "")):
-            return _STALE
-        return "" if session.user == ADMIN else _NOT_YOURS
+    async def _unconfirmed(self, visit: Visit, **more: object) -> Response | None:
+        """The page that says why somebody has not shown to be who began the session; None when that is certain."""
+        try:
+            await confirm(self._desk.users, visit)
+        except Unconfirmed as error:
+            return await self._page(visit, str(error), error.status, **more)
+        return None
 
-    def _page(self, request: Request, complaint: str = "", status: int = 200, **more: object) -> Response:
-        session = request.state.session
-        values = {
+    async def _page(self, visit: Visit, complaint: str = "", status: int = 200, **more: object) -> Response:
+        values: dict[str, Any] = {
             "title": self._control.identity.name,
-            "version": self._control.identity.version,
-            "user": session.user,
-            "csrf": session.csrf,
             "view": self._clustering.view(),
             "services": self._control.names("virtual_servers"),
             "marks": _MARKS,
@@ -153,10 +143,13 @@ class TrafficManagers:
             "moment": moment,
             "table": None,
             "lost": (),
+            "removing": "",
+            "settings_of": lambda name: f"{TRAFFIC_MANAGERS}/settings/{segment(name)}",
             "value": value,
+            "may_change": visit.may(CHANGE, write=True),
             **more,
         }
-        return self._pages.render("traffic_managers.html", values, status)
+        return await self._desk.page(visit, "traffic_managers.html", status=status, **values)
 
 
 def moment(seconds: float) -> str:
@@ -171,19 +164,5 @@ def value(part: object) -> str:
     return "not set" if part is None else json.dumps(part, ensure_ascii=False)[:200]
 
 
-def _author(request: Request) -> Author:
-    return Author(request.state.session.user, request.client.host if request.client else "", "ui")
-
-
 def _is_port(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) < 6 and 0 < int(text) < 65_536
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
-
-
-def _not_a_form() -> Response:
-    return PlainTextResponse(
-        f"This is not the form that the page sends; open {TRAFFIC_MANAGERS} and use it.\n", 400
-    )

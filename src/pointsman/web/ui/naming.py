@@ -1,24 +1,20 @@
 """The one-way switch "Replace Traffic Manager Name" of System > Traffic Managers: an address for the host name.
 
-Invariant: only the administrator uses it, by the session's own form; what is refused is shown as text.
+Invariant: it is used by who may change traffic managers; what is refused is shown as text.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pointsman.console.login import read_form
-from pointsman.console.template import Pages
-from pointsman.control.control import Control
 from pointsman.control.error import ControlError
-from pointsman.identity.session import same_token
-from pointsman.identity.user import ADMIN
-from pointsman.store import Author
+from pointsman.web.ui.clusters import READ as PERMISSION
 from pointsman.web.ui.clusters import TRAFFIC_MANAGERS
+from pointsman.web.ui.desk import Desk
+from pointsman.web.ui.visit import Visit
 
 REPLACE = f"{TRAFFIC_MANAGERS}/replace-name"
 """Where the form is, and where it goes."""
@@ -27,54 +23,46 @@ REPLACE = f"{TRAFFIC_MANAGERS}/replace-name"
 class Naming:
     """Handlers of the form."""
 
-    def __init__(self, control: Control, pages: Pages) -> None:
-        self._control = control
-        self._pages = pages
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._control = desk.control
 
     @property
     def routes(self) -> list[Route]:
         """Where they are."""
-        return [Route(REPLACE, self.show), Route(REPLACE, self.replace, methods=["POST"])]
+        return [
+            self._desk.get(REPLACE, self.show, PERMISSION),
+            self._desk.post(REPLACE, self.replace, PERMISSION),
+        ]
 
-    async def show(self, request: Request) -> Response:
+    async def show(self, visit: Visit) -> Response:
         """GET: the form by itself."""
-        return self._page(request)
+        return await self._page(visit)
 
-    async def replace(self, request: Request) -> Response:
+    async def replace(self, visit: Visit) -> Response:
         """POST with csrf, address and confirm."""
-        form = await read_form(request)
-        if form is None:
-            return self._page(request, "This is not the form that the page sends. Please use it.", 400)
-        session = request.state.session
-        if not same_token(session.csrf, form.get("csrf", "")):
-            return self._page(request, "The form is not from this session. Please send it again.", 403)
-        if session.user != ADMIN:
-            return self._page(request, "Only the administrator may replace the name. Log in as admin.", 403)
-        if form.get("confirm") != "yes":
-            return self._page(request, "Please confirm that the name shall be replaced.", 400)
-        author = Author(session.user, request.client.host if request.client else "", "ui")
+        if visit.form.text("confirm") != "yes":
+            return await self._page(visit, "Please confirm that the name shall be replaced.", 400)
         try:
-            restarts = await self._control.renaming.use_address(author, form.get("address", ""))
+            restarts = await self._control.renaming.use_address(visit.author, visit.form.text("address"))
         except ControlError as error:
             text = str(error)
-            return self._page(request, f"{text[:1].upper()}{text[1:]}.", 400)
+            return await self._page(visit, f"{text[:1].upper()}{text[1:]}.", 400)
         when = (
             "The control plane starts again for that, which takes a few seconds; traffic goes on. Log in again then."
             if restarts
             else "That happens when the control plane is started again."
         )
         values = {"title": self._control.identity.name, "text": f"The name will be replaced. {when}"}
-        return self._pages.render("message.html", values)
+        return self._desk.pages.render("message.html", values)
 
-    def _page(self, request: Request, complaint: str = "", status: int = 200) -> Response:
-        session = request.state.session
+    async def _page(self, visit: Visit, complaint: str = "", status: int = 200) -> Response:
         values: dict[str, Any] = {
-            "title": self._control.identity.name,
-            "version": self._control.identity.version,
-            "user": session.user,
-            "csrf": session.csrf,
             "names": self._control.renaming.names(),
             "action": REPLACE,
             "complaint": complaint,
+            "may_write": visit.may(PERMISSION, write=True),
         }
-        return self._pages.render("replace_name.html", values, status)
+        return await self._desk.page(
+            visit, "replace_name.html", heading="Replace Traffic Manager Name", status=status, **values
+        )

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from pointsman.identity.password import PasswordFile
 from pointsman.identity.user import Outcome, Users
+from pointsman.identity.user_file import UserFile
 from pointsman.licence.incoming import dropped
 from pointsman.licence.key import Licence, issue
 from pointsman.outbound.pinned import Fingerprints
@@ -49,11 +49,11 @@ def test_the_answers_are_stored_for_the_next_start(tmp_path: Path) -> None:
 
 def test_other_users_keep_their_passwords(tmp_path: Path) -> None:
     path = tmp_path / "identity" / "users.json"
-    asyncio.run(PasswordFile(path, {}).set("ann", "the password of ann"))
+    asyncio.run(UserFile(path, {}).set("ann", "the password of ann"))
     carry_out(tmp_path, Answers(DONE, "the password of admin"))
-    stored = PasswordFile.read(path)
+    stored = UserFile.read(path)
     assert stored is not None
-    assert stored.users == {"admin", "ann"}
+    assert set(stored.accounts) == {"admin", "ann"}
 
 
 def test_what_cannot_be_done_is_done_first_and_leaves_all_as_it_was(tmp_path: Path) -> None:

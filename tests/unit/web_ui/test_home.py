@@ -1,0 +1,48 @@
+"""What Home and the diagnosis say of members is about the machines, and nothing is said twice."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.unit.control.test_status import WEB, pool, service, status
+
+from pointsman.cluster.view import ClusterView, MemberView
+from pointsman.schema.problem import ObjectId
+from pointsman.web.ui.diagnose.members import read_state
+from pointsman.web.ui.home_view import home_view
+from pointsman.web.ui.overview import overview
+
+MEMBER = MemberView("1", "b", "alive", "10.0.0.2", 9080, 9070, 9090, "1", 1, "", "", "", 0, 0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("state", "tells", "mark", "word"),
+    [
+        ("alive", {"serving": True, "left_out": 0}, "ok", "well"),
+        ("alive", {"serving": True}, "ok", "well"),
+        ("here", {"serving": True, "left_out": 2}, "error", "2 services left out"),
+        ("alive", {"serving": True, "left_out": 1}, "error", "1 service left out"),
+        ("alive", {"serving": False, "left_out": 1}, "error", "engine is down"),
+        ("unreachable", {"serving": True}, "error", "unreachable"),
+        ("alive", {"left_out": "strange"}, "ok", "well"),
+    ],
+)
+def test_a_members_light_is_about_the_machine(
+    state: str, tells: dict[str, Any], mark: str, word: str
+) -> None:
+    """A dead node is in the list of what is wrong, and no fault of this machine more than of the others."""
+    seen = status({WEB: service(), ObjectId("pools", "app"): pool("a:1")}, {("app", "a:1"): "refused"})
+    cluster = ClusterView("c", (replace(MEMBER, state=state, tells=tells),), "", False, False, "", 0)
+    (row,) = home_view(overview(seen, 1.0, None, 0.0), cluster).members
+    assert (row.mark, row.word) == (mark, word)
+
+
+def test_what_is_told_here_is_not_told_again_for_each_member() -> None:
+    told = ["pools/app: node a:1 is down: refused", "virtual_servers/web: the address is not here"]
+    body = json.dumps({"state": {"error_level": "error", "errors": told}}).encode()
+    alone, beside = read_state("b", body), read_state("b", body, told[:1])
+    assert (alone.errors, alone.same) == (tuple(told), 0)
+    assert (beside.errors, beside.same, beside.mark) == ((told[1],), 1, "error")
