@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
+from tests.browser.accessibility import faults
 from tests.browser.conftest import Visit
 from tests.certificates import self_signed
 from tools.instance import Instance, free_port
@@ -57,24 +56,10 @@ def harmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Instance,
         yield running, port
 
 
-def faults(page: Page) -> list[str]:
-    """What axe finds that is serious or worse."""
-    results: dict[str, Any] = Axe().run(page).response
-    return [
-        f"{found['id']}: {[node['html'][:160] for node in found['nodes'][:3]]}"
-        for found in results["violations"]
-        if found["impact"] in ("serious", "critical")
-    ]
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 360])
-def test_every_page_is_accessible_and_fits(
-    harmed: tuple[Instance, int], visit: Visit, scheme: str, width: int
-) -> None:
+def test_every_page_is_accessible_and_fits(harmed: tuple[Instance, int], visit: Visit, width: int) -> None:
     instance, port = harmed
     options = {
-        "color_scheme": scheme,
         "viewport": {"width": width, "height": 800},
         "reduced_motion": "reduce",
     }
@@ -94,7 +79,7 @@ def test_every_page_is_accessible_and_fits(
         assert page.locator("img:not(.brand img), script:not([src])").count() == 0
         assert TURNED[0] not in page.locator("body").inner_text()
         assert page.evaluate(SEEN), f"{path}: one does not see where one is"
-        visitor.look(f"diagnose-{number}-{scheme}-{width}")
+        visitor.look(f"diagnose-{number}-{width}")
 
 
 def test_the_title_and_the_icon_tell_the_state(harmed: tuple[Instance, int], visit: Visit) -> None:

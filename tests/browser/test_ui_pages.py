@@ -9,12 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Page
+from tests.browser.accessibility import faults
 from tests.browser.conftest import Visit
 from tools.instance import Instance
 
@@ -26,7 +26,6 @@ LONG = "w" * 240
 MOST_PAGES = 220
 DOWNLOADS = ("/content", "/download", ".csv", ".json", ".log", ".gz", ".yaml", "/export")
 """Ends of addresses that are files to keep, not pages."""
-QUIET = frozenset({"region", "landmark-one-main"})
 
 
 @pytest.fixture(scope="module")
@@ -75,16 +74,6 @@ def shape(address: str) -> str:
     return "/".join(words) + ("?" if parts.query else "")
 
 
-def faults(page: Page) -> list[str]:
-    """What axe finds that is serious or worse."""
-    results: dict[str, Any] = Axe().run(page).response
-    return [
-        f"{found['id']}: {found['help']}: {[node['html'][:160] for node in found['nodes'][:3]]}"
-        for found in results["violations"]
-        if found["impact"] in ("serious", "critical") and found["id"] not in QUIET
-    ]
-
-
 @pytest.mark.timeout(900)
 def test_every_page_that_links_lead_to(peopled: Instance, visit: Visit, tmp_path: Path) -> None:
     # Without motion, because a colour that is just changing has a contrast of its own.
@@ -107,10 +96,7 @@ def test_every_page_that_links_lead_to(peopled: Instance, visit: Visit, tmp_path
         if set(TURNED[:1]) & set(page.locator("body").inner_text()):
             bad.append(f"{address}: turns text")
         if shapes[kind] == 1:
-            schemes: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
-            for scheme in schemes:
-                page.emulate_media(color_scheme=scheme)
-                bad += [f"{address} ({scheme}): {fault}" for fault in faults(page)]
+            bad += [f"{address}: {fault}" for fault in faults(page)]
         page.set_viewport_size({"width": 360, "height": 740})
         needed = page.evaluate("document.documentElement.scrollWidth")
         if needed > 360:

@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
+from tests.browser.accessibility import faults
 from tests.browser.conftest import Visit
-from tests.browser.test_ui_pages import faults
 from tests.e2e.test_traffic import in_force
 from tests.e2e.test_ui_draining import Listener
 from tools.instance import Instance, free_port, wait_for
