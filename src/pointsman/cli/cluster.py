@@ -221,9 +221,11 @@ def _show(screen: Screen, view: Json) -> None:
         heard = "" if member["state"] == "here" else f", heard {_time(member['heard'])}"
         skew = f", CLOCK {member['skew']:+.1f} s" if member["skew"] else ""
         twice = ", RUNS TWICE" if member["twice"] else ""
+        unstored = member["tells"].get("storage", "") if member["state"] != "unreachable" else ""
+        stuck = f", CANNOT STORE: {unstored}" if unstored else ""
         screen.line(
             f"{member['state']:<12}{member['name']}  {member['address']}:{member['control_port']}  "
-            f"version {member['version']}{heard}{skew}{twice}"
+            f"version {member['version']}{heard}{skew}{twice}{stuck}"
         )
     if view["frozen"]:
         word = "; changes are permitted all the same" if view["override"] else ""

@@ -208,7 +208,10 @@ def _twice_text(name: str) -> str:
 
 
 def _unstored_text(name: str, fault: str) -> str:
-    return f"{name} cannot store what is changed elsewhere ({fault}); it catches up by itself"
+    return (
+        f"{name} cannot store what is changed elsewhere ({fault}); free space or repair its disk, and it catches up by "
+        "itself"
+    )
 
 
 def _too_big_text(count: int, limit: int) -> str:

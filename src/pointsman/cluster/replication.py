@@ -348,7 +348,7 @@ class Replicator:
             except NotStored as error:
                 if not self.fault:
                     _log.error("what other members send cannot be stored: %s", error)
-                self.fault = str(error)
+                self.fault = error.cause
                 if left:
                     await asyncio.sleep(_RETRY_SECONDS)
             else:

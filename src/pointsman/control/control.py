@@ -19,6 +19,7 @@ from pointsman.control.checking import Checking
 from pointsman.control.clustering import Clustering
 from pointsman.control.configuration import Configuration, Edited
 from pointsman.control.conflicts import conflict_conditions
+from pointsman.control.disk_space import disk_conditions, disk_of
 from pointsman.control.draining import Draining
 from pointsman.control.error import NoSuchRevision
 from pointsman.control.import_report import sentence
@@ -315,6 +316,7 @@ class Control:
                 *self.licensing.conditions(),
                 *self.certificate.conditions(),
                 *self._expiry.conditions(),
+                *disk_conditions(disk_of(self.backups.home), self.identity.name),
                 *(self.live.traffic_ips.conditions() if self.live.traffic_ips is not None else ()),
                 *(self.clustering.conditions() if self.clustering is not None else ()),
             )

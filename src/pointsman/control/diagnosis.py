@@ -6,7 +6,6 @@ Invariant: it reads and changes nothing; what takes long (certificates) is read 
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 
@@ -14,8 +13,9 @@ from cryptography import x509
 
 from pointsman.compiler.haproxy.tls import used_keys
 from pointsman.control.control import Control
+from pointsman.control.disk_space import disk_of
 from pointsman.control.status import Status
-from pointsman.control.troubles import Around, Disk, Ending, Trouble, find_troubles
+from pointsman.control.troubles import Around, Ending, Trouble, find_troubles
 from pointsman.schema.server_key import ServerKey
 from pointsman.schema.virtual_server import VirtualServer
 
@@ -41,18 +41,10 @@ class Diagnosis:
             stuck=control.stuck,
             cluster=None if control.clustering is None else control.clustering.view(),
             certificates=self.certificates(),
-            disk=self.disk(),
+            disk=disk_of(control.backups.home),
             lost_events=0 if control.live.events is None else control.live.events.lost,
             choice_open=control.licensing.choice_open,
         )
-
-    def disk(self) -> Disk | None:
-        """The file system that the instance writes to; None where it cannot be asked."""
-        home = self._control.backups.home
-        with contextlib.suppress(OSError):
-            usage = shutil.disk_usage(home)
-            return Disk(str(home), usage.free, usage.total)
-        return None
 
     def certificates(self) -> tuple[Ending, ...]:
         """When the certificates of the catalogue end; those that cannot be read are told of elsewhere."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from operator import is_
 from typing import Literal
 
+from pointsman.control.disk_space import FULL
 from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.health import NodeHealth, NodeState
 from pointsman.schema.pool import Pool
@@ -444,6 +445,8 @@ def _verdict(
             "error",
             f"{rejected[0].subject} is left out: {rejected[0].message}{_rest(len(rejected) - 1)}.",
         )
+    if full := [c for c in warned if c.code == FULL]:
+        return "error", f"{full[0].subject}: {full[0].message}."
     if documents is not None and documents.outcome == "failed":
         return "error", f"{documents.sentence[:1].upper()}{documents.sentence[1:]}."
     if dead:

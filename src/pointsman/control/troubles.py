@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pointsman.cluster.view import ClusterView
+from pointsman.control.disk_space import FULL, LOW, Disk
 from pointsman.control.status import PoolView, Status
 from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.health import NodeState
@@ -49,9 +50,6 @@ _CERTIFICATE = "ssl/server_keys"
 _ENDS = ("certificate_expired", "certificate_expiring")
 CERTIFICATE_DAYS = 30
 DAY = 86_400.0
-LEAST_FREE = 64 * 1024 * 1024
-"""Bytes of disk with which nothing can be stored soon."""
-LITTLE_FREE = 512 * 1024 * 1024
 _RANK: Mapping[str, int] = {"error": 0, "warn": 1, "note": 2}
 _STANDING: Mapping[Standing, Grade] = {
     Standing.REJECTED: "error",
@@ -87,15 +85,6 @@ class Ending:
     name: str
     ends: float
     used: bool
-
-
-@dataclass(frozen=True)
-class Disk:
-    """The file system of the instance's home, in bytes."""
-
-    path: str
-    free: int
-    total: int
 
 
 @dataclass(frozen=True)
@@ -181,7 +170,7 @@ def _all(status: Status, around: Around) -> Iterator[Trouble]:
         text = "no licence was chosen yet; traffic is served within the limits of Community Edition"
         yield Trouble("warn", "licence", text, "Choose Community Edition or install a key.")
     yield from _certificates(status, around)
-    yield from _disk(around)
+    yield from _lost_events(around)
     yield from _documents(status)
 
 
@@ -264,6 +253,8 @@ def _conditions(status: Status, around: Around) -> Iterator[Trouble]:
         member = condition.subject.name if condition.subject.type == "traffic_managers" else ""
         if condition.subject.type == _CERTIFICATE and condition.subject.name in expired:
             grade = "error"
+        if condition.code == FULL:
+            grade = "error"
         yield Trouble(
             grade,
             _group_of(condition),
@@ -282,6 +273,8 @@ def _group_of(condition: Condition) -> Group:
     code = condition.code
     if code == "cluster.clock":
         return "clock"
+    if code in (LOW, FULL):
+        return "disk"
     if code == "cluster.licence" or condition.subject.type == "license_keys":
         return "licence"
     if code.startswith("cluster."):
@@ -325,16 +318,10 @@ def _certificates(status: Status, around: Around) -> Iterator[Trouble]:
             yield Trouble(grade, "certificates", text, "Have it issued anew and replace it.", subject)
 
 
-def _disk(around: Around) -> Iterator[Trouble]:
+def _lost_events(around: Around) -> Iterator[Trouble]:
     if around.lost_events:
         text = f"{around.lost_events} events could not be stored and are in the program's log alone"
         yield Trouble("warn", "disk", text, "Free space on the disk of this traffic manager.")
-    disk = around.disk
-    if disk is None or disk.free >= LITTLE_FREE:
-        return
-    text = f"{disk.free // 1_000_000} MB are free where {disk.path} is"
-    grade: Grade = "error" if disk.free < LEAST_FREE else "warn"
-    yield Trouble(grade, "disk", text, "Free space there: changes and events are refused once it is full.")
 
 
 def _documents(status: Status) -> Iterator[Trouble]:

@@ -67,6 +67,7 @@ class NotStored(StoreError):
 
     def __init__(self, file: Path, cause: str) -> None:
         super().__init__(f"{file}: not stored: {cause}; free space or repair the disk, then try again")
+        self.cause = cause
 
 
 class UnknownRevision(StoreError):

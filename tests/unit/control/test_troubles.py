@@ -9,12 +9,12 @@ import pytest
 from tests.unit.control.test_status import WEB, pool, service, status
 
 from pointsman.cluster.view import ClusterView, MemberView
+from pointsman.control.disk_space import Disk, disk_conditions
 from pointsman.control.status import Documents, Status, TrafficIpView
 from pointsman.control.troubles import (
     DAY,
     GROUPS,
     Around,
-    Disk,
     Ending,
     Trouble,
     find_troubles,
@@ -127,8 +127,10 @@ def test_a_certificate_that_a_remark_is_about_is_told_once(days: float, code: st
 
 @pytest.mark.parametrize(("free", "grade"), [(10**9, None), (400 * 10**6, "warn"), (10**6, "error")])
 def test_a_full_disk(free: int, grade: str | None) -> None:
-    found = troubles(status({}), disk=Disk("/home", free, 10**12))
-    assert [one.grade for one in found] == ([grade] if grade else [])
+    seen = status({}, conditions=disk_conditions(Disk("/home", free, 10**12), "tm"))
+    found = troubles(seen)
+    assert [(one.grade, one.group, one.member) for one in found] == ([(grade, "disk", "tm")] if grade else [])
+    assert seen.level == (grade or "ok")
 
 
 def test_lost_events_and_a_licence_that_nobody_chose() -> None:
