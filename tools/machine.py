@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from pointsman.cluster.cluster import Cluster
 from pointsman.cluster.joining import JoinWish
@@ -38,6 +39,7 @@ def _pair() -> tuple[bytes, bytes]:
 class Machine:
     """One member. `version`, `level`, `limit` and `licence` may be set before or while it runs.
 
+    `answers` has who answers what other members ask, by the question's `about`.
     `pair` may be set before: certificate and key of its admin server, which all of one process share otherwise.
     """
 
@@ -51,6 +53,7 @@ class Machine:
         self.licence = "equal"
         self.pair = _pair()
         self.clock: Callable[[], float] | None = None
+        self.answers: dict[str, Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]] = {}
         self.events: list[Event] = []
         self.changes: list[str] = []
         self.control_port = 0
@@ -120,7 +123,9 @@ class Machine:
         """The tags of the events so far."""
         return [event.tag for event in self.events]
 
-    async def _answer(self, asker: str, question: object) -> dict[str, object]:
+    async def _answer(self, asker: str, question: Mapping[str, Any]) -> Mapping[str, Any]:
+        if (answer := self.answers.get(str(question.get("about", "")))) is not None:
+            return await answer(asker, question)
         return {"asker": asker, "question": question, "by": self.name}
 
     def _describe(self) -> Own:

@@ -79,7 +79,7 @@ class Cluster:
         self._installation = Installation(home)
         self._membership = Membership(self._installation, store, users, describe)
         self._board = PresenceBoard()
-        member, ask = self._membership, self._consult
+        member, ask = self._membership, self.consult
         self.host = Host(member, store, users, describe=describe, limit=limit, consult=ask, on_event=on_event)
         self._joiner = Joiner(self._installation, self._membership, store, describe)
         self._replicator = Replicator(
@@ -467,7 +467,8 @@ class Cluster:
             return self.host.places.answer(member, question, self.roster.members)
         return await self._answerer(self._name_of(member), question)
 
-    async def _consult(self, question: Mapping[str, Any], seconds: float) -> list[Mapping[str, Any]]:
+    async def consult(self, question: Mapping[str, Any], seconds: float) -> list[Mapping[str, Any]]:
+        """What all members that can be reached answer to a question within so many seconds."""
         return await self._mesh.ask_all(question, seconds) if self._mesh is not None else []
 
     def _told_state(self) -> Mapping[str, Any]:

@@ -6,7 +6,6 @@ member as soon as the change arrives.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,13 +45,16 @@ def _settings(account: Account) -> dict[str, Any]:
     if account.changed:
         basic["changed"] = account.changed
     if account.preferences:
-        basic["preferences"] = json.dumps(dict(account.preferences), sort_keys=True)
+        rows = [{"name": name, "value": value} for name, value in sorted(account.preferences.items())]
+        basic["preferences"] = rows
     if account.former:
         basic["former"] = " ".join(account.former)
     if account.own_changes:
         basic["own_changes"] = " ".join(map(str, account.own_changes))
     if account.step:
         basic["step"] = account.step
+    if account.spent:
+        basic["spent"] = list(account.spent)
     factor = account.factor
     if not factor.secret:
         return {"basic": basic}
@@ -64,6 +66,7 @@ def _settings(account: Account) -> dict[str, Any]:
 
 def _account(settings: Mapping[str, Any]) -> Account:
     basic, factor = settings.get("basic", {}), settings.get("factor", {})
+    spent = tuple(map(str, basic.get("spent", ())))
     return Account(
         str(basic.get("password", "")),
         tuple(map(str, basic.get("groups", ()))),
@@ -71,26 +74,20 @@ def _account(settings: Mapping[str, Any]) -> Account:
         int(basic.get("changed", 0)),
         Factor(
             str(factor.get("secret", "")),
-            tuple(str(factor.get("recovery", "")).split()),
+            # Of two that were used apart the later list still has the other one.
+            tuple(code for code in str(factor.get("recovery", "")).split() if code not in spent),
             bool(factor.get("api_without_code", False)),
         ),
-        _preferences(str(basic.get("preferences", ""))),
+        {str(row["name"]): str(row["value"]) for row in basic.get("preferences", ())},
         tuple(str(basic.get("former", "")).split()),
         tuple(map(int, str(basic.get("own_changes", "")).split())),
         int(basic.get("step", 0)),
+        spent,
     )
 
 
 def _enrolled(settings: Mapping[str, Any]) -> bool:
     return bool(settings.get("factor", {}).get("enrolled", False))
-
-
-def _preferences(text: str) -> dict[str, str]:
-    try:
-        found = json.loads(text) if text else {}
-    except ValueError:
-        return {}
-    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
 
 
 class UserFollower:

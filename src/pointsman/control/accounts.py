@@ -139,7 +139,7 @@ class Accounts:
         factor = Factor(secret, tuple(map(digest_of, codes)), api_without_code)
         await self._act(
             self._users.change(
-                actor.name, lambda account: replace(account, factor=factor, step=step), keep=keep
+                actor.name, lambda account: replace(account, factor=factor, step=step, spent=()), keep=keep
             )
         )
         self._tell(actor, "second factor set up")
@@ -151,7 +151,7 @@ class Accounts:
         if not self._users.accounts[user].factor.secret:
             raise Refused(f"{user} has no second factor")
         await self._act(
-            self._users.change(user, lambda account: replace(account, factor=Factor()), keep=keep)
+            self._users.change(user, lambda account: replace(account, factor=Factor(), spent=()), keep=keep)
         )
         self._tell(
             actor, "second factor removed" if user == actor.name else f"second factor of {user} removed"

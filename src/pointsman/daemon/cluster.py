@@ -27,6 +27,7 @@ from pointsman.control.configuration import Configuration
 from pointsman.control.control import Control, Identity
 from pointsman.control.draining import Peers
 from pointsman.control.licensing import Licensing
+from pointsman.daemon.codes import CODE, Codes
 from pointsman.daemon.machine import has_address
 from pointsman.daemon.places import ANYWHERE, Places
 from pointsman.daemon.reach import IN_FORCE, Reach
@@ -118,6 +119,7 @@ class Clustered:
         configuration.frozen = lambda: self.cluster.frozen
         self.reach = Reach(self.cluster, store, loop)
         self.answers[IN_FORCE] = self.reach.answer
+        self.answers[CODE] = Codes(self.cluster, users).answer
         self.handover = Handover(ALPN, self.cluster.server_context, self.cluster.accept, self.cluster.refused)
 
     async def begin(self, places: Places) -> None:

@@ -38,7 +38,7 @@ class Account:
     `password` is a hash, `changed` when it was set in Unix seconds (0: not known), `preferences` what the user chose
     for pages. `former` are the hashes of earlier passwords that must not come back yet, the last one first, and
     `own_changes` when the user changed the password, as far as a limit asks. `step` is the time step of the last code
-    that was used.
+    that was used, `spent` are the digests of recovery codes that were used.
     """
 
     password: str = field(repr=False)
@@ -50,6 +50,7 @@ class Account:
     former: tuple[str, ...] = field(default=(), repr=False)
     own_changes: tuple[int, ...] = ()
     step: int = 0
+    spent: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -73,6 +74,8 @@ class Account:
             found["own_changes"] = list(self.own_changes)
         if self.step:
             found["step"] = self.step
+        if self.spent:
+            found["spent"] = list(self.spent)
         if self.factor.secret:
             found["factor"] = {
                 "secret": self.factor.secret,
@@ -91,6 +94,7 @@ _NOTHING: Mapping[str, Any] = {
     "former": [],
     "own_changes": [],
     "step": 0,
+    "spent": [],
 }
 
 
@@ -107,12 +111,16 @@ def read_account(data: Mapping[str, Any]) -> Account:
             "former": list(former),
             "own_changes": list(own_changes),
             "step": int(step),
+            "spent": list(spent),
             **others,
         } if (
             not others
             and len(groups) <= GROUP_LIMIT
             and len(former) <= FORMER_LIMIT
-            and all(isinstance(one, str) for one in (*groups, *preferences, *preferences.values(), *former))
+            and all(
+                isinstance(one, str)
+                for one in (*groups, *preferences, *preferences.values(), *former, *spent)
+            )
             and all(isinstance(one, int) for one in own_changes)
         ):
             return Account(
@@ -125,6 +133,7 @@ def read_account(data: Mapping[str, Any]) -> Account:
                 tuple(former),
                 tuple(own_changes),
                 step,
+                tuple(spent),
             )
     raise ValueError("an account has another form")
 

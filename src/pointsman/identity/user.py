@@ -33,7 +33,7 @@ from pointsman.identity.password_rules import (
     why_refused,
 )
 from pointsman.identity.session import Session, Sessions
-from pointsman.identity.totp import step_of, without
+from pointsman.identity.totp import digest_of, step_of, without
 from pointsman.identity.user_file import UserFile
 from pointsman.private_file import sync, write_private
 from pointsman.schema.event import Event, Severity
@@ -117,6 +117,10 @@ class Users:
         self._used_steps: dict[str, int] = {}
         self.sessions = Sessions(clock=clock)
         """The browsers that are logged in; a user's end when the password changes."""
+        self.claim: Callable[[str, int], Awaitable[bool]] | None = None
+        """Tells the other members of the cluster that a user's code of a time step is used now; whether it was used at
+        none of them.
+        """
         self.share: Callable[[str, Account | None], Awaitable[None]] | None = None
         """Stores a user's new account (None: deletes it) for all members of the cluster, before it counts here; raises
         `OSError`.
@@ -237,9 +241,12 @@ class Users:
             return Login(Outcome.RIGHT, user)
         return self._refuse(user, source, surface, "wrong code", attempt)
 
-    def note_step(self, user: str, step: int) -> None:
-        """Takes note that the code of a time step was used."""
-        self._used_steps[user] = max(step, self._used_steps.get(user, 0))
+    def note_step(self, user: str, step: int) -> bool:
+        """Takes note that the code of a time step is used now; whether it was free, as far as is known here."""
+        account = self.accounts.get(user)
+        used = max(self._used_steps.get(user, 0), account.step if account is not None else 0)
+        self._used_steps[user] = max(step, used)
+        return step > used
 
     async def _take_code(self, user: str, code: str) -> bool:
         account = self.accounts.get(user)
@@ -247,17 +254,27 @@ class Users:
             return False
         step = step_of(account.factor.secret, code, self._wall_clock())
         if step is not None:
-            if step <= max(self._used_steps.get(user, 0), account.step):
+            # Noted before anybody is asked: of two members that are given it at once not both can find it free.
+            if not self.note_step(user, step) or (self.claim and not await self.claim(user, step)):
                 return False
-            self.note_step(user, step)
             # A full disk must not keep anybody out who could free it; this member knows of the code all the same.
             with contextlib.suppress(OSError):
                 await self.change(user, lambda now: replace(now, step=max(now.step, step)))
             return True
-        left = without(account.factor.recovery, code)
+        left: tuple[str, ...] | None = None
+
+        def spend(now: Account) -> Account:
+            # Looked for when it is this one's turn: another login may have spent it meanwhile.
+            nonlocal left
+            left = without(now.factor.recovery, code)
+            if left is None:
+                return now
+            factor = replace(now.factor, recovery=left)
+            return replace(now, factor=factor, spent=(*now.spent, digest_of(code)))
+
+        await self.change(user, spend)
         if left is None:
             return False
-        await self.change(user, lambda now: replace(now, factor=replace(now.factor, recovery=left)))
         self._audit(Severity.WARN, f"used a recovery code; {len(left)} are left", user)
         return True
 

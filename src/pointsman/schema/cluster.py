@@ -8,8 +8,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pointsman.schema.resource import Kind, Resource, ResourceType, Section
-from pointsman.schema.value import Count, Line, LineSet, Reference, Secret, Text
+from pointsman.schema.resource import Kind, Resource, ResourceType, Row, Section
+from pointsman.schema.value import (
+    Count,
+    FilledLine,
+    Line,
+    LineSet,
+    Reference,
+    Secret,
+    Table,
+    TableKey,
+    Text,
+    Unordered,
+)
 
 
 class MemberBasic(Section):
@@ -115,6 +126,16 @@ class ClusterSettings(Resource):
     basic: SettingsBasic = SettingsBasic()
 
 
+class Preference(Row):
+    """What a user chose for pages, one thing of it."""
+
+    name: FilledLine
+    """What it is about."""
+
+    value: Text
+    """What was chosen."""
+
+
 class UserBasic(Section):
     """Who a user is, and how they prove it."""
 
@@ -133,8 +154,11 @@ class UserBasic(Section):
     password: Annotated[Line, Secret("empty")] = ""
     """The hash of the password."""
 
-    preferences: Text = ""
-    """What the user chose for pages, as JSON."""
+    preferences: Annotated[Table[Preference], Unordered(), TableKey("name")] = ()
+    """What the user chose for pages; a row for each, so that choices that were made apart are all kept."""
+
+    spent: LineSet = ()
+    """Digests of the recovery codes that were used, so that two that were used apart are both used up."""
 
     step: Count = 0
     """The time step of the last code that was used, so that it is taken at no other member."""

@@ -16,8 +16,11 @@ from tools.machine import AUTHOR, Machine, until
 
 from pointsman.cluster.link import SILENCE, Unanswered
 from pointsman.cluster.refusal import Cause, JoinRefused, NotPossible
-from pointsman.identity.account import Factor
+from pointsman.daemon.codes import CODE, Codes
+from pointsman.identity.account import Account, Factor
 from pointsman.identity.credential import Credential
+from pointsman.identity.totp import STEP_SECONDS, code_at, digest_of, new_recovery_codes, new_secret
+from pointsman.identity.user import Outcome
 from pointsman.schema.problem import ObjectId
 from pointsman.store import Put
 
@@ -189,6 +192,87 @@ async def test_users_are_made_changed_and_deleted_at_any_member(tmp_path: Path) 
         await a.users.remove("ann")
         assert await agree()
         assert set(b.users.accounts) == {"admin"}
+
+
+async def test_a_code_that_two_members_are_given_at_once_is_taken_at_one_at_most(tmp_path: Path) -> None:
+    """The others are told before it counts, so neither the network nor a slow disk leaves time to use it twice."""
+    secret = new_secret()
+    async with machines(tmp_path, "a", "b", "c") as made:
+        a, b, _ = made
+        await joined(made)
+        for machine in made:
+            codes = Codes(machine.cluster, machine.users)
+            machine.answers[CODE] = codes.answer
+        await a.users.change("admin", lambda account: replace(account, factor=Factor(secret)))
+        await until("all know it", lambda: all(m.users.accounts["admin"].factor.secret for m in made))
+
+        async def share(user: str, account: Account | None) -> None:
+            raise OSError(28, "No space left on device")
+
+        step = int(time.time()) // STEP_SECONDS
+        code = code_at(secret, step)
+        logins = await asyncio.gather(
+            *(m.users.verify_code("admin", code, f"10.0.0.{n}", "UI") for n, m in enumerate(made))
+        )
+        assert sum(login.outcome is Outcome.RIGHT for login in logins) <= 1
+        # Where it cannot be stored, the others know of it all the same.
+        b.users.share = share
+        later = code_at(secret, step + 1)
+        assert (await b.users.verify_code("admin", later, "10.0.0.9", "UI")).outcome is Outcome.RIGHT
+        for machine in made:
+            again = await machine.users.verify_code("admin", later, "10.0.0.9", "UI")
+            assert again.outcome is Outcome.WRONG
+
+
+async def test_recovery_codes_that_were_used_apart_are_used_up(tmp_path: Path) -> None:
+    codes = new_recovery_codes()
+    factor = Factor(new_secret(), tuple(map(digest_of, codes)))
+
+    async def use(machine: Machine, number: int) -> Outcome:
+        return (await machine.users.verify_code("admin", codes[number], "10.0.0.1", "UI")).outcome
+
+    def left(machine: Machine) -> int:
+        return len(machine.users.accounts["admin"].factor.recovery)
+
+    async with machines(tmp_path, "a", "b") as (a, b):
+        await b.join(a)
+        await a.users.change("admin", lambda account: replace(account, factor=factor))
+        await until("b knows them", lambda: left(b) == len(codes))
+        await b.stop()
+        assert await use(a, 0) is Outcome.RIGHT
+        await a.stop()
+        await b.start()
+        assert await use(b, 1) is Outcome.RIGHT
+        await a.start()
+        await until("both are used up", lambda: left(a) == left(b) == len(codes) - 2)
+        for machine in (a, b):
+            assert [await use(machine, number) for number in (0, 1)] == [Outcome.WRONG] * 2
+
+
+async def test_what_a_person_chose_at_two_members_apart_is_all_kept(tmp_path: Path) -> None:
+    """Of one thing that was chosen twice the later choice stands; what was chosen at one side alone is not lost."""
+
+    async def choose(machine: Machine, **chosen: str) -> None:
+        await machine.users.change(
+            "admin", lambda account: replace(account, preferences={**account.preferences, **chosen})
+        )
+
+    def chosen(machine: Machine) -> dict[str, str]:
+        return dict(machine.users.accounts["admin"].preferences)
+
+    async with machines(tmp_path, "a", "b") as (a, b):
+        await b.join(a)
+        await choose(a, theme="light", start="/")
+        await until("b follows", lambda: chosen(b) == {"theme": "light", "start": "/"})
+        await b.stop()
+        await choose(a, theme="dark", filter="of-a")
+        await a.stop()
+        await b.start()
+        await choose(b, theme="contrast", columns="of-b")
+        await a.start()
+        both = {"theme": "contrast", "start": "/", "filter": "of-a", "columns": "of-b"}
+        await until("a has all", lambda: chosen(a) == both)
+        await until("b has all", lambda: chosen(b) == both)
 
 
 async def test_removed_member_is_refused_and_goes_on_alone(tmp_path: Path) -> None:
