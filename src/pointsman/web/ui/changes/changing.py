@@ -1,11 +1,12 @@
 """How pages change the configuration: at once, or prepared for a look at what it would mean.
 
 Invariant: both ways commit through the same use case, with the revision that the page was made from, so nobody's edit
-is overwritten unseen.
+is overwritten unseen; and what serves is put out of service only by somebody who was told so before.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,8 +15,9 @@ from starlette.responses import Response
 from pointsman.control.error import Conflict
 from pointsman.schema.condition import Standing
 from pointsman.store import Change
+from pointsman.web.ui.changes.judgement import left_out
 from pointsman.web.ui.changes.pending import Pending, Pendings
-from pointsman.web.ui.desk import Desk, back_to
+from pointsman.web.ui.desk import Desk, back_to, sentence
 from pointsman.web.ui.visit import Visit
 
 CHANGES = "/changes"
@@ -40,12 +42,19 @@ class Changing:
         held = replace(pending, permission=pending.permission or visit.permission)
         return back_to(f"{CHANGES}/{self.pendings.keep(held)}")
 
-    async def carry_out(self, visit: Visit, pending: Pending) -> Response:
-        """Applies changes and leads on; to a page with both versions where somebody else was faster.
+    async def carry_out(self, visit: Visit, pending: Pending, *, seen: bool = False) -> Response:
+        """Applies changes and leads on; to a page with both versions where somebody else was faster, and to the review
+        where something would be left out that is in force, unless what they mean was `seen` already.
 
         Raises `Invalid` and `ControlError`.
         """
-        before = self._desk.control.revision
+        control = self._desk.control
+        if not seen and (lost := await asyncio.to_thread(left_out, control, pending.changes)):
+            visit.tell(
+                f"This is not applied yet: {lost[0].subject} would stop. {sentence(lost[0].message)}", "warn"
+            )
+            return self.prepare(visit, pending)
+        before = control.revision
         try:
             revision = await self.commit(visit, pending.changes, pending.reason, base=pending.base)
         except Conflict:

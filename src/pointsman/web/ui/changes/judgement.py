@@ -163,6 +163,21 @@ def left_without(
     return tuple(_needed(target, list(dict.fromkeys(found))) for target, found in sorted(users.items()))
 
 
+def left_out(control: Control, changes: tuple[Change, ...]) -> tuple[Condition, ...]:
+    """Why changes would put out of force what is in force now; nothing of what they are refused for anyhow."""
+    there = control.snapshot.objects
+    try:
+        plan = control.preview(with_followers(control.objects, changes))
+    except Invalid:
+        return ()
+    already = {one.subject for one in control.conditions() if one.standing is Standing.REJECTED}
+    return tuple(
+        one
+        for one in plan.conditions
+        if one.standing is Standing.REJECTED and one.subject in there and one.subject not in already
+    )
+
+
 def _first(reasons: tuple[str, ...]) -> tuple[str, ...]:
     more = len(reasons) - _MOST_REASONS
     return (*reasons[:_MOST_REASONS], *((f"and {more} more",) if more > 0 else ()))

@@ -76,7 +76,7 @@ class Review:
             return back_to(f"{CHANGES}/{token}")
         if needed := left_without(self._desk.control.objects, pending.changes):
             raise Refused(" ".join(needed), 409)
-        answer = await self._changing.carry_out(visit, pending)
+        answer = await self._changing.carry_out(visit, pending, seen=True)
         self._changing.pendings.drop(token)
         return answer
 

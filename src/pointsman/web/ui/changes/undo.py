@@ -157,7 +157,7 @@ class UndoPages:
             return self._changing.prepare(visit, pending)
         if needed := left_without(self._desk.control.objects, reverting.changes):
             raise Refused(" ".join(needed), 409)
-        return await self._changing.carry_out(visit, pending)
+        return await self._changing.carry_out(visit, pending, seen=True)
 
     async def show_restore(self, visit: Visit) -> Response:
         """GET /changes/restore/<revision>: what making everything as it was before a transaction would change."""

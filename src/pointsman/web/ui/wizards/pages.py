@@ -239,7 +239,7 @@ class _Pages:
             onward=onward,
             reason=outcome.reason,
         )
-        return await self._changing.carry_out(visit, pending)
+        return await self._changing.carry_out(visit, pending, seen=True)
 
     async def done(self, visit: Visit) -> Response:
         """GET …/<run>/done: what came of it, and how to try it."""
