@@ -216,10 +216,10 @@ def test_nodes_are_added_weighed_and_removed(stocked: Instance, reader: Reader) 
     page = reader.get(path)
     wrong = reader.send(page, reader.form(page, path), {"nodes": "127.0.0.1:22\r\nnonsense\r\n127.0.0.1:21"})
     assert wrong.status_code == 400
-    assert "Line 2, nonsense" in wrong.text
+    assert "Node 2, nonsense" in wrong.text
     assert "127.0.0.1:21 is in the pool already" in wrong.text
     assert "127.0.0.1:22\r\nnonsense\r\n" in wrong.text, "what was typed is still there"
-    text = "127.0.0.1:22\r\n\r\n [::1]:23 \r\n"
+    text = "127.0.0.1:22;\r\n\r\n [::1]:23, \r\n"
     added = reader.send(page, reader.form(page, path), {"nodes": text, "state": "disabled"}, ("act", "apply"))
     assert "2 nodes were added" in added.text
     assert nodes_of(stocked, "other")["[::1]:23"]["state"] == "disabled"

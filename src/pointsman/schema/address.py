@@ -44,6 +44,10 @@ def split_node(node: str) -> tuple[str, int]:
     """
     if usual := split_ipv4_node(node):
         return usual
+    if "://" in node:
+        raise _fault(
+            'must be written host:port, as in "10.0.0.1:80"; leave out what stands before // and the path'
+        )
     host, colon, port = node.rpartition(":")
     if not colon or not host:
         raise _fault('must be written host:port, as in "10.0.0.1:80"; add what is missing')

@@ -52,6 +52,7 @@ def test_a_node_has_host_and_port(node: str, host: str, port: int) -> None:
         ("-web:80", "correct the name"),
         ("web..example:80", "correct the name"),
         ("a b:80", "correct the name"),
+        ("http://10.0.0.1:80/", "leave out what stands before"),
         ("a#b:80", "correct the name"),
         ('a"b:80', "correct the name"),
         ("münchen:80", "xn--"),

@@ -110,3 +110,15 @@ def test_every_wizard_either_asks_or_leads() -> None:
     for wizard in WIZARDS:
         assert bool(wizard.leads) != bool(wizard.steps and wizard.outcome)
         assert wizard.permission and wizard.what.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "10.0.0.1:80\r\n[2001:db8::1]:80\r\n",
+        "10.0.0.1:80,[2001:db8::1]:80",
+        " 10.0.0.1:80 ;\t[2001:db8::1]:80,\n",
+    ],
+)
+def test_a_list_is_taken_as_it_is_pasted(text: str) -> None:
+    assert Answers({"nodes": (text,)}).words("nodes") == ("10.0.0.1:80", "[2001:db8::1]:80")

@@ -25,6 +25,7 @@ from pointsman.web.ui.address import listed, segment
 from pointsman.web.ui.changes.changing import Changing
 from pointsman.web.ui.changes.pending import Pending
 from pointsman.web.ui.desk import Desk
+from pointsman.web.ui.forms.pasted import pasted
 from pointsman.web.ui.marks import BAD, NODE_MARKS, Mark, pool_mark, pool_word
 from pointsman.web.ui.objects.extra import Panel
 from pointsman.web.ui.services.acts import NODES
@@ -203,7 +204,7 @@ class PoolPages:
         return await self._add_page(visit, "", "active", ())
 
     async def add(self, visit: Visit) -> Response:
-        """POST …/add-nodes with `nodes`, one on each line, and `state`."""
+        """POST …/add-nodes with `nodes`, a list, and `state`."""
         name = visit.name()
         settings = self._settings(name)
         text, state = visit.form.text("nodes"), visit.form.text("state") or "active"
@@ -268,19 +269,19 @@ def _whole(text: str, default: int) -> int:
 
 
 def _typed(text: str) -> tuple[list[str], list[str]]:
-    """The nodes of a text, one on each line, and what is wrong with it."""
+    """The nodes of a text, and what is wrong with it."""
     nodes: list[str] = []
     faults: list[str] = []
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if len(lines) > MOST_NEW:
-        return [], [f"These are {len(lines)} nodes; add at most {MOST_NEW} at once."]
-    for number, line in enumerate(lines, 1):
+    words = pasted(text)
+    if len(words) > MOST_NEW:
+        return [], [f"These are {len(words)} nodes; add at most {MOST_NEW} at once."]
+    for number, word in enumerate(words, 1):
         try:
-            split_node(line)
+            split_node(word)
         except PydanticCustomError as error:
-            faults.append(f"Line {number}, {line[:80]}: {error.message()}.")
+            faults.append(f"Node {number}, {word[:80]}: {error.message()}.")
             continue
-        if line in nodes:
-            faults.append(f"Line {number}: {line} is there twice.")
-        nodes.append(line)
+        if word in nodes:
+            faults.append(f"Node {number}: {word} is there twice.")
+        nodes.append(word)
     return nodes, faults

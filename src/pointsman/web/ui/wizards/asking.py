@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pointsman.schema.problem import Problem
+from pointsman.web.ui.forms.pasted import pasted
 
 Widget = Literal["text", "number", "area", "select", "radio", "boxes", "check", "note"]
 GIVEN = "?"
@@ -65,10 +66,9 @@ class Answers:
         """Every value."""
         return tuple(value for value in self.given.get(name, ()) if value)
 
-    def lines(self, name: str) -> tuple[str, ...]:
-        """The lines of a text that are not empty."""
-        lines = (line.strip() for value in self.given.get(name, ()) for line in value.splitlines())
-        return tuple(line for line in lines if line)
+    def words(self, name: str) -> tuple[str, ...]:
+        """Nodes or addresses as people paste them."""
+        return tuple(word for value in self.given.get(name, ()) for word in pasted(value))
 
     def yes(self, name: str) -> bool:
         """Whether a box has its tick."""

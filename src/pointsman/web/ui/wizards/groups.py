@@ -55,7 +55,7 @@ async def _ask_machines(answers: Answers, world: World) -> Sequence[Ask]:
 
 
 def _settings(answers: Answers) -> dict[str, Any]:
-    basic: dict[str, Any] = {"ipaddresses": list(answers.lines("addresses"))}
+    basic: dict[str, Any] = {"ipaddresses": list(answers.words("addresses"))}
     if answers.all("machines"):
         basic["machines"] = list(answers.all("machines"))
     if answers.yes("together"):
@@ -70,7 +70,7 @@ def _check_name(answers: Answers, world: World) -> Mapping[str, str]:
     faults = {
         field: text
         for field, text in placed(problems_with(GROUPS, name, settings), places).items()
-        if field != "addresses" or answers.lines("addresses")
+        if field != "addresses" or answers.words("addresses")
     }
     if world.has(GROUPS, name):
         faults["name"] = f'there is a traffic IP group "{name}" already; choose another name'

@@ -112,7 +112,7 @@ def _wizard(act: _Act) -> Wizard:
 
     def check_nodes(answers: Answers, world: World) -> Mapping[str, str]:
         there = {row.node for row in rows(answers, world)}
-        if strange := [node for node in answers.lines("nodes") if node not in there]:
+        if strange := [node for node in answers.words("nodes") if node not in there]:
             return {"nodes": f"{strange[0][:80]} is no node of the pool that this could be done to"}
         return {}
 
@@ -131,7 +131,7 @@ def _wizard(act: _Act) -> Wizard:
     async def outcome(answers: Answers, world: World) -> Outcome:
         name = answers.text("pool")
         identity = ObjectId(POOLS, name)
-        chosen = set(answers.lines("nodes"))
+        chosen = set(answers.words("nodes"))
         if fault := {**check_pool(answers, world), **check_nodes(answers, world)}:
             raise Invalid(tuple(Problem(identity, (), "wizard.stale", text) for text in fault.values()))
         settings = world.settings(POOLS, name)

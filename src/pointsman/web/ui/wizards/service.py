@@ -73,7 +73,8 @@ async def _ask_nodes(answers: Answers, world: World) -> Sequence[Ask]:
             "nodes",
             "Nodes",
             "area",
-            "The servers that answer, one to a line, each with its port: 192.0.2.10:80, web1:8080, [2001:db8::1]:80.",
+            "The servers that answer, one to a line or parted by commas, each with its port: 192.0.2.10:80, "
+            "web1:8080, [2001:db8::1]:80.",
             needed=True,
         ),
         ask_for(
@@ -87,7 +88,7 @@ async def _ask_nodes(answers: Answers, world: World) -> Sequence[Ask]:
 
 
 def _pool(answers: Answers) -> dict[str, Any]:
-    rows = [{"node": line} for line in answers.lines("nodes")]
+    rows = [{"node": line} for line in answers.words("nodes")]
     monitor = answers.text("monitor")
     return {"basic": {"nodes_table": rows, **({"monitors": [monitor]} if monitor else {})}}
 
