@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -30,6 +30,7 @@ UNASKED = "Pointsman-Unasked"
 WRONG = "User name or password is wrong."
 NOT_ACCEPTED = "Nobody logs in here without accepting the text above: tick the box below the password."
 WRONG_CODE = "That code is wrong, or was used already. Wait for the next one."
+UNSENT = "The session had ended, so what you sent was not done. Log in and send it again."
 EXPIRED = "This form was open for too long. Please try again."
 WEAK = Notice(
     "warn",
@@ -89,7 +90,7 @@ class Login:
         following = local_path(request.query_params.get("next", ""))
         if self.session(request) is not None:
             return RedirectResponse(following, 303)
-        return self._form(following)
+        return self._form(following, complaint=UNSENT if "unsent" in request.query_params else "")
 
     async def log_in(self, request: Request) -> Response:
         """POST /login with username, password, csrf and next."""
@@ -212,10 +213,7 @@ class Login:
                 unasked = scope["path"] in untouched or UNASKED in request.headers
                 session = self.session(request, touch=not unasked)
                 if session is None and scope["path"] != "/logout":
-                    # As it was sent: a decoded path leads elsewhere where a name holds a space or a question mark.
-                    path = bytes(scope.get("raw_path") or quote(scope["path"]).encode()).decode("latin-1")
-                    wanted = path + (f"?{request.url.query}" if request.url.query else "")
-                    away = RedirectResponse(f"/login?next={quote(wanted, safe='/')}", 303)
+                    away = RedirectResponse(_way_through(request), 303)
                     await away(scope, receive, send)
                     return
                 if session is not None and not self._may_go(session, scope["path"]):
@@ -262,6 +260,19 @@ class Login:
             httponly=True,
             samesite="lax",
         )
+
+
+def _way_through(request: Request) -> str:
+    """The login that leads on to what was asked for; what was sent is lost, so to the page that it was sent from."""
+    if request.method in ("GET", "HEAD"):
+        # As it was sent: a decoded path leads elsewhere where a name holds a space or a question mark.
+        path = bytes(request.scope.get("raw_path") or quote(request.scope["path"]).encode()).decode("latin-1")
+        wanted = path + (f"?{request.url.query}" if request.url.query else "")
+        return f"/login?next={quote(wanted, safe='/')}"
+    sent_from = urlsplit(request.headers.get("referer", ""))
+    ours = sent_from.netloc == request.headers.get("host", "")
+    wanted = urlunsplit(("", "", sent_from.path, sent_from.query, "")) if ours else "/"
+    return f"/login?next={quote(wanted or '/', safe='/')}&unsent"
 
 
 def local_path(path: str) -> str:
