@@ -10,6 +10,7 @@ import pytest
 from tests.unit.control.test_status import WEB, pool, service, status
 
 from pointsman.cluster.view import ClusterView, MemberView
+from pointsman.control.troubles import Around, find_troubles
 from pointsman.schema.problem import ObjectId
 from pointsman.web.ui.diagnose.members import read_state
 from pointsman.web.ui.home_view import home_view
@@ -46,3 +47,26 @@ def test_what_is_told_here_is_not_told_again_for_each_member() -> None:
     alone, beside = read_state("b", body), read_state("b", body, told[:1])
     assert (alone.errors, alone.same) == (tuple(told), 0)
     assert (beside.errors, beside.same, beside.mark) == ((told[1],), 1, "error")
+
+
+def test_many_dead_nodes_of_a_pool_are_one_trouble() -> None:
+    """And nothing else hides behind them."""
+    rack = [f"10.0.0.{number}:80" for number in range(20)]
+    objects = {
+        WEB: service(),
+        ObjectId("pools", "app"): pool(*rack),
+        ObjectId("pools", "few"): pool("a:1", "b:1", "c:1"),
+    }
+    dead = {("app", node): "refused" for node in rack[1:]} | {("few", "a:1"): "slow", ("few", "b:1"): "slow"}
+    seen = status(objects, dead)
+    view = home_view(overview(seen, 1.0, None, 0.0, find_troubles(seen, Around(1.0))), None)
+    first, *others = view.troubles
+    assert first.about == "Pool app"
+    assert (
+        first.trouble.what == "19 nodes are down (refused): 10.0.0.1:80, 10.0.0.2:80, 10.0.0.3:80 and 16 more"
+    )
+    assert first.links[0] == ("Which and why", "/services/nodes?q=app&state=trouble")
+    assert [one.trouble.path[-1] for one in others] == ["a:1", "b:1"]
+    assert [one.links[0][0] for one in others] == ["Why", "Why"]
+    assert "21 nodes are down" in view.overview.headline
+    assert not view.more_troubles

@@ -15,7 +15,7 @@ from pointsman.schema.health import NodeState
 from pointsman.telemetry.history import Point
 from pointsman.web.ui.marks import Mark, pool_mark
 from pointsman.web.ui.overview import Overview, ServiceRow
-from pointsman.web.ui.trouble_list import ShownTrouble, shown_troubles
+from pointsman.web.ui.trouble_list import ShownTrouble, shown_troubles, together
 
 MOST_TROUBLES = 8
 MOST_SERVICES = 12
@@ -95,7 +95,7 @@ def home_view(view: Overview, cluster: ClusterView | None) -> HomeView:
     documents = view.status.documents
     failed = documents is not None and documents.outcome == "failed"
     urgent = [one for one in view.troubles if one.grade != "note"]
-    listed = [one for one in urgent if one.group != "import" or not failed]
+    listed = together(one for one in urgent if one.group != "import" or not failed)
     return HomeView(
         overview=view,
         import_failed=failed,
