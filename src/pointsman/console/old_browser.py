@@ -21,12 +21,14 @@ class OldBrowser:
 
     def __init__(self, app: ASGIApp, pages: Pages, title: str) -> None:
         self._app = app
-        self._notice = pages.render("old_browser.html", {"title": title})
+        self._pages = pages
+        self._title = title
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers with the notice, or hands on."""
         old = scope["type"] == "http" and scope["path"] != _OPEN and is_old(Headers(scope=scope))
-        await (self._notice if old else self._app)(scope, receive, send)
+        notice = self._pages.render("old_browser.html", {"title": self._title}) if old else None
+        await (notice or self._app)(scope, receive, send)
 
 
 def is_old(headers: Headers) -> bool:

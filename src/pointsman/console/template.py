@@ -2,9 +2,10 @@
 
 Invariant: everything put into a page is escaped unless a template marks it safe, and none does; what turns the
 direction of text or shows nothing is written as an escape, but in a form's fields; an unknown variable is an error,
-not an empty string. Templates and files are read once, at the start, so a running process shows pages of its own
-version while another one is installed in its place. Files are addressed by their content's digest, so that they can be
-cached for ever. The style sheets are sent as one, in the order of their names.
+not an empty string. A page is in the language of its request, in English where none is set. Templates and files are
+read once, at the start, so a running process shows pages of its own version while another one is installed in its
+place. Files are addressed by their content's digest, so that they can be cached for ever. The style sheets are sent as
+one, in the order of their names.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from pointsman.console.agent import in_words
+from pointsman.console.language.catalog import ENGLISH, Language
+from pointsman.console.language.choice import Languages, current, english_alone
+from pointsman.console.language.templating import TranslatedEnvironment
 
 _HERE = Path(__file__).parent
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
@@ -49,19 +53,36 @@ def visible(value: Any) -> Any:
 class Pages:
     """Templates of the console and of one UI, with the static files."""
 
-    def __init__(self, folders: Iterable[Path] = (), banner: Callable[[], str] = str) -> None:
-        """`banner` is the text at the top of every page, "" for none."""
+    def __init__(
+        self,
+        folders: Iterable[Path] = (),
+        banner: Callable[[], str] = str,
+        languages: Callable[[], Languages] = english_alone,
+    ) -> None:
+        """`banner` is the text at the top of every page, "" for none; `languages` gives those there are now."""
+        self.languages = languages
+        self._banner = banner
         self._files = _static_files()
-        self._environment = Environment(
-            loader=FunctionLoader(_sources([*folders, _HERE / "templates"]).get),
-            autoescape=True,
-            undefined=StrictUndefined,
-            finalize=visible,
-            trim_blocks=True,
-            lstrip_blocks=True,
+        self._sources = _sources([*folders, _HERE / "templates"])
+        self._environments = {ENGLISH.code: (ENGLISH, self._environment(ENGLISH))}
+
+    def _environment(self, language: Language) -> Environment:
+        options: dict[str, Any] = {
+            "loader": FunctionLoader(self._sources.get),
+            "undefined": StrictUndefined,
+            "finalize": visible,
+            "trim_blocks": True,
+            "lstrip_blocks": True,
+        }
+        texts, escaped = language.texts, language.escaped
+        made = (
+            TranslatedEnvironment(lambda message, line: texts.get(message), autoescape=True, **options)
+            if texts
+            else Environment(autoescape=True, **options)
         )
-        self._environment.globals |= {"static": self.address, "page_banner": banner}
-        self._environment.filters |= {
+        made.globals |= {"static": self.address, "page_banner": self._banner}
+        made.globals |= {"language": language, "languages": self.languages}
+        made.filters |= {
             "bytes": format_bytes,
             "ago": format_ago,
             "browser": in_words,
@@ -69,7 +90,18 @@ class Pages:
             "count": format_count,
             "exact": Exact,
             "segment": format_segment,
+            "say": (lambda text: escaped.get(text, text)) if texts else (lambda text: text),
         }
+        return made
+
+    def _spoken(self) -> Environment:
+        """The environment of the request's language, made when it is first asked for."""
+        language = current()
+        known, environment = self._environments.get(language.code, (None, None))
+        if environment is None or known is not language:
+            environment = self._environment(language)
+            self._environments[language.code] = language, environment
+        return environment
 
     def address(self, name: str) -> str:
         """Where a static file is."""
@@ -77,7 +109,7 @@ class Pages:
 
     def render(self, template: str, values: Mapping[str, Any], status: int = 200) -> Response:
         """A page."""
-        return HTMLResponse(self._environment.get_template(template).render(values), status)
+        return HTMLResponse(self._spoken().get_template(template).render(values), status)
 
     async def static(self, request: Request) -> Response:
         """Handler of /static/{digest}/{name}."""

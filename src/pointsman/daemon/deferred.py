@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from pointsman.control.control import Control
 from pointsman.identity.user import Users
@@ -41,13 +42,19 @@ class Deferred:
             return self._app
 
 
-def page(control: Control, users: Users, health: Callable[[], str], rest_port: Callable[[], int]) -> Deferred:
+def page(
+    control: Control,
+    users: Users,
+    health: Callable[[], str],
+    rest_port: Callable[[], int],
+    languages: Path,
+) -> Deferred:
     """The application for 9090; for the parameters see `web.ui.app`."""
 
     def load() -> Callable[[], App]:
         from pointsman.web.ui.app import make_app  # delayed: see above
 
-        return lambda: make_app(control, users, health=health, rest_port=rest_port)
+        return lambda: make_app(control, users, health=health, rest_port=rest_port, languages=languages)
 
     return Deferred(load)
 

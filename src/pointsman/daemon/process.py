@@ -442,7 +442,9 @@ class _Daemon:
     def _listen(self) -> tuple[Server, Places]:
         server = Server(lambda: self._certificate.context)
         bound: list[Places] = []
-        self._page = page(self._control, self._users, self._health, lambda: bound[0].rest)
+        self._page = page(
+            self._control, self._users, self._health, lambda: bound[0].rest, self._home / "languages"
+        )
         self._local = local(self._control, self._users)
         apps = Apps(
             api=make_api(

@@ -18,6 +18,8 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from pointsman.console.defence import Defence
+from pointsman.console.language.choice import Spoken
+from pointsman.console.language.shelf import Shelf
 from pointsman.console.login import CODE_PATH, Login
 from pointsman.console.old_browser import OldBrowser
 from pointsman.console.template import Pages
@@ -66,14 +68,21 @@ STREAMS = frozenset({TAIL, STREAM})
 
 
 def make_app(
-    control: Control, users: Users, *, health: Callable[[], str], rest_port: Callable[[], int]
+    control: Control,
+    users: Users,
+    *,
+    health: Callable[[], str],
+    rest_port: Callable[[], int],
+    languages: Path | None = None,
 ) -> ASGIApp:
     """The application for 9090, to be served over TLS only.
 
-    `health` gives "ok", or the one word that /healthz answers with 503; `rest_port` the port of the REST API.
+    `health` gives "ok", or the one word that /healthz answers with 503; `rest_port` the port of the REST API;
+    `languages` is the directory of the catalogs of other languages than English.
     """
     banners = BannerTexts(control)
-    pages = Pages([Path(__file__).parent / "templates"], banners.of_page)
+    shelf = Shelf(languages)
+    pages = Pages([Path(__file__).parent / "templates"], banners.of_page, shelf.languages)
     access = Access(users, lambda: control.snapshot)
     users.sessions.idle_of = access.idle_seconds
     login = Login(
@@ -104,7 +113,7 @@ def make_app(
     ]
     application = Starlette(routes=routes, exception_handlers=_strange(control, pages))
     gated = login.gate(by_segments(application), STREAMS)
-    return Defence(OldBrowser(gated, pages, control.identity.name))
+    return Defence(Spoken(OldBrowser(gated, pages, control.identity.name), shelf.languages))
 
 
 def _must_act(access: Access, user: str) -> bool:

@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from pointsman.backup.manifest import DESCRIPTION_LIMIT
+from pointsman.console.language.choice import say
 from pointsman.control.backup_schedule import DAYS, Schedule, read_schedule
 from pointsman.control.backups import NoBackup
 from pointsman.control.error import CannotStore, Conflict, ControlError, Forbidden, Frozen
@@ -243,7 +244,7 @@ class BackupPages:
             **more,
         }
         return await self._desk.page(
-            visit, "backup.html", heading=f"Backup {kept.name}", status=status, **values
+            visit, "backup.html", heading=say("Backup {name}", name=kept.name), status=status, **values
         )
 
 

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from pointsman.console.language.choice import say
 from pointsman.console.template import Pages
 from pointsman.control.access import Access
 from pointsman.control.control import Control
@@ -188,19 +189,21 @@ class Desk:
         """A page that says why something was not done."""
         found = place_of(visit.path)
         back = found[1].path if found and visit.request.method == "POST" else "/"
-        return await self.page(visit, "refused.html", heading="Not done", status=status, text=text, back=back)
+        return await self.page(
+            visit, "refused.html", heading=say("Not done"), status=status, text=text, back=back
+        )
 
     async def _frame(self, visit: Visit, heading: str, crumbs: Sequence[Crumb]) -> Frame:
         identity = self.control.identity
         view = await self.look.light()
         found = place_of(visit.path)
         tab, place = found if found else (None, None)
-        title = heading or (place.title if place else identity.name)
+        title = heading or (say(place.title) if place else identity.name)
         way: list[Crumb] = []
         if tab is not None and place is not None and place.path != "/":
-            way = [(tab.title, tab.path)]
+            way = [(say(tab.title), tab.path)]
             if heading and (crumbs or visit.path != place.path) and place.path != tab.path:
-                way.append((place.title, place.path))
+                way.append((say(place.title), place.path))
         notices = tuple(visit.session.notices)
         visit.session.notices.clear()
         return Frame(

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pointsman.cluster.view import ClusterView, MemberView
+from pointsman.console.language.choice import say
 from pointsman.control.status import Status
 from pointsman.schema.health import NodeState
 from pointsman.telemetry.history import Point
@@ -154,7 +155,7 @@ def _members(status: Status, cluster: ClusterView | None) -> tuple[MemberRow, ..
     held = Counter(ip.holder for ip in status.traffic_ips)
     own = max(0, status.revision - status.in_force)
     if cluster is None or not cluster.members:
-        role = "active" if held[status.traffic_manager] else "alone"
+        role = say("active") if held[status.traffic_manager] else say("alone")
         light: tuple[Mark, str] = _ENGINE_DOWN if status.level == "fatal" else _WELL
         name = status.traffic_manager
         return (MemberRow(name, *light, role, status.version, own, held[name], 0.0, here=True),)
@@ -164,7 +165,7 @@ def _members(status: Status, cluster: ClusterView | None) -> tuple[MemberRow, ..
 def _member(member: MemberView, status: Status, held: Mapping[str, int]) -> MemberRow:
     here = member.state == "here"
     holds = held.get(member.name, 0)
-    role = "active" if holds or not status.traffic_ips else "passive"
+    role = say("active") if holds or not status.traffic_ips else say("passive")
     if member.state == "unreachable":
         light: tuple[Mark, str] = ("error", "unreachable")
     elif member.tells.get("serving") is False:

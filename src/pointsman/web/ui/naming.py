@@ -10,6 +10,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pointsman.console.language.choice import say
 from pointsman.control.error import ControlError
 from pointsman.web.ui.clusters import READ as PERMISSION
 from pointsman.web.ui.clusters import TRAFFIC_MANAGERS
@@ -64,5 +65,5 @@ class Naming:
             "may_write": visit.may(PERMISSION, write=True),
         }
         return await self._desk.page(
-            visit, "replace_name.html", heading="Replace Traffic Manager Name", status=status, **values
+            visit, "replace_name.html", heading=say("Replace Traffic Manager Name"), status=status, **values
         )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pointsman.console.language.choice import say
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.resource import Kind
 from pointsman.web.ui.desk import Desk
@@ -53,7 +54,7 @@ class Search:
         """GET /search?q=: the page."""
         words = visit.query("q")[:_LONGEST]
         return await self._desk.page(
-            visit, "search.html", heading="Search", words=words, hits=self.hits(visit, words)
+            visit, "search.html", heading=say("Search"), words=words, hits=self.hits(visit, words)
         )
 
     async def found(self, visit: Visit) -> Response:
@@ -71,10 +72,17 @@ class Search:
         for tab in TABS:
             for place in tab.places:
                 if visit.may(place.permission):
-                    yield _hit(wanted, place.title, f"Page, {tab.title}", place.path, place.words, 0)
+                    yield _hit(
+                        wanted,
+                        say(place.title),
+                        say("Page, {tab}", tab=say(tab.title)),
+                        place.path,
+                        place.words,
+                        0,
+                    )
         for wizard in WIZARDS:
             if visit.may(wizard.permission, write=True):
-                yield _hit(wanted, wizard.title, "Wizard", wizard.path, wizard.what, 1)
+                yield _hit(wanted, say(wizard.title), say("Wizard"), wizard.path, wizard.what, 1)
         for pages in KINDS:
             if not visit.may(pages.permission):
                 continue
@@ -82,18 +90,29 @@ class Search:
             if kind.kind is not Kind.SINGLETON:
                 if kind.creatable and visit.may(pages.writing, write=True):
                     yield _hit(
-                        wanted, f"New {kind.title}", "Action", f"{pages.path}/-/new", "add create make", 1
+                        wanted,
+                        say("New {title}", title=say(kind.title)),
+                        say("Action"),
+                        f"{pages.path}/-/new",
+                        "add create make",
+                        1,
                     )
                 if wanted:
                     for name in self._names(kind.path):
-                        yield _hit(wanted, name, kind.title, address_of(ObjectId(kind.path, name)), "", 0)
+                        yield _hit(
+                            wanted, name, say(kind.title), address_of(ObjectId(kind.path, name)), "", 0
+                        )
             if wanted:
                 for key in kind.keys:
                     where = pages.path
                     if kind.kind is Kind.SINGLETON:
                         on = pages_of_section(kind.path, key.section) or pages
                         where = f"{on.path}#section-{key.section}"
-                    what = f"Setting, {kind.title}, {section_label(key.section)}"
+                    what = say(
+                        "Setting, {kind}, {section}",
+                        kind=say(kind.title),
+                        section=section_label(key.section),
+                    )
                     yield _hit(wanted, label_of(key.name), what, where, key.path, 3)
 
 

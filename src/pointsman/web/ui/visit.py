@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from starlette.requests import Request
 
+from pointsman.console.language.choice import cookie_choice
 from pointsman.console.login import local_path
 from pointsman.control.access import Access
 from pointsman.identity.session import Notice, Session
@@ -81,6 +82,11 @@ class Visit:
         """How the browser wants pages to look: "light", "dark", or "" for what its system says."""
         chosen = self.request.cookies.get(THEME_COOKIE, "")
         return chosen if chosen in THEMES[1:] else ""
+
+    @property
+    def language(self) -> str:
+        """The code of the language that was chosen in this browser; "" for what the browser prefers."""
+        return cookie_choice(self.request.headers)
 
     @property
     def now(self) -> float:

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from pointsman.certificates.bundle import Unreadable, chain_pem, read_bundle
 from pointsman.certificates.facts import facts_of, is_authority
+from pointsman.console.language.choice import say
 from pointsman.schema.certificate_authority import CERTIFICATE_AUTHORITY, CertificateAuthority
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.validate import Invalid
@@ -99,7 +100,7 @@ class Authorities:
         return await self._desk.page(
             visit,
             "authority_upload.html",
-            heading="Upload certificate authorities",
+            heading=say("Upload certificate authorities"),
             status=400 if fault else 200,
             fault=fault,
             name=form.text("name") or visit.query("name"),

@@ -22,6 +22,7 @@ from pointsman.certificates.chain import belongs, in_order
 from pointsman.certificates.facts import chain_facts
 from pointsman.certificates.make import KEYS, Key, Subject, Unfit, names_of, read_key, request, self_signed
 from pointsman.certificates.match import covers
+from pointsman.console.language.choice import say
 from pointsman.control.merge import merge
 from pointsman.schema.server_key import SERVER_KEY, ServerKey
 from pointsman.schema.validate import Invalid
@@ -200,7 +201,7 @@ class CertificateActs:
         return await self._desk.page(
             visit,
             "certificate_confirm.html",
-            heading=f"Replace {name}?",
+            heading=say("Replace {name}?", name=name),
             crumbs=[(name, address_of_certificate(name))],
             name=name,
             token=token,
@@ -286,7 +287,7 @@ class CertificateActs:
         return await self._desk.page(
             visit,
             "certificate_make.html",
-            heading="Make a request" if of else "Generate a certificate",
+            heading=say("Make a request") if of else say("Generate a certificate"),
             crumbs=[(of, address_of_certificate(of))] if of else [],
             status=400 if fault else 200,
             of=of,

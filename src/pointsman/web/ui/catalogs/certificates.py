@@ -17,6 +17,7 @@ from pointsman.certificates.bundle import chain_pem
 from pointsman.certificates.chain import belongs, examine, in_order
 from pointsman.certificates.facts import chain_facts, parsed
 from pointsman.certificates.make import read_key
+from pointsman.console.language.choice import say
 from pointsman.schema.certificate_authority import CERTIFICATE_AUTHORITY, CertificateAuthority
 from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.problem import ObjectId
@@ -84,7 +85,7 @@ class Certificates:
         return await self._desk.page(
             visit,
             "certificates.html",
-            heading="SSL",
+            heading=say("SSL"),
             rows=rows[:_TIMELINE],
             left_out=max(0, len(rows) - _TIMELINE),
             soon=sum(row.mark == "warn" for row in rows),
@@ -122,7 +123,7 @@ class Certificates:
         return await self._desk.page(
             visit,
             "certificate_list.html",
-            heading=PAGES[type_path].kind.plural,
+            heading=say(PAGES[type_path].kind.plural),
             kind=kind,
             pages=PAGES[type_path],
             shown=shown,

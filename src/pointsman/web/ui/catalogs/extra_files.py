@@ -11,6 +11,7 @@ from itertools import groupby
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pointsman.console.language.choice import say
 from pointsman.schema.extra_file import EXTRA_FILE, ExtraFile
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.validate import Invalid
@@ -76,7 +77,7 @@ class ExtraFiles:
         return await self._desk.page(
             visit,
             "extra_files.html",
-            heading="Extra Files",
+            heading=say("Extra Files"),
             status=400 if fault else 200,
             fault=fault,
             folders=[

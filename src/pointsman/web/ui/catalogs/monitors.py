@@ -13,6 +13,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pointsman.console.language.choice import say
 from pointsman.control.checking import LONGEST_SECONDS, Result
 from pointsman.control.error import ControlError
 from pointsman.control.merge import plain
@@ -81,7 +82,7 @@ class Monitors:
             return await self._desk.page(
                 visit,
                 "monitor_types.html",
-                heading="New Monitor",
+                heading=say("New Monitor"),
                 types=TYPES,
                 name=visit.query("name"),
                 others=self._names(MONITOR.path)[:60],
@@ -141,7 +142,7 @@ class Monitors:
         return await self._desk.page(
             visit,
             "monitor_tried.html",
-            heading="Try it",
+            heading=say("Try it"),
             crumbs=[(name, f"{MONITORS}/{segment(name)}")],
             status=200 if isinstance(tried, Result) else 400,
             tried=tried,
@@ -200,7 +201,7 @@ class Monitors:
         return await self._desk.page(
             visit,
             "monitor_new.html",
-            heading=f"New Monitor: {TYPES[kind][0]}",
+            heading=say("New Monitor: {kind}", kind=say(TYPES[kind][0])),
             status=400 if problems or isinstance(tried, str) else 200,
             kind=kind,
             what=TYPES[kind][1],

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pointsman.console.language.choice import say
 from pointsman.schema.condition import Standing
 from pointsman.web.ui.desk import Desk
 from pointsman.web.ui.objects.kinds import KINDS, ObjectPages
@@ -72,4 +73,4 @@ class CatalogOverview:
             for pages in KINDS
             if pages.path.startswith(f"{CATALOGS}/") and visit.may(pages.permission)
         ]
-        return await self._desk.page(visit, "catalogs.html", heading="Catalogs", cards=cards)
+        return await self._desk.page(visit, "catalogs.html", heading=say("Catalogs"), cards=cards)

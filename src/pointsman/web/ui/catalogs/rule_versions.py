@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pointsman.console.language.choice import say
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.rule import RULE
 from pointsman.store import Put, Transaction
@@ -65,7 +66,7 @@ class RuleVersions:
         return await self._desk.page(
             visit,
             "rule_versions.html",
-            heading="Versions",
+            heading=say("Versions"),
             crumbs=[(name, address_of_rule(name))],
             name=name,
             versions=versions,

@@ -15,6 +15,7 @@ from functools import cache, lru_cache
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from pointsman.console.language.choice import say
 from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.rule import RULE, Rule
@@ -99,7 +100,7 @@ class Rules:
         return await self._desk.page(
             visit,
             "rules.html",
-            heading="Rules",
+            heading=say("Rules"),
             rows=rows,
             count=len(found),
             all=len(self._names(RULE.path)),
@@ -217,7 +218,7 @@ class Rules:
         return await self._desk.page(
             visit,
             "rule.html",
-            heading=of or "New Rule",
+            heading=of or say("New Rule"),
             status=400 if fault else 200,
             of=of,
             name=of or name,

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pointsman.certificates.facts import chain_facts
+from pointsman.console.language.choice import say
 from pointsman.control.merge import plain
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.registry import BY_PATH
@@ -76,7 +77,7 @@ class SniMap:
         return await self._desk.page(
             visit,
             "sni.html",
-            heading="Certificates by Host Name",
+            heading=say("Certificates by Host Name"),
             maps=[server_map(snapshot, *one, visit.now) for one in shown],
             all=len(servers),
             host=host,
@@ -110,7 +111,7 @@ class SniMap:
         return await self._desk.page(
             visit,
             "sni_edit.html",
-            heading=f"Certificates of {name}",
+            heading=say("Certificates of {name}", name=name),
             status=400 if problems else 200,
             fields=views,
             name=name,
@@ -180,7 +181,7 @@ class SniMap:
         return await self._desk.page(
             visit,
             "certificate_use.html",
-            heading=f"Use {name}",
+            heading=say("Use {name}", name=name),
             crumbs=[(name, address_of_certificate(name))],
             status=400 if fault else 200,
             name=name,

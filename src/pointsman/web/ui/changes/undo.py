@@ -13,6 +13,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pointsman.console.language.choice import say
 from pointsman.control.audit import SURFACES
 from pointsman.control.journal import by_object
 from pointsman.control.reverting import Choices, Reverting, prepare_undo
@@ -120,7 +121,7 @@ class UndoPages:
         return await self._desk.page(
             visit,
             "undo.html",
-            heading=f"Undo change {reverting.transaction.revision}",
+            heading=say("Undo change {number}", number=str(reverting.transaction.revision)),
             entry=self._entry(reverting.transaction),
             stays=_stays(reverting),
             verdict=verdict,
@@ -195,7 +196,7 @@ class UndoPages:
         return await self._desk.page(
             visit,
             "restore_whole.html",
-            heading=f"Restore to before change {revision}",
+            heading=say("Restore to before change {number}", number=str(revision)),
             status=status,
             complaint=complaint,
             revision=revision,

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pointsman.console.language.choice import say
 from pointsman.control.audit import SURFACES, AuditQuery, AuditTrail, Entry, Kind, Place
 from pointsman.control.journal import by_object, told
 from pointsman.schema.event import Event, Severity
@@ -161,7 +162,7 @@ class AuditPages:
         return await self._desk.page(
             visit,
             "audit_entry.html",
-            heading=f"Change {revision}",
+            heading=say("Change {number}", number=str(revision)),
             change=found,
             surface=SURFACES.get(author.surface, author.surface),
             objects=objects,

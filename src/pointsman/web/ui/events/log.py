@@ -13,6 +13,7 @@ from dataclasses import replace
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pointsman.console.language.choice import say
 from pointsman.schema.event import Event, Severity
 from pointsman.schema.problem import ObjectId
 from pointsman.telemetry.event_log import EventLog, EventQuery, LoggedEvent
@@ -104,7 +105,7 @@ class EventPages:
         return await self._desk.page(
             visit,
             "event.html",
-            heading=f"Event {number}",
+            heading=say("Event {number}", number=str(number)),
             shown=shown_event(logged),
             same_object=EventFilter(about=str(event.subject)).address() if event.subject else "",
             same_tag=EventFilter(tag=event.tag).address(),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pointsman.console.language.choice import say
 from pointsman.control.merge import plain
 from pointsman.schema.problem import Problem
 from pointsman.schema.resource import Key, Resource, ResourceType, ValueKind
@@ -186,7 +187,7 @@ def widget_of(key: Key, names: Names) -> Widget:
 def choices(key: Key, names: Names, value: Any) -> tuple[Choice, ...]:
     """What may be chosen; what is stored is always among it, be it there or not."""
     if key.choices:
-        return tuple(Choice(word, word.replace("_", " ")) for word in key.choices)
+        return tuple(Choice(word, say(word.replace("_", " "))) for word in key.choices)
     if key.reference is None:
         return ()
     there = list(names(key.reference.type))
@@ -194,11 +195,17 @@ def choices(key: Key, names: Names, value: Any) -> tuple[Choice, ...]:
         return ()
     found = [Choice(name, name) for name in [*key.reference.special, *there]]
     if key.reference.off_mark:
-        found += [Choice(f"{key.reference.off_mark}{name}", f"{name} (switched off)") for name in there]
+        found += [
+            Choice(f"{key.reference.off_mark}{name}", say("{name} (switched off)", name=name))
+            for name in there
+        ]
     known = {choice.value for choice in found}
     stored = value if isinstance(value, (list, tuple)) else [value]
     missing = [str(one) for one in stored if one and not isinstance(one, Mapping) and str(one) not in known]
-    return (*found, *(Choice(name, f"{name} (does not exist)") for name in dict.fromkeys(missing)))
+    return (
+        *found,
+        *(Choice(name, say("{name} (does not exist)", name=name)) for name in dict.fromkeys(missing)),
+    )
 
 
 def written(value: Any) -> str:
@@ -213,10 +220,10 @@ def written(value: Any) -> str:
 def shown(value: Any) -> str:
     """A default for people."""
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return say("yes") if value else say("no")
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value)) if value and not isinstance(value[0], Mapping) else "none"
-    return "empty" if value in ("", None) else str(value)
+        return ", ".join(map(str, value)) if value and not isinstance(value[0], Mapping) else say("none")
+    return say("empty") if value in ("", None) else str(value)
 
 
 def _rows(key: Key, rows: Sequence[Any], names: Names, faults: Sequence[Problem]) -> tuple[RowView, ...]:

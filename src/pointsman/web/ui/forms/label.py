@@ -1,12 +1,14 @@
 """What keys and sections are called on pages.
 
-Pure. Invariant: a label is made from the key's own name, so who knows the REST API finds every key, and the other way
-round.
+Invariant: a label is made from the key's own name, so who knows the REST API finds every key, and the other way round;
+it is in the language of the request, where that has it.
 """
 
 from __future__ import annotations
 
 import re
+
+from pointsman.console.language.choice import say
 
 _WORDS = {
     "acl": "ACL", "afm": "AFM", "ajp": "AJP", "api": "API", "arp": "ARP", "auditlog": "audit log",
@@ -32,9 +34,9 @@ def label_of(name: str) -> str:
     """A key's name as words: "max_reply_time" -> "Max reply time"."""
     words = [_WORDS.get(word, word) for word in re.split("[_-]+", name) if word]
     text = " ".join(words)
-    return text[:1].upper() + text[1:] if words and words[0][:2].islower() else text
+    return say(text[:1].upper() + text[1:] if words and words[0][:2].islower() else text)
 
 
 def section_label(name: str) -> str:
     """A section's name as words."""
-    return _SECTIONS.get(name, label_of(name))
+    return say(_SECTIONS[name]) if name in _SECTIONS else label_of(name)

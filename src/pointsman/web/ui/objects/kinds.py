@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pointsman.console.language.choice import say
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.resource import ResourceType
 
@@ -131,7 +132,7 @@ KINDS: tuple[ObjectPages, ...] = (
         ("Nodes", "Algorithm", "Monitors"),
         lambda one: (
             str(len(one.basic.nodes_table)),
-            one.load_balancing.algorithm.replace("_", " "),
+            say(one.load_balancing.algorithm.replace("_", " ")),
             _first(one.basic.monitors),
         ),
         ("basic.nodes_table", "basic.monitors", "load_balancing.algorithm"),
@@ -189,7 +190,7 @@ KINDS: tuple[ObjectPages, ...] = (
         "A monitor checks the health of a pool's nodes.",
         ("Type", "Delay", "Timeout", "Failures"),
         lambda one: (
-            one.basic.type.replace("_", " "),
+            say(one.basic.type.replace("_", " ")),
             f"{one.basic.delay} s",
             f"{one.basic.timeout} s",
             str(one.basic.failures),
@@ -208,7 +209,7 @@ KINDS: tuple[ObjectPages, ...] = (
         "Persistence",
         "A session persistence class brings a client back to the node that served it before.",
         ("Type", "When its node is gone"),
-        lambda one: (one.basic.type, one.basic.failure_mode.replace("_", " ")),
+        lambda one: (one.basic.type, say(one.basic.failure_mode.replace("_", " "))),
         ("basic.type",),
         leading=(
             *("basic.type", "basic.note", "basic.cookie", "basic.transparent_directives"),

@@ -13,6 +13,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from pointsman.console.language.choice import say
 from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.resource import FileResource, Kind
@@ -114,7 +115,7 @@ class ObjectList:
         return await self._desk.page(
             visit,
             "object_list.html",
-            heading=self._kind.plural,
+            heading=say(self._kind.plural),
             pages=self._pages,
             rows=[self._row(name, states.get(name, _WELL)) for name in shown],
             columns=self.columns,

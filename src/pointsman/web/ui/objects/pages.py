@@ -14,6 +14,7 @@ from typing import Any
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from pointsman.console.language.choice import say
 from pointsman.control.control import Control
 from pointsman.control.error import NotFound
 from pointsman.control.fate import Fate
@@ -235,7 +236,7 @@ class TypePages:
         return await self._desk.page(
             visit,
             "object_as.html",
-            heading=f"{name or self._pages.title} as code",
+            heading=say("{name} as code", name=name or say(self._pages.title)),
             crumbs=[(name, self.address(name))] if name else [],
             copies=copies(identity, control.settings(identity) or {}, address, visit.user),
         )
@@ -312,7 +313,7 @@ class TypePages:
         return await self._desk.page(
             visit,
             "object_new.html",
-            heading=f"New {self._kind.title}",
+            heading=say("New {title}", title=say(self._kind.title)),
             status=400 if faults or problems else 200,
             pages=self._pages,
             fields=views,
@@ -369,7 +370,7 @@ class TypePages:
         return await self._desk.page(
             visit,
             "object.html",
-            heading=name or self._pages.title,
+            heading=name or say(self._pages.title),
             status=status,
             pages=self._pages,
             name=name,
@@ -398,7 +399,7 @@ def named_users(control: Control, identity: ObjectId) -> list[tuple[str, str]]:
 
 def in_words(identity: ObjectId) -> str:
     """An object as people call it: Virtual Server shop."""
-    return f"{BY_PATH[identity.type].title} {identity.name}".strip()
+    return f"{say(BY_PATH[identity.type].title)} {identity.name}".strip()
 
 
 def address_of(identity: ObjectId) -> str:

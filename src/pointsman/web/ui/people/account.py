@@ -12,6 +12,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pointsman.console.language.choice import say
 from pointsman.console.login import Login
 from pointsman.control.accounts import Accounts
 from pointsman.control.error import ControlError
@@ -137,7 +138,7 @@ class AccountPage:
         return await self._desk.page(
             visit,
             "account.html",
-            heading="Account",
+            heading=say("Account"),
             status=status,
             account=account,
             groups=access.groups(user),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pointsman.console.language.choice import say
 from pointsman.control.accounts import Accounts
 from pointsman.control.error import ControlError
 from pointsman.identity.session import Session
@@ -254,7 +255,7 @@ class UserPages:
         return await self._desk.page(
             visit,
             "user_new.html",
-            heading="New User",
+            heading=say("New User"),
             status=status,
             complaint=complaint,
             name=visit.form.text("name"),

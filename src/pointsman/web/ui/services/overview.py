@@ -12,6 +12,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pointsman.console.language.choice import say
 from pointsman.control.status import NodeView
 from pointsman.web.ui.address import listed, segment
 from pointsman.web.ui.columns import Columns, hidden_columns, written
@@ -71,7 +72,7 @@ class ServicesOverview:
 
     async def nodes(self, visit: Visit) -> Response:
         """GET /services/nodes?q=&state=&page=: every node of every pool."""
-        return await self._desk.page(visit, "nodes.html", heading="Nodes", **await self._lines(visit))
+        return await self._desk.page(visit, "nodes.html", heading=say("Nodes"), **await self._lines(visit))
 
     async def nodes_live(self, visit: Visit) -> Response:
         """GET /services/nodes/live: what changes on it."""

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pointsman.console.language.choice import say
 from pointsman.control.error import NotFound
 from pointsman.control.node_acts import NodeSetting, with_nodes, with_weights
 from pointsman.control.status import NodeView, PoolView
@@ -229,7 +230,7 @@ class PoolPages:
         return await self._desk.page(
             visit,
             "add_nodes.html",
-            heading="Add nodes",
+            heading=say("Add nodes"),
             crumbs=((name, path),),
             status=400 if faults else 200,
             path=path,

@@ -12,6 +12,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pointsman.console.language.choice import say
 from pointsman.control.checking import LONGEST_SECONDS, Result
 from pointsman.control.node_story import is_about
 from pointsman.schema.event import Severity
@@ -107,7 +108,7 @@ class Why:
             visit,
             "why.html",
             heading=_HEADINGS[story.node.state].format(node),
-            crumbs=(("Pools", "/services/pools"), (pool, f"/services/pools/{segment(pool)}")),
+            crumbs=((say("Pools"), "/services/pools"), (pool, f"/services/pools/{segment(pool)}")),
             **values,
         )
 

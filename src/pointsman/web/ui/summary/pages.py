@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pointsman.console.language.choice import say
 from pointsman.control.described import plan_edit
 from pointsman.control.exports import Wish, export_configuration, read_wish
 from pointsman.control.import_record import NoBase
@@ -173,7 +174,7 @@ class SummaryPages:
         return await self._desk.page(
             visit,
             "config_summary.html",
-            heading="Config Summary",
+            heading=say("Config Summary"),
             status=status,
             complaint=complaint,
             ways=ways(self._desk.control.snapshot.objects, shown),
@@ -194,7 +195,7 @@ class SummaryPages:
         return await self._desk.page(
             visit,
             "import.html",
-            heading="Import a document",
+            heading=say("Import a document"),
             status=status,
             complaint=complaint,
             faults=faults[:_MOST_FAULTS],

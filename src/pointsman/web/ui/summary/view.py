@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pointsman.console.language.choice import say
 from pointsman.schema.pool import NodeRow, Pool
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.snapshot import AnyResource
@@ -88,7 +89,7 @@ def _way(objects: Mapping[ObjectId, AnyResource], name: str, server: VirtualServ
         parts.append(
             PoolPart(
                 named("pools", following),
-                pool.load_balancing.algorithm.replace("_", " "),
+                say(pool.load_balancing.algorithm.replace("_", " ")),
                 tuple(named("monitors", monitor) for monitor in pool.basic.monitors),
                 named("persistence", persistence) if persistence else None,
                 pool.basic.nodes_table[:MOST_NODES],

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pointsman.console.language.choice import say
 from pointsman.schema.event import Event, Severity
 from pointsman.schema.level import LEVEL
 from pointsman.web.ui.desk import Desk
@@ -62,7 +63,7 @@ class UpgradePages:
         return await self._desk.page(
             visit,
             "upgrade.html",
-            heading="Upgrade",
+            heading=say("Upgrade"),
             runs=runs,
             mixed=len({(one.version, one.level) for one in runs}) > 1,
             levels=sorted({one.level for one in runs}),

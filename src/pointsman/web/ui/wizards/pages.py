@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pointsman.console.language.choice import say
 from pointsman.schema.validate import Invalid
 from pointsman.web.ui.changes.changing import Changing
 from pointsman.web.ui.changes.judgement import Judge
@@ -59,7 +60,7 @@ class WizardPages:
     async def index(self, visit: Visit) -> Response:
         """GET /wizards: what there is, for who may use it."""
         shown = [wizard for wizard in WIZARDS if not lacking(visit, wizard)]
-        return await self._desk.page(visit, "wizards.html", heading="Wizards", wizards=shown)
+        return await self._desk.page(visit, "wizards.html", heading=say("Wizards"), wizards=shown)
 
 
 class _Pages:
@@ -179,7 +180,7 @@ class _Pages:
         return await self._desk.page(
             visit,
             "wizard_review.html",
-            heading=self._wizard.title,
+            heading=say(self._wizard.title),
             crumbs=_CRUMB,
             status=400 if problems or unsure else 200,
             wizard=self._wizard,
@@ -249,7 +250,7 @@ class _Pages:
         return await self._desk.page(
             visit,
             "wizard_done.html",
-            heading=self._wizard.title,
+            heading=say(self._wizard.title),
             crumbs=_CRUMB,
             wizard=self._wizard,
             outcome=run.done,
@@ -269,7 +270,7 @@ class _Pages:
         return await self._desk.page(
             visit,
             "wizard.html",
-            heading=self._wizard.title,
+            heading=say(self._wizard.title),
             crumbs=_CRUMB,
             status=400 if found else 200,
             wizard=self._wizard,
