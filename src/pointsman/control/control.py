@@ -118,6 +118,8 @@ class Control:
         """What refuses changes that somebody asks for, for a reason that is not in the configuration, by raising
         `ControlError`.
         """
+        self.remarks: list[Callable[[], tuple[Condition, ...]]] = []
+        """Who else has to say something of objects; each is asked whenever somebody looks."""
         self.permit_restore: PermitRestore = permit_any
         """What refuses to go back to an earlier configuration."""
         self._seen = Memory()
@@ -316,6 +318,7 @@ class Control:
                 *self.licensing.conditions(),
                 *self.certificate.conditions(),
                 *self._expiry.conditions(),
+                *(remark for remarks in self.remarks for remark in remarks()),
                 *disk_conditions(disk_of(self.backups.home), self.identity.name),
                 *(self.live.traffic_ips.conditions() if self.live.traffic_ips is not None else ()),
                 *(self.clustering.conditions() if self.clustering is not None else ()),

@@ -6,6 +6,7 @@ of imports that cannot be read is as none, a snapshot that cannot be read is an 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import time
@@ -18,6 +19,7 @@ from pointsman.document.fault import Fault
 from pointsman.document.wire import decode_fault, decode_objects, encode_fault, encode_objects
 from pointsman.private_file import write_private
 from pointsman.schema.registry import RESOURCE_TYPES
+from pointsman.schema.traffic_manager import TRAFFIC_MANAGER
 
 BASE = Path("import") / "base.json"
 LAST = Path("import") / "last.json"
@@ -166,6 +168,19 @@ def read_base(home: Path) -> Objects:
             f"the base snapshot {path} cannot be read ({error}); restore the file, or take one of the present "
             "configuration with `pointsman config-snapshot`"
         ) from None
+
+
+def base_digest(home: Path) -> str:
+    """A digest of what the base snapshot holds, "" where there is none that can be read: equal for equal ones.
+
+    Traffic managers do not count: each member's snapshot has its own, and imports leave those of the others alone.
+    """
+    try:
+        objects = encode_objects(read_base(home))
+    except NoBase:
+        return ""
+    lines = sorted(json.dumps(one, sort_keys=True) for one in objects if one["type"] != TRAFFIC_MANAGER.path)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def write_base(home: Path, objects: Objects, revision: int) -> None:

@@ -24,6 +24,7 @@ from pointsman.control.import_record import (
     ImportResult,
     Memory,
     NoBase,
+    base_digest,
     bounded,
     forget,
     has_base,
@@ -74,6 +75,7 @@ class Importer:
         self._on_event = on_event
         self._turn = asyncio.Lock()
         self._memory = read_memory(home)
+        self._base_digest = ""
         self._begun: tuple[Loaded, Desired, int] | None = None
         self._tried = ""
         self._try_again = False
@@ -84,6 +86,11 @@ class Importer:
         self.behind: Callable[[float], Awaitable[tuple[str, ...]]] | None = None
         """Waits so many seconds until the members that are connected have in force what is stored here; a sentence for
         each that has not. Set by the composition root."""
+
+    @property
+    def digests(self) -> tuple[str, str]:
+        """Of the watched documents that were imported last, "" when that failed, and of the base snapshot."""
+        return self._memory.digest, self._base_digest
 
     @property
     def last(self) -> ImportResult | None:
@@ -126,6 +133,7 @@ class Importer:
         """Makes the present configuration the base snapshot; returns its revision. Raises `OSError`."""
         objects, revision = self._configuration.objects, self._store.revision
         await asyncio.to_thread(write_base, self._home, objects, revision)
+        self._base_digest = await asyncio.to_thread(base_digest, self._home)
         return revision
 
     async def preview(self, order: ImportOrder) -> tuple[Document, Desired]:
@@ -176,6 +184,7 @@ class Importer:
     async def follow(self, order: ImportOrder) -> None:
         """Imports whenever something below the order's directory changes, for ever."""
         order = replace(order, trigger="change")
+        self._base_digest = await asyncio.to_thread(base_digest, self._home)
         late: asyncio.Task[tuple[str, ...]] | None = None
         async with Watcher(order.directory) as watcher, asyncio.TaskGroup() as group:
             # What changed between the start's import and the watcher's first look.

@@ -14,6 +14,7 @@ from typing import Literal
 
 from pointsman.cluster.view import ClusterView
 from pointsman.control.disk_space import FULL, LOW, Disk
+from pointsman.control.import_contest import CODE as CONTESTED
 from pointsman.control.status import PoolView, Status
 from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.health import NodeState
@@ -277,6 +278,8 @@ def _group_of(condition: Condition) -> Group:
         return "disk"
     if code == "cluster.licence" or condition.subject.type == "license_keys":
         return "licence"
+    if code == CONTESTED:
+        return "import"
     if code.startswith("cluster."):
         return "cluster"
     if code in _ENDS:

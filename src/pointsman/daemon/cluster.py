@@ -31,6 +31,7 @@ from pointsman.daemon.codes import CODE, Codes
 from pointsman.daemon.machine import has_address
 from pointsman.daemon.places import ANYWHERE, Places
 from pointsman.daemon.reach import IN_FORCE, Reach
+from pointsman.daemon.watching import WATCHES, Watchers
 from pointsman.identity.certificate import InstanceCertificate
 from pointsman.identity.credential import ALPN
 from pointsman.identity.user import Users
@@ -132,6 +133,9 @@ class Clustered:
         """Has other members' questions about this one answered."""
         self.answers[ABOUT] = answer_status(control, events, history)
         self.tells["serving"] = control.live.serving
+        self.watchers = Watchers(self.cluster, control.importer, self._store, control.record)
+        self.tells[WATCHES] = self.watchers.tell
+        control.remarks.append(self.watchers.conditions)
         self.tells["left_out"] = lambda: control.left_out
         self.tells.update(control.draining.tells)
         control.draining.peers = self._peers

@@ -392,7 +392,7 @@ class _Daemon:
         try:
             async with asyncio.TaskGroup() as group:
                 work = (server, self._engine, self._watch, self._failover, self._control.draining)
-                tasks = [group.create_task(part.run()) for part in work]
+                tasks = [group.create_task(part.run()) for part in (*work, self._clustered.watchers)]
                 tasks += [group.create_task(self._keep_names_fresh()), group.create_task(keep_small())]
                 await self._clustered.begin(places)
                 tasks.append(group.create_task(self._clustered.cluster.run()))
