@@ -150,8 +150,7 @@ class AuditTrail:
 
 def _changed(glance: Glance) -> Entry:
     transaction, more = glance.transaction, glance.more
-    changes = told(transaction.changes)
-    acts = list(by_object(changes))
+    acts = list(by_object(told(transaction.changes)))
     what = transaction.reason
     if not what:
         shown = ", ".join(f"{identity} {act}" for identity, act, _ in acts[:3])
@@ -167,7 +166,7 @@ def _changed(glance: Glance) -> Entry:
         objects=tuple(identity for identity, _, _ in acts),
         more=more,
         # Of a part of the objects the number would say nothing.
-        fields=0 if more else sum(bool(record.path) for record in changes),
+        fields=0 if more else sum(bool(record.path) for _, _, records in acts for record in records),
         transaction=transaction,
     )
 

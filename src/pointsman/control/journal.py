@@ -24,7 +24,10 @@ def told(changes: Iterable[ChangeRecord]) -> tuple[ChangeRecord, ...]:
 
 
 def by_object(changes: Sequence[ChangeRecord]) -> Iterator[tuple[ObjectId, str, tuple[ChangeRecord, ...]]]:
-    """Changes by the object that they touch, with what was done to it: created, deleted, renamed or changed."""
+    """Changes by the object that they touch, with what was done to it: created, deleted, renamed or changed.
+
+    What is the same as before, written in another way, is left out: a row may name its defaults or not.
+    """
     found: dict[ObjectId, list[ChangeRecord]] = {}
     for record in changes:
         found.setdefault(record.identity, []).append(record)
@@ -33,7 +36,18 @@ def by_object(changes: Sequence[ChangeRecord]) -> Iterator[tuple[ObjectId, str, 
         for record in records:
             if not record.path:
                 act = "created" if record.before is None else "deleted" if record.after is None else "renamed"
-        yield identity, act, tuple(record for record in records if record.path or act == "renamed")
+        shown = (record for record in records if record.path or act == "renamed")
+        yield identity, act, tuple(record for record in shown if not _is_the_default_still(record))
+
+
+def _is_the_default_still(record: ChangeRecord) -> bool:
+    """Whether a cell of a row got, or lost, the value that it had all the time because nothing else was said."""
+    kind = BY_PATH.get(record.identity.type)
+    key = kind.key(*record.path[:2]) if kind is not None and len(record.path) == 4 else None
+    column = next((one for one in key.columns if one.name == record.path[3]), None) if key else None
+    if column is None or (record.before is None) == (record.after is None):
+        return False
+    return bool((record.after if record.before is None else record.before) == column.default)
 
 
 def events_of(transaction: Transaction) -> tuple[Event, ...]:
