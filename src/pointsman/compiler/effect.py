@@ -165,6 +165,12 @@ def _remark_on_object(identity: ObjectId, kind: ResourceType, resource: Resource
             say(identity, "not_acted_on", _message(key, path, guards), *path)
 
 
+def is_idle(resource_type: str, key: Key) -> bool:
+    """Whether nothing of a key has an effect, whatever it is set to."""
+    names = (key.name, *(f"{key.name}.{column.name}" for column in key.columns))
+    return not any(acts(resource_type, key.section, name) for name in names)
+
+
 def acts(resource_type: str, section: str, name: str) -> bool:
     """Whether a key, or a column written "table.column", has an effect or needs none."""
     return any(name in table.get(resource_type, {}).get(section, ()) for table in (COMPILED, ELSEWHERE))

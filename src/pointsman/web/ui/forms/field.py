@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pointsman.compiler.effect import is_idle
 from pointsman.console.language.choice import say
 from pointsman.control.merge import plain
 from pointsman.schema.problem import Problem
@@ -73,7 +74,7 @@ class FieldView:
     """What a template needs to write a field: see `fields.html`.
 
     `values` are those of a list, `value` that of everything else; `offered` completes typed names; `default` is how the
-    default reads, "" where there is none; `fault` says what is wrong with what was typed.
+    default reads, "" where there is none; `fault` says what is wrong with what was typed; `idle`: nothing acts on it.
     """
 
     name: str
@@ -88,6 +89,7 @@ class FieldView:
     default: str = ""
     changed: bool = False
     fault: str = ""
+    idle: bool = False
     when: When | None = None
     columns: tuple[str, ...] = field(default=())
 
@@ -140,6 +142,7 @@ def field_view(
         "default": "" if key.required or key.secret is not None else shown(key.default),
         "changed": key.secret is None and not key.required and value != key.default,
         "fault": "; ".join(dict.fromkeys(own)),
+        "idle": is_idle(kind.path, key),
         "when": relevance(kind.path, key.path),
         "choices": choices(key, names, value),
     }

@@ -24,7 +24,7 @@ Typed = Mapping[str, Mapping[str, Any]]
 @dataclass(frozen=True)
 class SectionView:
     """A section of an object's page. `changed` counts its keys that differ from their defaults; `faulty`: a refused
-    form is about it.
+    form is about it; `idle`: nothing acts on any of its keys yet.
     """
 
     name: str
@@ -32,6 +32,7 @@ class SectionView:
     fields: tuple[FieldView, ...]
     changed: int
     faulty: bool
+    idle: bool
 
 
 def section_views(
@@ -55,7 +56,8 @@ def section_views(
         if shown:
             faulty = held is not None and bool(found)
             changed = sum(view.changed for view in shown)
-            views.append(SectionView(section, section_label(section), shown, changed, faulty))
+            idle = all(view.idle for view in shown)
+            views.append(SectionView(section, section_label(section), shown, changed, faulty, idle))
     return tuple(views)
 
 

@@ -360,8 +360,13 @@ class TypePages:
             assert isinstance(resource, Resource)
             sections = section_views(self._kind, resource, self._names, problems, typed, self._pages.first)
             order = {section: place for place, section in enumerate(self._pages.sections)}
+            # What does something comes first, but within the groups of a page of settings.
+            last = not self._pages.groups
             sections = tuple(
-                sorted((one for one in sections if one.name in order), key=lambda one: order[one.name])
+                sorted(
+                    (one for one in sections if one.name in order),
+                    key=lambda one: (one.idle and last, order[one.name]),
+                )
             )
             if words := visit.query("q").strip().lower():
                 sections = matching(sections, words)
