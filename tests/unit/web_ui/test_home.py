@@ -49,6 +49,16 @@ def test_what_is_told_here_is_not_told_again_for_each_member() -> None:
     assert (beside.errors, beside.same, beside.mark) == ((told[1],), 1, "error")
 
 
+def test_a_service_that_lost_a_node_is_impaired_here_too() -> None:
+    """As on the map of services, and not called well by the count above it."""
+    seen = status({WEB: service(), ObjectId("pools", "app"): pool("a:1", "b:1")}, {("app", "a:1"): "refused"})
+    view = home_view(overview(seen, 1.0, None, 0.0), None)
+    (row,) = view.services
+    assert (row.state.mark, row.state.word) == ("warn", "impaired")
+    assert row.state.why == '1 of 2 nodes of pool "app" are down'
+    assert view.tiles[0].parts == (("warn", "impaired", 1),)
+
+
 def test_many_dead_nodes_of_a_pool_are_one_trouble() -> None:
     """And nothing else hides behind them."""
     rack = [f"10.0.0.{number}:80" for number in range(20)]

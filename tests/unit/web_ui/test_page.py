@@ -145,7 +145,7 @@ async def test_static_files_are_cached_by_content() -> None:
 def test_what_is_in_trouble_comes_first() -> None:
     services = (service("fine"), service("off", "disabled", enabled=False), service("broken", "no node"))
     view = overview(status(services=services, level="error"), NOW, None, 0.0)
-    assert [(row.service.name, row.mark, row.word) for row in view.services] == [
+    assert [(row.service.name, row.state.mark, row.state.word) for row in view.services] == [
         ("broken", "error", "down"),
         ("fine", "ok", "serving"),
         ("off", "off", "disabled"),

@@ -16,6 +16,7 @@ from pointsman.schema.health import NodeState
 from pointsman.telemetry.history import Point
 from pointsman.web.ui.marks import Mark, pool_mark
 from pointsman.web.ui.overview import Overview, ServiceRow
+from pointsman.web.ui.service_state import service_states
 from pointsman.web.ui.trouble_list import ShownTrouble, shown_troubles, together
 
 MOST_TROUBLES = 8
@@ -114,8 +115,7 @@ def home_view(view: Overview, cluster: ClusterView | None) -> HomeView:
 def _tiles(view: Overview) -> tuple[Tile, ...]:
     status = view.status
     services: Counter[tuple[Mark, str]] = Counter(
-        ("off", "disabled") if not one.enabled else ("ok", "serving") if one.serving else ("error", "down")
-        for one in status.services
+        (one.mark, one.word) for one in service_states(status).values()
     )
     pools: Counter[tuple[Mark, str]] = Counter(
         ("warn", "with nodes down")

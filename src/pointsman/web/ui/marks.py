@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pointsman.control.status import PoolView, ServiceView
+from pointsman.control.status import PoolView
 from pointsman.schema.health import NodeState
 
 Mark = Literal["ok", "warn", "error", "off"]
@@ -29,15 +29,8 @@ _POOLS: Mapping[str, Mark] = {
     "unused": "off",
     "without nodes": "error",
 }
-SERVICE_WORDS: Mapping[Mark, str] = {"off": "disabled", "ok": "serving", "error": "down"}
-"""What the mark of a virtual server says."""
 BAD: Mapping[Mark, int] = {"error": 0, "warn": 1, "ok": 2, "off": 3}
 """The order in which things are listed: what is in trouble first."""
-
-
-def service_mark(service: ServiceView) -> Mark:
-    """A virtual server by itself; what mars its pools is for `services.map` to say."""
-    return "off" if not service.enabled else "ok" if service.serving else "error"
 
 
 def pool_mark(pool: PoolView) -> Mark:

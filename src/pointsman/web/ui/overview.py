@@ -11,7 +11,8 @@ from types import MappingProxyType
 
 from pointsman.control.status import LateFigures, ServiceView, Status
 from pointsman.control.troubles import Trouble, headline, worst
-from pointsman.web.ui.marks import BAD, SERVICE_WORDS, Mark, service_mark
+from pointsman.web.ui.marks import BAD, Mark
+from pointsman.web.ui.service_state import ServiceState, service_states
 
 SHOWN_SERVICES = 200
 LONGEST_INTERVAL = 30.0
@@ -25,8 +26,7 @@ class ServiceRow:
     """
 
     service: ServiceView
-    mark: Mark
-    word: str
+    state: ServiceState
     rate: float | None
 
 
@@ -55,7 +55,8 @@ def overview(
     services in the same state the busiest come first, by what `busy` says of their names.
     """
     earlier = {service.name: service for service in before.services} if before else {}
-    services = sorted(status.services, key=lambda one: (BAD[service_mark(one)], -busy.get(one.name, 0.0)))
+    states = service_states(status)
+    services = sorted(status.services, key=lambda one: (BAD[states[one.name].mark], -busy.get(one.name, 0.0)))
     told: Mark = {"ok": "ok", "warn": "warn"}.get(status.level, "error")  # type: ignore[assignment]  # of three words
     mark = min(told, worst(troubles), key=lambda one: BAD[one])
     return Overview(
@@ -63,7 +64,8 @@ def overview(
         mark=mark,
         word={"ok": "All well", "warn": "Warning"}.get(mark, "Error"),
         services=tuple(
-            _service(service, earlier.get(service.name), elapsed) for service in services[:SHOWN_SERVICES]
+            _service(service, states[service.name], earlier.get(service.name), elapsed)
+            for service in services[:SHOWN_SERVICES]
         ),
         now=now,
         troubles=troubles,
@@ -71,9 +73,9 @@ def overview(
     )
 
 
-def _service(service: ServiceView, before: ServiceView | None, elapsed: float) -> ServiceRow:
-    mark = service_mark(service)
-    word = SERVICE_WORDS[mark]
+def _service(
+    service: ServiceView, state: ServiceState, before: ServiceView | None, elapsed: float
+) -> ServiceRow:
     rate = None
     total = service.figures.get("total_requests")
     # What nobody looked at then was not counted then.
@@ -86,4 +88,4 @@ def _service(service: ServiceView, before: ServiceView | None, elapsed: float) -
         and total >= earlier
     ):
         rate = (total - earlier) / elapsed
-    return ServiceRow(service, mark, word, rate)
+    return ServiceRow(service, state, rate)

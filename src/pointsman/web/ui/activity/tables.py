@@ -22,7 +22,8 @@ from pointsman.schema.counter.declaration import gauge
 from pointsman.schema.health import NodeState
 from pointsman.schema.problem import ObjectId
 from pointsman.telemetry.response_times import WINDOW_SECONDS
-from pointsman.web.ui.marks import NODE_MARKS, SERVICE_WORDS, Mark, pool_mark, service_mark
+from pointsman.web.ui.marks import NODE_MARKS, Mark, pool_mark
+from pointsman.web.ui.service_state import service_states
 
 FRESH_SECONDS = 1.0
 SHARE = 10
@@ -292,9 +293,8 @@ class Tables:
         }
 
     def _virtual_servers(self, status: Status) -> Iterator[tuple[str, str, Mark, str, Figures]]:
-        for service in status.services:
-            mark = service_mark(service)
-            yield service.name, "", mark, SERVICE_WORDS[mark], self._timed("virtual_servers", service.name)
+        for name, state in service_states(status).items():
+            yield name, "", state.mark, state.word, self._timed("virtual_servers", name)
 
     def _pools(self, status: Status) -> Iterator[tuple[str, str, Mark, str, Figures]]:
         for pool in status.pools:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pointsman.control.status import NodeView, PoolView, ServiceView, Status
-from pointsman.schema.condition import Condition, Standing
 from pointsman.schema.health import NodeState
 from pointsman.schema.pool import SPECIAL_POOLS
 from pointsman.schema.snapshot import Snapshot
 from pointsman.schema.virtual_server import VirtualServer
 from pointsman.web.ui.address import segment
-from pointsman.web.ui.marks import BAD, NODE_MARKS, Mark, pool_mark, pool_word, service_mark
+from pointsman.web.ui.marks import BAD, NODE_MARKS, Mark, pool_mark, pool_word
+from pointsman.web.ui.service_state import answers, service_state
 
 Choice = Literal["", "trouble", "disabled", "well"]
 CHOICES: tuple[tuple[Choice, str], ...] = (
@@ -128,7 +128,7 @@ class ServiceMap:
         for number, name in enumerate(self.chain(service.view.pool)):
             role = "" if number == 0 else "failure pool"
             pool = self.pools.get(name)
-            can = pool is not None and _answers(pool)
+            can = pool is not None and answers(pool)
             branches.append(self._branch(role, name, pool, serves=serving and can and service.view.serving))
             serving = serving and not can
         server = snapshot.get("virtual_servers", service.view.name, VirtualServer)
@@ -153,25 +153,8 @@ class ServiceMap:
         )
 
     def _service(self, view: ServiceView) -> Service:
-        mark = service_mark(view)
-        if mark == "off":
-            return Service(view, mark, "disabled", "")
-        if mark == "error":
-            return Service(view, mark, "down", view.reason)
-        if why := self._mars(view):
-            return Service(view, "warn", "impaired", why)
-        return Service(view, mark, "serving", "")
-
-    def _mars(self, view: ServiceView) -> str:
-        """What is wrong with a service that serves, or ""."""
-        pool = self.pools.get(view.pool)
-        if pool is not None:
-            dead = sum(node.state is NodeState.DEAD for node in pool.nodes)
-            if not _answers(pool):
-                return f'its failure pool serves: no node of pool "{pool.name}" can answer'
-            if dead:
-                return f'{dead} of {len(pool.nodes)} nodes of pool "{pool.name}" are down'
-        return _warning(view.conditions)
+        state = service_state(view, self.pools)
+        return Service(view, state.mark, state.word, state.why)
 
     def _holds(self, service: Service, wanted: Iterable[str]) -> bool:
         view = service.view
@@ -230,14 +213,6 @@ def rules_of(server: VirtualServer) -> tuple[RuleUse, ...]:
         for when, names in lists
         for name in names
     )
-
-
-def _answers(pool: PoolView) -> bool:
-    return any(node.state in (NodeState.ALIVE, NodeState.UNKNOWN) for node in pool.nodes)
-
-
-def _warning(conditions: Iterable[Condition]) -> str:
-    return next((c.message for c in conditions if c.standing is Standing.WARNING), "")
 
 
 def _tally(marks: Iterable[Mark]) -> Tally:
