@@ -37,6 +37,7 @@ Crumb = tuple[str, str]
 EVENT_LOG = "Event_Log"
 TROUBLE = "/diagnose/event-log/tail?severity=SERIOUS&severity=FATAL"
 STALE = "The form is not from this session. Please send it again."
+_NOT_IN_FULL = "You may not change this: it takes the permission {} in full."
 _log = logging.getLogger("pointsman.web")
 
 
@@ -96,14 +97,16 @@ class Desk:
         """The visit of a request whose handler reads its form itself."""
         return Visit(request, self.access, FormData({}))
 
-    def get(self, path: str, handler: Handler, permission: str = "") -> Route:
-        """A page for who may read what `permission` names; "" for everybody who is logged in."""
+    def get(self, path: str, handler: Handler, permission: str = "", *, write: bool = False) -> Route:
+        """A page for who may read what `permission` names, or with `write` change it; "" for who is logged in."""
 
         async def handle(request: Request) -> Response:
             visit = self.visit(request)
             try:
                 if permission and not visit.may(permission):
                     raise Refused(f"You may not see this page: it takes the permission {permission}.", 403)
+                if write and not visit.may(permission, write=True):
+                    raise Refused(_NOT_IN_FULL.format(permission), 403)
                 return await handler(visit)
             except Refused as error:
                 return await self.refused(visit, str(error), error.status)
@@ -121,9 +124,7 @@ class Desk:
                 form = await self._form(visit)
                 visit = Visit(request, self.access, form, permission)
                 if permission and not visit.may(permission, write=True):
-                    raise Refused(
-                        f"You may not change this: it takes the permission {permission} in full.", 403
-                    )
+                    raise Refused(_NOT_IN_FULL.format(permission), 403)
                 return await handler(visit)
             except Refused as error:
                 return await self.refused(visit, str(error), error.status)

@@ -38,7 +38,10 @@ class Authorities:
     def routes(self) -> list[Route]:
         """Where they are."""
         path = f"{AUTHORITIES}/-/new"
-        return [self._desk.get(path, self.form, WRITE_CAS), self._desk.post(path, self.upload, WRITE_CAS)]
+        return [
+            self._desk.get(path, self.form, WRITE_CAS, write=True),
+            self._desk.post(path, self.upload, WRITE_CAS),
+        ]
 
     async def form(self, visit: Visit) -> Response:
         """GET …/-/new: the form."""

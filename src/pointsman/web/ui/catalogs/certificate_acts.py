@@ -75,9 +75,9 @@ class CertificateActs:
         shown = [
             route
             for path, (show, act) in forms.items()
-            for route in (desk.get(path, show, WRITE), desk.post(path, act, WRITE))
+            for route in (desk.get(path, show, WRITE, write=True), desk.post(path, act, WRITE))
         ]
-        return [*shown, desk.get(f"{one}/replace/{{token}}", self.confirm, WRITE)]
+        return [*shown, desk.get(f"{one}/replace/{{token}}", self.confirm, WRITE, write=True)]
 
     async def upload_form(self, visit: Visit) -> Response:
         """GET …/-/new: the form for a new certificate."""

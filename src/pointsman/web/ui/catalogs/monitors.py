@@ -68,7 +68,7 @@ class Monitors:
         """Where they are."""
         desk = self._desk
         return [
-            desk.get(f"{MONITORS}/-/new", self.new, WRITE),
+            desk.get(f"{MONITORS}/-/new", self.new, WRITE, write=True),
             desk.post(f"{MONITORS}/-/new", self.create, WRITE),
             desk.post(f"{MONITORS}/{{name:object}}/try", self.attempt, WRITE),
         ]

@@ -72,7 +72,7 @@ class Rules:
         desk, one = self._desk, f"{RULES}/{{name:object}}"
         return [
             desk.get(RULES, self.list, READ),
-            desk.get(f"{RULES}/-/new", self.new, WRITE),
+            desk.get(f"{RULES}/-/new", self.new, WRITE, write=True),
             desk.post(f"{RULES}/-/new", self.create, WRITE),
             desk.post(f"{RULES}/-/lint", self.lint, CHECK),
             desk.get(f"{RULES}/-/language", self.language, READ),

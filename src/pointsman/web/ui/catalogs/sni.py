@@ -58,7 +58,7 @@ class SniMap:
             desk.get(SNI, self.map, READ),
             desk.get(one, self.edit, READ),
             desk.post(one, self.save, WRITE),
-            desk.get(use, self.choose, WRITE),
+            desk.get(use, self.choose, WRITE, write=True),
             desk.post(use, self.use, WRITE),
         ]
 

@@ -81,7 +81,7 @@ class TypePages:
             ]
         one = f"{path}/{{name:object}}"
         making = [
-            desk.get(f"{path}/-/new", self.new, write),
+            desk.get(f"{path}/-/new", self.new, write, write=True),
             desk.post(f"{path}/-/new", self.create, write),
             desk.post(f"{path}/-/check", self.check, read),
             desk.post(f"{one}/delete", self.delete, write),

@@ -69,7 +69,7 @@ class UserPages:
         }
         return [
             desk.get(USERS, self.list, READ),
-            desk.get(f"{USERS}/-/new", self.new, WRITE),
+            desk.get(f"{USERS}/-/new", self.new, WRITE, write=True),
             desk.post(f"{USERS}/-/new", self.create, WRITE),
             desk.get(one, self.show, READ),
             *(desk.post(f"{one}/{word}", act, WRITE) for word, act in acts.items()),

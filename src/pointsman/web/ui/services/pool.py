@@ -82,7 +82,7 @@ class PoolPages:
         one = f"{POOLS}/{{name:object}}"
         return [
             self._desk.get(f"{one}/live", self.live, "Pools"),
-            self._desk.get(f"{one}/add-nodes", self.add_form, "Pools!Edit"),
+            self._desk.get(f"{one}/add-nodes", self.add_form, "Pools!Edit", write=True),
             self._desk.post(f"{one}/add-nodes", self.add, "Pools!Edit"),
             self._desk.post(f"{one}/weights", self.weigh, "Pools!Edit"),
         ]
