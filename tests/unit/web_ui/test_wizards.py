@@ -122,3 +122,10 @@ def test_every_wizard_either_asks_or_leads() -> None:
 )
 def test_a_list_is_taken_as_it_is_pasted(text: str) -> None:
     assert Answers({"nodes": (text,)}).words("nodes") == ("10.0.0.1:80", "[2001:db8::1]:80")
+
+
+def test_an_entry_of_a_list_is_counted_as_people_count() -> None:
+    problem = Problem(None, ("basic", "ipaddresses", "0"), "value.invalid", "must be an IP address")
+    assert placed([problem], {("basic", "ipaddresses"): "addresses"}) == {
+        "addresses": "entry 1: must be an IP address"
+    }

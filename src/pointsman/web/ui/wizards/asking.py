@@ -108,6 +108,8 @@ def placed(
                 break
         if name:
             row = problem.path[2] if len(problem.path) > 2 else ""
+            if row.isdecimal():  # the place in a list
+                row = f"entry {int(row) + 1}"
             text = f"{row}: {problem.message}" if row else problem.message
             found.setdefault(name, []).append(text)
     return {name: "; ".join(dict.fromkeys(texts)) for name, texts in found.items()}
