@@ -17,6 +17,7 @@ from pointsman.web.ui import app
 from pointsman.web.ui.desk import Desk
 
 OPEN_TO_ALL = {
+    "/language",
     "/theme",
     "/first-steps/dismiss",
     "/changes/undo/{revision}",
