@@ -33,7 +33,9 @@ test-root: install bytecode
 
 test-browser: install bytecode
 	@command -v chromium >/dev/null || { echo "make test-browser needs Debian's chromium (and firefox-esr): apt-get install chromium firefox-esr." >&2; exit 1; }
-	$(BIN)/python -m pytest tests/browser
+	@where=$$(mktemp -d /tmp/pm-XXXXXX); \
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --basetemp=$$where/b tests/browser; \
+	status=$$?; rm -rf $$where; exit $$status
 
 # New examples for every property, many of them; what fails becomes an example in its test.
 fuzz: install bytecode

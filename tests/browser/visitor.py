@@ -52,11 +52,12 @@ class Visitor:
         return self.page
 
     def log_in(self, password: str = PASSWORD, path: str = "/") -> Page:
-        """Fills in the login form of wherever `path` leads."""
+        """Fills in the login form of wherever `path` leads, and waits for the page that answers."""
         self.open(path)
         self.page.fill("input[name=username]", USER)
         self.page.fill("input[name=password]", password)
-        self.page.click("button[type=submit]")
+        with self.page.expect_navigation(timeout=PATIENCE):
+            self.page.click("button[type=submit]")
         return self.page
 
     def look(self, name: str) -> None:
