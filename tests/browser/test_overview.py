@@ -80,7 +80,8 @@ def test_it_says_when_it_is_no_longer_live(provisioned: Instance, visit: Visit) 
     visitor = visit(provisioned.ready["ui"])
     visitor.expected = ["ERR_CONNECTION_REFUSED", "status of 503"]
     page = visitor.log_in()
-    page.get_by_role("button", name="Use Community Edition").click()
+    with page.expect_navigation():  # with its scripts, which the instance gives as well
+        page.get_by_role("button", name="Use Community Edition").click()
     expect(page.locator("#stale")).to_be_hidden()
     provisioned.stop()
     expect(page.locator("#stale")).to_contain_text("No answer since", timeout=15_000)
