@@ -96,9 +96,6 @@ def main(options: RunOptions) -> int:
     """Runs the control plane until it is told to stop; returns the exit status."""
     begin_log()
     os.umask(0o077)
-    # The configuration lives long and has no cycles: with Python's usual thresholds a third of the time for thousands
-    # of objects went into looking for some.
-    gc.set_threshold(50_000, 20, 20)
     gc.disable()  # until the configuration is read
     try:
         asyncio.run(_Daemon(options).run())

@@ -129,6 +129,20 @@ def test_version_and_help(pointsman: Pointsman) -> None:
     assert pointsman().status == 1
 
 
+def test_garbage_is_rarely_looked_for_from_the_beginning() -> None:
+    """What a command imports and reads is no garbage, and looking for some in it makes every start slower."""
+    code = (
+        "import gc, pointsman.__main__ as command\n"
+        "command.execute = lambda serve: print(gc.get_threshold())\n"
+        "command.main()"
+    )
+    source = Path(str(package.__file__)).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, env={"PYTHONPATH": str(source)}
+    )
+    assert done.stdout == b"(50000, 20, 20)\n"
+
+
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
