@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from tests.running import own_certificate
+
 from pointsman.compiler.facts import EngineFacts, Facts
 from pointsman.control.apply import ApplyLoop
 from pointsman.control.backups import Backups, Maker
@@ -23,7 +25,6 @@ from pointsman.control.live import Live
 from pointsman.control.own_certificate import OwnCertificate
 from pointsman.control.renaming import Renaming
 from pointsman.engine.noop import NoopEngine
-from pointsman.identity.certificate import InstanceCertificate
 from pointsman.identity.user import Users
 from pointsman.schema.event import Event
 from pointsman.schema.registry import BY_PATH
@@ -150,7 +151,7 @@ async def managed(home: Path) -> AsyncIterator[Instance]:
             NoopEngine(), lambda: configuration.snapshot, facts, lambda plan: None, pending.put_nowait
         )
         licensing = Licensing(home, configuration, Edition(community=True), pending.put_nowait, loop.poke)
-        certificate = InstanceCertificate.open(home / "identity", "localhost")
+        certificate = own_certificate(home)
         control = Control(
             identity=Identity("tm1", "0.2.0", "11111111-2222-3333-4444-555555555555", "test"),
             store=store,
