@@ -41,6 +41,16 @@ async def test_slow_clients_are_cut_at_each_step(tmp_path: Path) -> None:
             writer.close()
 
 
+async def test_the_end_of_a_refusal_is_seen_before_the_client_closes(tmp_path: Path) -> None:
+    """Whoever reads to the end has all of the answer at once, however long the server would wait for more."""
+    async with serving(tmp_path, limits=Limits(linger_seconds=60)) as running:
+        reader, writer = await running.open()
+        writer.write(b"GET /two words HTTP/1.1\r\nHost: h\r\n\r\n")
+        async with asyncio.timeout(10):
+            assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+        writer.close()
+
+
 async def test_a_body_dripping_in_ends_at_the_whole_bodys_deadline(tmp_path: Path) -> None:
     limits = Limits(body_seconds=1.0, body_wait_seconds=0.7, linger_seconds=0.1)
     async with serving(tmp_path, limits=limits) as running:

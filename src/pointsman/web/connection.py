@@ -136,8 +136,13 @@ class Connection:
             await self._read()
 
     async def linger(self) -> None:
-        """Drops what still comes for a moment: closing with unread data would make the answer vanish."""
+        """Drops what still comes for a moment: closing with unread data would make the answer vanish.
+
+        Without TLS our own side ends before that, so that a client that reads to the end does not wait for it.
+        """
         with contextlib.suppress(OSError):
+            if self._writer.can_write_eof():
+                self._writer.write_eof()
             async with asyncio.timeout(self.limits.linger_seconds):
                 while await self._reader.read(_CHUNK):
                     pass
