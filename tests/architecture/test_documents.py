@@ -61,7 +61,12 @@ def event_tags() -> Iterator[str]:
     for path in MODULES:
         tree = tree_of(path)
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "Event" and len(node.args) > 2:
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id == "Event"
+                and len(node.args) > 2
+            ):
                 yield from (
                     str(part.value)
                     for part in ast.walk(node.args[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -14,6 +15,7 @@ ELSEWHERE: dict[str, str] = {}
 NAMES = re.compile(r"(R\d+)((?:, | and )R\d+)*")
 
 
+@cache
 def named() -> dict[str, list[str]]:
     """The tests by the requirements that their docstrings begin with, as `R3:` or `R3, R4:`."""
     found: dict[str, list[str]] = {}

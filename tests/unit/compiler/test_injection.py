@@ -9,14 +9,17 @@ from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
 from functools import cache
+from itertools import product
 from typing import Any
 
 import pytest
 from tests.certificates import self_signed
 from tests.compiling import FACTS, snapshot
+from tests.each import each
 
 from pointsman.compiler.compile import compile_plan
 from pointsman.compiler.facts import Interface
+from pointsman.compiler.memory import Memory
 from pointsman.compiler.plan import Plan
 from pointsman.schema.registry import BY_PATH, RESOURCE_TYPES
 from pointsman.schema.resource import Key, Kind, ResourceType, ValueKind
@@ -123,7 +126,6 @@ HERE = replace(
 )
 
 
-@cache  # nearly all lines are those of the other plans
 def words(line: str) -> tuple[str, ...]:
     """The words of a line as HAProxy reads them: quotes, escapes, comments."""
     found: list[str] = []
@@ -163,14 +165,26 @@ def lines_of(plan: Plan) -> Iterator[str]:
         yield from (part for entry in entries for part in re.split(r"[\r\n\0]", entry))
 
 
-def assert_harmless(plan: Plan) -> None:
-    for line in lines_of(plan):
-        found = words(line)
-        assert MARK not in found, line
-        assert not found or re.fullmatch(r"[a-z0-9._-]*|certs/[a-z0-9.-]+\.pem", found[0]), line
-    for line in plan.failover.configuration.splitlines():
+@cache  # nearly all lines are those of the other plans
+def assert_line_harmless(line: str) -> None:
+    """Of HAProxy's configuration."""
+    found = words(line)
+    assert MARK not in found, line
+    assert not found or re.fullmatch(r"[a-z0-9._-]*|certs/[a-z0-9.-]+\.pem", found[0]), line
+
+
+@cache
+def assert_failover_harmless(text: str) -> None:
+    """Of keepalived's configuration."""
+    for line in text.splitlines():
         assert MARK not in line.split(), line
         assert re.fullmatch(r'[A-Za-z0-9 ._:/"{}-]*', line), line
+
+
+def assert_harmless(plan: Plan) -> None:
+    for line in lines_of(plan):
+        assert_line_harmless(line)
+    assert_failover_harmless(plan.failover.configuration)
     paths = [*plan.certificates, *plan.certificate_lists, *plan.maps, *plan.files]
     assert all(re.fullmatch(r"[a-z]+/[a-z0-9.-]+", path) and ".." not in path for path in paths), paths
     servers = [server for section in plan.sections for server in section.servers]
@@ -214,15 +228,21 @@ def edited(path: str, key: Key, column: Key | None, text: str) -> Snapshot:
     return Snapshot({**built_base().objects, **snapshot({path: settings}).objects}, revision=1)
 
 
-CASES = [
-    pytest.param(kind, key, column, id=f"{kind.path}-{key.path}" + (f"-{column.name}" if column else ""))
+def place(kind: ResourceType, key: Key, column: Key | None) -> str:
+    return f"{kind.path}-{key.path}" + (f"-{column.name}" if column else "")
+
+
+MEMORY = Memory()
+"""Of what the places have in common: only what one changes is compiled anew, as in the product."""
+PLACES = (
+    (kind, key, column)
     for kind in RESOURCE_TYPES
     if kind.kind is not Kind.FILE
     for key, column in textual(kind)
-]
+)
 
 
-@pytest.mark.parametrize(("kind", "key", "column"), CASES)
+@each(PLACES, place)
 def test_no_text_becomes_a_line_or_a_word(kind: ResourceType, key: Key, column: Key | None) -> None:
     for text in HOSTILE:
         try:
@@ -231,7 +251,7 @@ def test_no_text_becomes_a_line_or_a_word(kind: ResourceType, key: Key, column: 
             for problem in refused.problems:
                 assert str(problem).isprintable(), problem
             continue
-        assert_harmless(compile_plan(made, HERE))
+        assert_harmless(compile_plan(made, HERE, MEMORY))
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "it's", "a#b", "a$b", "a(b", "a,b", 'a"b'])
@@ -246,19 +266,18 @@ def test_no_name_of_a_cookie_becomes_a_word(text: str) -> None:
     assert text not in plan.text()
 
 
-@pytest.mark.parametrize("text", HOSTILE)
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "virtual_servers",
-        "pools",
-        "monitors",
-        "persistence",
-        "ssl/server_keys",
-        "ssl/cas",
-        "traffic_ip_groups",
-    ],
+NAMED = (
+    "virtual_servers",
+    "pools",
+    "monitors",
+    "persistence",
+    "ssl/server_keys",
+    "ssl/cas",
+    "traffic_ip_groups",
 )
+
+
+@each(product(NAMED, HOSTILE), "{} {!r}".format)
 def test_no_name_becomes_a_line_or_a_word(kind: str, text: str) -> None:
     objects = deepcopy(base())
     old = object_of(BY_PATH[kind])

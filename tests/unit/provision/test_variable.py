@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.each import each
 
 from pointsman.provision.variable import BY_NAME, VARIABLES, Variables, read_variables, without_secrets
 
@@ -143,8 +146,7 @@ def test_what_does_nothing_is_remarked_upon() -> None:
     assert not any("hush" in remark for remark in remarks)
 
 
-@pytest.mark.parametrize("value", GARBAGE, ids=range(len(GARBAGE)))
-@pytest.mark.parametrize("name", BY_NAME)
+@each(product(BY_NAME, GARBAGE), "{} {!r:.60}".format)
 def test_garbage_is_read_without_harm(name: str, value: str) -> None:
     found = read_variables({name: value})
     for text in (*found.problems, *found.remarks):
