@@ -30,6 +30,25 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
         yield running
 
 
+KINDS = ("virtual_servers", "pools", "monitors", "ssl/server_keys")
+"""In the order in which they can be deleted."""
+
+
+@pytest.fixture
+def emptied(shared: Instance) -> Iterator[Instance]:
+    """The shared traffic manager, which loses what a test makes of `KINDS` when that ends."""
+
+    def there(kind: str) -> list[str]:
+        return [child["href"] for child in shared.get(f"config/active/{kind}")["children"]]
+
+    before = {kind: there(kind) for kind in KINDS}
+    yield shared
+    for kind in KINDS:
+        # Backwards, since tests let later ones refer to earlier ones.
+        for place in reversed([place for place in there(kind) if place not in before[kind]]):
+            assert shared.rest("DELETE", place)[0] == 204, place
+
+
 @pytest.fixture(scope="module")
 def admin(shared: Instance) -> Iterator[Reader]:
     """The administrator at the pages of the shared traffic manager."""

@@ -117,7 +117,7 @@ class Reader:
     """A browser without JavaScript, logged in or not."""
 
     def __init__(self, instance: Instance) -> None:
-        context = ssl.create_default_context()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         self.client = httpx.Client(

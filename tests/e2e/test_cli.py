@@ -37,20 +37,20 @@ def pointsman(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_check_diff_apply_status(instance: Instance, tmp_path: Path) -> None:
+def test_check_diff_apply_status(shared: Instance, tmp_path: Path) -> None:
     document = tmp_path / "web.yaml"
     document.write_text(DOCUMENT.format(port=free_port()))
-    home = ("--home", str(instance.home))
+    home = ("--home", str(shared.home))
     checked = pointsman("check", str(document))
     assert checked.returncode == 0, checked
     compared = pointsman("diff", str(document), *home)
     assert "web" in compared.stdout, compared
     assert "frontend" in compared.stdout
-    assert instance.get("config/active/pools")["children"] == []
+    assert shared.get("config/active/pools")["children"] == []
     applied = pointsman("apply", str(document), *home)
     assert applied.returncode in (0, 2), applied
     assert (
-        instance.get("config/active/pools/app")["properties"]["basic"]["nodes_table"][0]["node"]
+        shared.get("config/active/pools/app")["properties"]["basic"]["nodes_table"][0]["node"]
         == "127.0.0.1:1"
     )
     shown = pointsman("status", *home)
@@ -59,13 +59,13 @@ def test_check_diff_apply_status(instance: Instance, tmp_path: Path) -> None:
     assert as_data["services"][0]["name"] == "web"
 
 
-def test_errors_have_file_and_line(instance: Instance, tmp_path: Path) -> None:
+def test_errors_have_file_and_line(shared: Instance, tmp_path: Path) -> None:
     document = tmp_path / "bad.yaml"
     document.write_text("pools:\n- name: p\n  properties:\n    basic: {passive_monitoring: 3}\n")
     checked = pointsman("check", str(document))
     assert checked.returncode == 1
     assert "bad.yaml:4" in checked.stdout + checked.stderr, checked
-    assert pointsman("apply", str(document), "--home", str(instance.home)).returncode == 1
+    assert pointsman("apply", str(document), "--home", str(shared.home)).returncode == 1
 
 
 def test_no_instance_is_exit_four(tmp_path: Path) -> None:

@@ -6,9 +6,17 @@ import socket
 from typing import Any
 from urllib.parse import quote
 
+import pytest
 from tests.certificates import self_signed
 from tests.e2e.test_traffic import in_force
 from tools.instance import Instance, free_port, wait_for
+
+
+@pytest.fixture
+def instance(emptied: Instance) -> Instance:
+    """The traffic manager that all tests here share, with nothing configured."""
+    return emptied
+
 
 NAMES = [
     "a/b",

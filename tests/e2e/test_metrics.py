@@ -11,21 +11,21 @@ from tests.e2e.test_traffic import Origins, in_force, request, service
 from tools.instance import Instance, free_port, wait_for
 
 
-async def test_metrics_are_what_rest_tells(instance: Instance, origins: Origins) -> None:
+async def test_metrics_are_what_rest_tells(shared: Instance, origins: Origins) -> None:
     """R32: GET /metrics on 9070, with the same user and password."""
     port = free_port()
-    service(instance, port, [{"node": origin.node} for origin in origins])
-    wait_for("in force", lambda: in_force(instance))
+    service(shared, port, [{"node": origin.node} for origin in origins])
+    wait_for("in force", lambda: in_force(shared))
     await request(port, 60)
     statistics = "status/local_tm/statistics"
 
     def counted() -> int:
-        return int(instance.get(f"{statistics}/virtual_servers/web")["statistics"]["total_requests"])
+        return int(shared.get(f"{statistics}/virtual_servers/web")["statistics"]["total_requests"])
 
     wait_for("they are counted", lambda: counted() == 60)
 
     def read() -> dict[str, dict[tuple[str, ...], float]]:
-        status, body = instance.rest("GET", "/metrics")
+        status, body = shared.rest("GET", "/metrics")
         assert status == 200
         found: dict[str, dict[tuple[str, ...], float]] = {}
         for family in text_string_to_metric_families(body.decode()):
@@ -44,17 +44,17 @@ async def test_metrics_are_what_rest_tells(instance: Instance, origins: Origins)
     assert {node for node, _ in nodes} == {origin.node for origin in origins}
     assert sum(nodes.values()) == 60
     for (node, pool), value in nodes.items():
-        told = instance.get(f"{statistics}/nodes/per_pool_node/{quote(f'{pool}-{node}', safe='')}")
+        told = shared.get(f"{statistics}/nodes/per_pool_node/{quote(f'{pool}-{node}', safe='')}")
         assert told["statistics"]["total_conn"] == value
     assert metrics["pointsman_virtual_server_listening"] == {("web",): 1}
     assert metrics["pointsman_engine_serving"] == {(): 1}
     assert set(metrics["pointsman_node_up"].values()) == {1}
 
 
-def test_metrics_need_the_login_and_hold_no_secret(instance: Instance, tmp_path: Path) -> None:
+def test_metrics_need_the_login_and_hold_no_secret(shared: Instance, tmp_path: Path) -> None:
     monitor = {"basic": {"type": "http"}, "http": {"authentication": "probe:monitor-secret-1"}}
-    assert instance.put("monitors", "m", monitor)[0] == 201
-    parts = urlsplit(instance.ready["rest"])
+    assert shared.put("monitors", "m", monitor)[0] == 201
+    parts = urlsplit(shared.ready["rest"])
     connection = http.client.HTTPConnection("127.0.0.1", parts.port, timeout=20)
     try:
         connection.request("GET", "/metrics")
@@ -62,8 +62,8 @@ def test_metrics_need_the_login_and_hold_no_secret(instance: Instance, tmp_path:
         assert (response.status, b"pointsman_" in response.read()) == (401, False)
     finally:
         connection.close()
-    status, body = instance.rest("GET", "/metrics")
+    status, body = shared.rest("GET", "/metrics")
     assert status == 200
     assert b"monitor-secret-1" not in body
     for method, expected in (("PUT", 405), ("DELETE", 405), ("HEAD", 200)):
-        assert instance.rest(method, "/metrics", {} if method == "PUT" else None)[0] == expected
+        assert shared.rest(method, "/metrics", {} if method == "PUT" else None)[0] == expected

@@ -23,6 +23,12 @@ from pointsman.engine.haproxy.account import NOBODY
 from pointsman.identity.machine import can_become
 
 
+@pytest.fixture
+def instance(emptied: Instance) -> Instance:
+    """The traffic manager that all tests here share, with nothing configured."""
+    return emptied
+
+
 @contextmanager
 def recording_node() -> Iterator[tuple[int, list[bytes]]]:
     """A node that keeps the bytes of each request; gives its port and them."""
