@@ -31,6 +31,14 @@ def test_figures_are_in_sight_on_a_phone(long_named: Instance, visit: Visit) -> 
     visitor.look("phone statistics")
 
 
+def test_what_scrolls_keeps_the_ground_of_its_card(long_named: Instance, visit: Visit) -> None:
+    visitor = visit(long_named.ready["ui"], viewport={"width": 1280, "height": 900})
+    page = visitor.log_in(path="/activity")
+    ground = "one => getComputedStyle(one).backgroundColor"
+    card = page.locator(".card:not(.scroll)").first.evaluate(ground)
+    assert page.locator(".card.scroll").first.evaluate(ground) == card
+
+
 def test_a_draining_nodes_pool_is_not_cut_within_a_word(long_named: Instance, visit: Visit) -> None:
     visitor = visit(long_named.ready["ui"], viewport={"width": 1280, "height": 900})
     page = visitor.log_in(path="/activity/draining")

@@ -187,11 +187,19 @@ class Desk:
         return answer
 
     async def refused(self, visit: Visit, text: str, status: int) -> Response:
-        """A page that says why something was not done."""
+        """A page that says why something was not done, or why there is nothing to see, and leads on to the list."""
         found = place_of(visit.path)
-        back = found[1].path if found and visit.request.method == "POST" else "/"
+        place = found[1] if found and visit.path != found[1].path else None
+        posted = visit.request.method == "POST"
+        word = say("Not done")
+        if not posted and status == 404:
+            word = say("Not found")
+        elif not posted and status == 403:
+            word = say("Not permitted")
+        back = found[1].path if found and posted else place.path if place else "/"
+        onward = say("Go back") if posted else say(place.title if place else "Home")
         return await self.page(
-            visit, "refused.html", heading=say("Not done"), status=status, text=text, back=back
+            visit, "refused.html", heading=word, status=status, text=text, back=back, onward=onward
         )
 
     async def _frame(self, visit: Visit, heading: str, crumbs: Sequence[Crumb]) -> Frame:
