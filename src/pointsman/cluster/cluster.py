@@ -277,7 +277,7 @@ class Cluster:
             await self._stop_mesh()
             await self._membership.end_leave(actor)
             self._told_removed = None
-            self._store.set_reference(0.0)
+            self._store.set_reference(None)
             await self._follow("this traffic manager stands alone")
 
     async def remove(self, actor: Author, name: str) -> None:

@@ -56,14 +56,15 @@ class _Heard:
     alive: bool = False
     near: bool = False
     state: Mapping[str, Any] = field(default_factory=dict)
-    skews: deque[float] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
+    clocks: deque[float] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
     run: str = ""
     earlier: deque[str] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
     twice: float = -math.inf
 
     @property
-    def skew(self) -> float | None:
-        return statistics.median(self.skews) if self.skews else None
+    def clock(self) -> float | None:
+        """What its clock says at 0 of our steady clock, which no jump of our own clock moves."""
+        return statistics.median_low(self.clocks) if self.clocks else None
 
 
 class PresenceBoard:
@@ -83,7 +84,7 @@ class PresenceBoard:
         found = self._heard.get(member)
         if found is None:
             return NEVER
-        return Presence(found.alive, found.heard, found.since, found.skew, found.state)
+        return Presence(found.alive, found.heard, found.since, self._skew(found), found.state)
 
     def hear(self, member: str, body: Mapping[str, Any]) -> None:
         """Takes in what a member said of itself: `beat` (milliseconds of its clock), `state`, `run`: which start of it
@@ -95,7 +96,7 @@ class PresenceBoard:
             found.near = True
         beat = body.get("beat")
         if found is not None and isinstance(beat, int) and abs(beat) < _MOST_BEAT:
-            found.skews.append(beat / 1000 - self._clock())
+            found.clocks.append(beat / 1000 - self._steady())
         run = body.get("run")
         if found is not None and isinstance(run, str) and run != found.run:
             # Who was started again is heard under the new run alone.
@@ -130,6 +131,8 @@ class PresenceBoard:
         if found is None or not found.alive:
             return False
         found.alive, found.near, found.since = False, False, self._clock()
+        # The steady clock stands still while a machine sleeps, so what was measured before may not hold any more.
+        found.clocks.clear()
         return True
 
     def twice(self, member: str) -> bool:
@@ -161,19 +164,24 @@ class PresenceBoard:
         }
 
     def ahead(self) -> float | None:
-        """How many seconds this member's clock is ahead of the median of the others'; None when none was ever heard.
+        """How many seconds this member's clock is ahead of the median of all clocks, or of the other one of two; None
+        when none was ever heard.
 
         While none is heard their time goes on by the steady clock: a wrong clock is wrong in a partition as well, and
         may be set right in it.
         """
-        skews = [found.skew for found in self._heard.values() if found.alive and found.skew is not None]
-        if skews:
-            self._theirs = self._clock() + statistics.median(skews) - self._steady()
+        clocks = [found.clock for found in self._heard.values() if found.alive and found.clock is not None]
+        if len(clocks) > 1:
+            # Ours counts as well: that one of the others is far behind is no reason to follow it.
+            clocks.append(self._clock() - self._steady())
+        if clocks:
+            self._theirs = statistics.median_low(clocks)
         return None if self._theirs is None else self._clock() - (self._theirs + self._steady())
 
     def skewed(self, own: str) -> Mapping[str, float]:
         """Members whose clock is wrong, with how many seconds it is ahead of the median of all of them."""
-        skews = {m: f.skew for m, f in self._heard.items() if f.alive and f.skew is not None}
+        found = {m: self._skew(f) for m, f in self._heard.items() if f.alive}
+        skews = {member: skew for member, skew in found.items() if skew is not None}
         if not skews:
             self._alarmed.clear()
             return {}
@@ -186,6 +194,9 @@ class PresenceBoard:
         }
         self._alarmed = set(wrong)
         return wrong
+
+    def _skew(self, found: _Heard) -> float | None:
+        return None if found.clock is None else found.clock + self._steady() - self._clock()
 
     def _note(self, member: str, body: Mapping[str, Any]) -> None:
         beat, state = body.get("beat"), body.get("state")

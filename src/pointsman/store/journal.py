@@ -7,6 +7,7 @@ commit, it stays as it was, with clock and numbers.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -94,7 +95,8 @@ class Journal:
         self._database = database
         self._shapes = {path: Shape(kind) for path, kind in registry.items()}
         self._clock = clock
-        self._ahead = 0.0
+        self._steady = time.monotonic
+        self._theirs: float | None = None
         self._level = LEVEL
         self._log_characters = log_characters
         self._tidied_at = 0.0
@@ -140,9 +142,9 @@ class Journal:
         """The data keys."""
         return self.reader.keys
 
-    def set_reference(self, ahead: float) -> None:
-        """Takes note of how many seconds our clock is ahead of the other members'."""
-        self._ahead = ahead
+    def set_reference(self, ahead: float | None) -> None:
+        """Takes note of how many seconds our clock is ahead of the other members' now; None where there are none."""
+        self._theirs = None if ahead is None else self._clock() - ahead - self._steady()
 
     def set_level(self, level: int) -> None:
         """Takes note of the level of the schema that all members know."""
@@ -350,8 +352,10 @@ class Journal:
         return Stage(self._database, reader, self._shapes, view, self._database.ends()), hlc
 
     def _now(self) -> float:
+        """The time to stamp with: ours, or the others' where ours is far ahead, also when it jumped just now."""
         now = float(self._clock())
-        return now - self._ahead if self._ahead > SKEW_SECONDS else now
+        theirs = now if self._theirs is None else self._theirs + self._steady()
+        return theirs if now - theirs > SKEW_SECONDS else now
 
     def superseded(self, database: Database, limit: int) -> tuple[Superseded, ...]:
         """The newest writes that lost without their writers' knowledge; asked through a connection of the caller's."""

@@ -233,8 +233,10 @@ class Store:
         """The newest writes that lost to others, neither of whose writers knew of the other; the newest first."""
         return await self._ask(lambda: self._journal.superseded(self._database, limit))
 
-    def set_reference(self, offset_seconds: float) -> None:
-        """Tells how far our clock is ahead of the median of the others'; beyond 60 s we stamp with theirs."""
+    def set_reference(self, offset_seconds: float | None) -> None:
+        """Tells how far our clock is ahead of the median of all members'; beyond 60 s we stamp with theirs. None: there
+        are no others.
+        """
         self._writer.submit(self._journal.set_reference, offset_seconds)
 
     def set_level(self, level: int) -> None:

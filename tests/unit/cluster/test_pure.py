@@ -129,7 +129,28 @@ def test_clock_that_differs_from_most_is_named_whichever_it_is() -> None:
     assert list(board({"b": -7200.0, "c": -7200.2}).skewed("a")) == ["a"]
     assert not board({"b": 0.5, "c": -1.0}).skewed("a")
     assert board({"b": -7200.0, "c": -7200.2}).ahead() == pytest.approx(7200.1, abs=0.2)
+    assert board({"b": -7200.0, "c": 0.1}).ahead() == pytest.approx(0, abs=0.2)
+    assert board({"b": -7200.0}).ahead() == pytest.approx(7200, abs=0.2)
     assert board({}).ahead() is None
+
+
+def test_a_clock_that_jumps_is_known_at_once_where_it_does() -> None:
+    """What was measured of the others before is not taken for them having jumped."""
+    wall, steady = [1000.0], [50.0]
+    jumped = PresenceBoard(lambda: wall[0], lambda: steady[0])
+    for _ in range(5):
+        wall[0] += 1
+        steady[0] += 1
+        for member in ("b", "c"):
+            jumped.hear(member, {"beat": round(wall[0] * 1000), "state": {}})
+    assert jumped.ahead() == pytest.approx(0)
+    wall[0] += 3600
+    assert jumped.ahead() == pytest.approx(3600)
+    assert list(jumped.skewed("a")) == ["a"]
+    wall[0] -= 7200
+    assert jumped.ahead() == pytest.approx(-3600)
+    wall[0] += 3600
+    assert not jumped.skewed("a")
 
 
 def test_of_two_clocks_the_other_one_is_named() -> None:

@@ -357,6 +357,23 @@ async def test_identities_that_every_member_knows_meet(pair: tuple[Store, Store]
     assert one.objects[site("Built-in")] == {"basic": {"port": 1, "note": "n"}}
 
 
+async def test_a_clock_that_jumps_ahead_lifts_no_stamp(tmp_path: Path) -> None:
+    """Not even of the change that comes first, before anybody had time to compare clocks again."""
+    jumping = RunningClock()
+    async with opened(tmp_path / "1", jumping) as one:
+        one.set_reference(0.0)
+        for name, jump in (("a", 0), ("b", 400 * 86400), ("c", -800 * 86400), ("d", 400 * 86400)):
+            jumping.now += jump
+            made = await one.commit([Put(site(name), {})], ADMIN)
+            assert made is not None
+            assert abs(time_of(made.hlc) - RunningClock().now) < 60
+        one.set_reference(None)
+        jumping.now += 3600
+        alone = await one.commit([Put(site("e"), {})], ADMIN)
+        assert alone is not None
+        assert time_of(alone.hlc) > RunningClock().now + 3000
+
+
 async def test_a_clock_that_is_ahead_stamps_with_the_others_time(tmp_path: Path) -> None:
     fast, right = RunningClock(), RunningClock()
     fast.now += 3600
