@@ -387,7 +387,11 @@ class TrafficIps:
             del self._held[address]
             self._lowered[address] = now
             self._tell_dropped(address, known.get(address))
-        self._lowered = {address: since for address, since in self._lowered.items() if address in known}
+        # Where the clock was set back nothing was so since later than now, and what is due is not put off until then.
+        self._held = {address: min(since, now) for address, since in self._held.items()}
+        self._lowered = {
+            address: min(since, now) for address, since in self._lowered.items() if address in known
+        }
         self._looked = True
 
     def _tell_raised(self, ip: TrafficIp) -> None:

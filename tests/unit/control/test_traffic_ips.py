@@ -217,6 +217,18 @@ async def test_an_address_is_handed_back_once_its_owner_has_been_well_for_long_e
         task.cancel()
 
 
+async def test_a_clock_that_was_set_back_keeps_no_address_from_going_home() -> None:
+    scene = await holding_what_is_not_its_own(-3 * 3600.0)
+    scene.others = heard()
+    await scene.step()
+    wait_from = scene.held._held[OTHER.address]
+    assert wait_from <= time.time()
+    assert scene.held.time_since(OTHER.address)[1] >= 0  # type: ignore[index] # it is held
+    scene.held._held[OTHER.address] -= 20.0
+    await scene.step()
+    assert scene.held._misplaced(10.0) == (OTHER,)
+
+
 async def test_an_owner_that_was_not_heard_since_the_address_was_taken_gets_nothing() -> None:
     scene = await holding_what_is_not_its_own(0.5)
     scene.others = heard()
