@@ -1,4 +1,5 @@
-"""The search over pages, objects, settings and wizards: a page of its own, and the list that opens over any page.
+"""The search over pages, objects with their ports and addresses, nodes, settings and wizards: a page of its own, and
+the list that opens over any page.
 
 Invariant: only what the user may see is found; it is answered from memory and in bounded time.
 """
@@ -13,13 +14,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pointsman.console.language.choice import say
+from pointsman.schema.pool import Pool
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.resource import Kind
+from pointsman.schema.traffic_ip_group import TrafficIpGroup
+from pointsman.schema.virtual_server import VirtualServer
 from pointsman.web.ui.desk import Desk
 from pointsman.web.ui.forms.label import label_of, section_label
 from pointsman.web.ui.objects.kinds import KINDS, pages_of_section
 from pointsman.web.ui.objects.names import Names
 from pointsman.web.ui.objects.pages import address_of
+from pointsman.web.ui.services.tree import row_id
 from pointsman.web.ui.site import TABS
 from pointsman.web.ui.visit import Visit
 from pointsman.web.ui.wizards.registry import WIZARDS
@@ -99,9 +104,9 @@ class Search:
                     )
                 if wanted:
                     for name in self._names(kind.path):
-                        yield _hit(
-                            wanted, name, say(kind.title), address_of(ObjectId(kind.path, name)), "", 0
-                        )
+                        identity = ObjectId(kind.path, name)
+                        words = self._listens(identity)
+                        yield _hit(wanted, name, say(kind.title), address_of(identity), words, 0)
             if wanted:
                 for key in kind.keys:
                     where = pages.path
@@ -114,6 +119,25 @@ class Search:
                         section=section_label(key.section),
                     )
                     yield _hit(wanted, label_of(key.name), what, where, key.path, 3)
+        if wanted and visit.may("Pools"):
+            yield from self._nodes(wanted)
+
+    def _listens(self, identity: ObjectId) -> str:
+        """The port of a virtual server, and the addresses of what has any."""
+        match self._desk.control.snapshot.objects.get(identity):
+            case VirtualServer(basic=basic):
+                return " ".join((str(basic.port), *basic.listen_on_hosts))
+            case TrafficIpGroup(basic=basic):
+                return " ".join(basic.ipaddresses)
+        return ""
+
+    def _nodes(self, wanted: list[str]) -> Iterator[Hit | None]:
+        """Each node of each pool, in its row on the pool's page."""
+        for name, pool in self._desk.control.snapshot.all("pools", Pool):
+            what = say("Node of pool {pool}", pool=name)
+            path = address_of(ObjectId("pools", name))
+            for row in pool.basic.nodes_table:
+                yield _hit(wanted, row.node, what, f"{path}#{row_id(row.node)}", "", 1)
 
 
 def _hit(wanted: list[str], title: str, what: str, path: str, words: str, rank: int) -> Hit | None:
