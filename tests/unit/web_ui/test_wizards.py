@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.running import running
 
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.validate import build
 from pointsman.schema.virtual_server import VirtualServer
+from pointsman.web.ui.objects.names import Names
 from pointsman.web.ui.wizards import ports
 from pointsman.web.ui.wizards.asking import Answers, Ask, generally, options_of, placed
 from pointsman.web.ui.wizards.registry import WIZARDS
 from pointsman.web.ui.wizards.runs import LARGEST, MOST, MOST_OF_ONE, Runs, fits
+from pointsman.web.ui.wizards.service import NEW_SERVICE
 from pointsman.web.ui.wizards.trying import commands
+from pointsman.web.ui.wizards.wizard import World
 
 
 def server(**basic: Any) -> VirtualServer:
@@ -129,3 +134,13 @@ def test_an_entry_of_a_list_is_counted_as_people_count() -> None:
     assert placed([problem], {("basic", "ipaddresses"): "addresses"}) == {
         "addresses": "entry 1: must be an IP address"
     }
+
+
+async def test_protocols_that_are_not_served_yet_are_called_that(tmp_path: Path) -> None:
+    async with running(tmp_path) as manager:
+        world = World(manager.control, Names(manager.control))
+        asks = {ask.name: ask for ask in await NEW_SERVICE.steps[0].asks(Answers(), world)}
+    labels = {option.value: option.label for option in asks["protocol"].options}
+    assert labels["http"] == "http"
+    assert labels["smtp"] == "smtp"
+    assert labels["udp"] == "udp (not served yet)"

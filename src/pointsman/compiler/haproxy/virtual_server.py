@@ -139,12 +139,17 @@ def _wanted(
     return _Wanted(mode, termination, found) if found else None
 
 
-def _mode(server_name: str, server: VirtualServer, remarks: Remarks) -> Mode | None:
-    protocol = server.basic.protocol
+def mode_of(protocol: str) -> Mode | None:
+    """How a protocol is served; None for one that is not served yet."""
     if protocol == "http":
         return "http"
-    if protocol in _CLIENT_SPEAKS_FIRST or protocol in _EITHER_MAY_SPEAK:
-        return "tcp"
+    return "tcp" if protocol in _CLIENT_SPEAKS_FIRST or protocol in _EITHER_MAY_SPEAK else None
+
+
+def _mode(server_name: str, server: VirtualServer, remarks: Remarks) -> Mode | None:
+    protocol = server.basic.protocol
+    if (mode := mode_of(protocol)) is not None:
+        return mode
     remarks.reject(
         ObjectId("virtual_servers", server_name),
         "protocol_not_served",

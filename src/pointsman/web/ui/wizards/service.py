@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pointsman.compiler.haproxy.virtual_server import mode_of
+from pointsman.console.language.choice import say
 from pointsman.schema.problem import ObjectId, Problem
 from pointsman.schema.registry import BY_PATH
 from pointsman.schema.validate import Invalid, build
@@ -15,7 +17,7 @@ from pointsman.schema.virtual_server import VirtualServer
 from pointsman.store import Put
 from pointsman.web.ui.objects.pages import address_of
 from pointsman.web.ui.wizards import ports
-from pointsman.web.ui.wizards.asking import Answers, Ask, number_of, options_of, placed
+from pointsman.web.ui.wizards.asking import Answers, Ask, Option, number_of, placed
 from pointsman.web.ui.wizards.trying import commands
 from pointsman.web.ui.wizards.wizard import Link, Outcome, Step, Wizard, World, ask_for, problems_with
 
@@ -28,6 +30,11 @@ def protocols() -> tuple[str, ...]:
     return () if key is None else ("http", *(word for word in key.choices if word != "http"))
 
 
+def _called(protocol: str) -> str:
+    served = mode_of(protocol) is not None
+    return protocol if served else say("{protocol} (not served yet)", protocol=protocol)
+
+
 async def _ask_service(answers: Answers, world: World) -> Sequence[Ask]:
     return (
         Ask(
@@ -38,7 +45,7 @@ async def _ask_service(answers: Answers, world: World) -> Sequence[Ask]:
             "Protocol",
             "select",
             "For HTTPS that is decrypted here choose http, and a certificate in the third step.",
-            options=options_of(protocols()),
+            options=tuple(Option(word, _called(word)) for word in protocols()),
             default=("http",),
         ),
         Ask(
