@@ -15,9 +15,11 @@ from markupsafe import Markup, escape
 
 from pointsman.console.language.po import HEADER, Entry, Fault, fields, read
 
-MOST_BYTES = 4_000_000
+MOST_BYTES = 2_000_000
 MOST_TEXT = 4_000
 """Characters of one translation."""
+_MOST_FAULTS = 1_000
+"""A file with more of them is none."""
 PLACEHOLDER = re.compile(r"\{(/?)([a-z][a-z0-9_]*)\}")
 NAME_FIELD = "x-language-name"
 RIGHT_TO_LEFT = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ks", "ps", "sd", "ug", "ur", "yi"})
@@ -55,6 +57,8 @@ def language_of(code: str, content: bytes) -> tuple[Language, Sequence[Fault]]:
             name = _name(entry.translation) or code
         elif fault := _fault(entry):
             faults.append(Fault(entry.line, fault))
+            if len(faults) > _MOST_FAULTS:
+                return Language(code, code), (Fault(0, f"it has more than {_MOST_FAULTS:,} mistakes"),)
         else:
             texts[entry.message] = entry.translation
     faults.sort(key=lambda fault: fault.line)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 HEADER = ""
 """The message whose translation is the header of the file."""
-_LINE = re.compile(r'(?:(msgid|msgstr|msgctxt|msgid_plural|msgstr\[\d+\])\s*)?"((?:[^"\\]|\\.)*)"')
+_LINE = re.compile(r'(?:(msgid|msgstr|msgctxt|msgid_plural|msgstr\[\d+\])\s*)?"([^"\\]*(?:\\.[^"\\]*)*)"')
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 
@@ -39,7 +39,7 @@ class _Draft:
 
     def __init__(self, line: int) -> None:
         self.line = line
-        self.parts: dict[str, str] = {}
+        self.parts: dict[str, list[str]] = {}
         self.fuzzy = False
         self.fault: Fault | None = None
 
@@ -51,13 +51,13 @@ def read(content: bytes) -> tuple[Sequence[Entry], Sequence[Fault]]:
     mark.
     """
     try:
-        text = content.decode("utf-8-sig")
+        whole = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         return (), (Fault(content.count(b"\n", 0, error.start) + 1, "it is not UTF-8"),)
     entries: list[Entry] = []
     faults: list[Fault] = []
     draft, fuzzy, key = _Draft(1), False, ""
-    for number, line in enumerate(map(str.strip, text.split("\n")), 1):
+    for number, line in enumerate(map(str.strip, whole.split("\n")), 1):
         if not line or line.startswith("#"):
             fuzzy = fuzzy or (line.startswith("#,") and "fuzzy" in line)
             continue
@@ -78,9 +78,8 @@ def read(content: bytes) -> tuple[Sequence[Entry], Sequence[Fault]]:
                 draft.fault = draft.fault or Fault(number, f"its entry has {key} twice")
         if not key:
             draft.fault = draft.fault or Fault(number, "its text belongs to no msgid")
-        draft.parts[key] = draft.parts.get(key, "") + _ESCAPE.sub(
-            lambda escape: _ESCAPES.get(escape[1], escape[1]), found[2]
-        )
+        text = _ESCAPE.sub(lambda escape: _ESCAPES.get(escape[1], escape[1]), found[2])
+        draft.parts.setdefault(key, []).append(text)
     _finish(draft, entries, faults)
     return entries, faults
 
@@ -92,8 +91,10 @@ def _finish(draft: _Draft, entries: list[Entry], faults: list[Fault]) -> None:
     unused = sorted(draft.parts.keys() - {"msgid", "msgstr"})
     if unused:
         faults.append(Fault(draft.line, f"its entry has {unused[0]}, which the pages do not use"))
-    elif "msgid" in draft.parts and draft.parts.get("msgstr") and not draft.fuzzy:
-        entries.append(Entry(draft.line, draft.parts["msgid"], draft.parts["msgstr"]))
+    elif (
+        "msgid" in draft.parts and not draft.fuzzy and (translation := "".join(draft.parts.get("msgstr", ())))
+    ):
+        entries.append(Entry(draft.line, "".join(draft.parts["msgid"]), translation))
 
 
 def fields(header: str) -> Mapping[str, str]:
