@@ -1,9 +1,9 @@
 """Writes every text of the Admin UI that can be translated, as a template for a catalog: `python -m tools.texts`.
 
 Texts come from where the pages take them: from the templates, with the very reader that puts translations into them;
-from the schema, whose keys become labels and help; from the code of the pages, where a text is a constant. What is put
-together in the code with values in it is found where it goes through `say`. Invariant: the same code gives the same
-bytes.
+from the scripts; from the schema, whose keys become labels and help; from the code of the pages, where a text is a
+constant. What is put together in the code with values in it is found where it goes through `say`. Invariant: the same
+code gives the same bytes.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from jinja2 import Environment, nodes
 from pointsman.console.language.choice import say
 from pointsman.console.language.po import write
 from pointsman.console.language.templating import translate
+from pointsman.console.template import script_texts
 from pointsman.schema.health import NodeState
 from pointsman.schema.registry import RESOURCE_TYPES
 from pointsman.schema.resource import Key
@@ -63,7 +64,7 @@ def catalog() -> str:
 def texts() -> Mapping[str, Sequence[str]]:
     """Every message, with a few of the places that use it."""
     found: Found = {}
-    for text, place in [*_of_templates(), *_of_code(), *_of_schema()]:
+    for text, place in [*_of_templates(), *_of_scripts(), *_of_code(), *_of_schema()]:
         if not re.search(r"[^\W\d_]", text):
             continue
         places = found.setdefault(text, [])
@@ -163,6 +164,11 @@ def _results(expression: nodes.Node) -> Iterator[str]:
                 yield from _results(one)
         case nodes.Getitem(node=inner):
             yield from _results(inner)
+
+
+def _of_scripts() -> Iterator[tuple[str, str]]:
+    for text in sorted(script_texts()):
+        yield text, "src/pointsman/console/static"
 
 
 def _of_code() -> Iterator[tuple[str, str]]:

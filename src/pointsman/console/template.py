@@ -37,6 +37,9 @@ _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=ut
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
+_SAID = re.compile(r'\bsay\("([^"\\]+)"')
+
+
 class Exact(str):
     """Text of a form's field, which comes back as it went out."""
 
@@ -82,6 +85,7 @@ class Pages:
         )
         made.globals |= {"static": self.address, "page_banner": self._banner}
         made.globals |= {"language": language, "languages": self.languages}
+        made.globals["script_texts"] = {text: texts[text] for text in script_texts() if text in texts}
         made.filters |= {
             "bytes": format_bytes,
             "ago": format_ago,
@@ -166,6 +170,13 @@ def _static_files() -> Mapping[str, _File]:
     styles = sorted((_HERE / "static" / "styles").iterdir())
     files["console.css"] = _File.of("console.css", b"".join(path.read_bytes() for path in styles))
     return files
+
+
+@cache
+def script_texts() -> frozenset[str]:
+    """The texts that our scripts show: what they look up by `say("...")`."""
+    scripts = [path.read_text("utf-8") for path in sorted((_HERE / "static").glob("*.js"))]
+    return frozenset(found for script in scripts for found in _SAID.findall(script))
 
 
 def format_segment(name: Any) -> str:

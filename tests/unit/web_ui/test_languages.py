@@ -16,6 +16,7 @@ from tests.running import AUTHOR
 from tests.unit.web_ui.test_login import Site, log_in, open_site
 from tools.texts import catalog, texts
 
+from pointsman.console import template
 from pointsman.console.language.catalog import language_of
 from pointsman.console.language.choice import preferred
 from pointsman.console.language.po import read, write
@@ -350,6 +351,19 @@ def test_the_texts_for_translators() -> None:
     }
     assert wanted.keys() <= known.keys()
     assert not [text for text in known if re.search('="|</|^\\W*$', text)]
+
+
+def test_every_text_that_a_script_looks_up_is_known() -> None:
+    """A text is written out where it is looked up, so that it is found there."""
+    known = texts()
+    calls = 0
+    for path in sorted((Path(template.__file__).parent / "static").glob("*.js")):
+        script = path.read_text("utf-8")
+        for text in re.findall(r"\bsay\(([^,)]*)", script):
+            calls += 1
+            assert text.startswith('"'), (path.name, text)
+        assert set(re.findall(r'\bsay\("([^"]*)"', script)) <= known.keys()
+    assert calls > 20
 
 
 PAGES = (

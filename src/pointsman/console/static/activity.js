@@ -188,8 +188,8 @@
     });
     source.addEventListener("over", () => location.reload());
     source.addEventListener("error", () => {
-      const last = times.length ? new Date(times[times.length - 1] * 1000).toLocaleTimeString() : "the page was opened";
-      tell("No figures since " + last + ". It is tried again.");
+      const time = times.length ? new Date(times[times.length - 1] * 1000).toLocaleTimeString() : "";
+      tell(time ? say("No figures since {time}. It is tried again.", {time}) : say("No figures yet. It is tried again."));
       if (source && source.readyState === EventSource.CLOSED) {
         close();
         retry = setTimeout(again, 5000);
@@ -240,6 +240,6 @@
         values = found.v;
         draw();
       })
-      .catch(() => tell("The figures did not come. Reload the page."));
+      .catch(() => tell(say("The figures did not come. Reload the page.")));
   }
 })();

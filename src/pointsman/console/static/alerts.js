@@ -41,7 +41,7 @@
     channel.postMessage("news");
     const host = document.querySelector(".host").textContent;
     if (rows.length > most) {
-      alertOf(host + ": " + rows.length + " new troubles", "The diagnosis lists what is wrong now.", "many", "/diagnose");
+      alertOf(host + ": " + say("{count} new troubles", {count: rows.length}), say("The diagnosis lists what is wrong now."), "many", "/diagnose");
       return;
     }
     for (const row of rows.reverse()) {
@@ -72,7 +72,7 @@
     const over = () => {
       stop();
       if (heard) {
-        alertOf("No more alerts", "The session has ended. Log in again.", "over", "/login");
+        alertOf(say("No more alerts"), say("The session has ended. Log in again."), "over", "/login");
       }
     };
     source = new EventSource(address);
@@ -110,8 +110,8 @@
 
   const show = (text = "") => {
     const on = chosen();
-    box.querySelector("button").textContent = on ? "Turn alerts off" : "Turn alerts on";
-    box.querySelector(".state").lastChild.textContent = on ? "On in this browser" : "Off in this browser";
+    box.querySelector("button").textContent = on ? say("Turn alerts off") : say("Turn alerts on");
+    box.querySelector(".state").lastChild.textContent = on ? say("On in this browser") : say("Off in this browser");
     for (const part of box.querySelectorAll(".state, .mark")) {
       part.classList.toggle("ok", on);
       part.classList.toggle("off", !on);
@@ -119,8 +119,7 @@
     box.querySelector("output").textContent = text;
   };
 
-  const refused = "This browser refuses alerts of this traffic manager. Allow notifications for this address in the "
-    + "browser's settings (the sign left of the address), then try again.";
+  const refused = say("This browser refuses alerts of this traffic manager. Allow notifications for this address in the browser's settings (the sign left of the address), then try again.");
 
   const choose = async () => {
     if (chosen()) {
@@ -132,13 +131,13 @@
     }
     const answer = await Notification.requestPermission();
     if (answer !== "granted") {
-      show(answer === "denied" ? refused : "The browser was not told to allow alerts. Try again, and allow them.");
+      show(answer === "denied" ? refused : say("The browser was not told to allow alerts. Try again, and allow them."));
       return;
     }
     try {
-      alertOf("Alerts are on", "New trouble is told like this.", "on", "/diagnose");
+      alertOf(say("Alerts are on"), say("New trouble is told like this."), "on", "/diagnose");
     } catch {
-      show("This browser shows no alerts of pages. Use one on a desk.");
+      show(say("This browser shows no alerts of pages. Use one on a desk."));
       return;
     }
     localStorage.setItem(chosenKey, "on");
@@ -153,7 +152,7 @@
       box.querySelector("button").addEventListener("click", choose);
     } else {
       box.querySelector("button").hidden = true;
-      box.querySelector("output").textContent = "This browser has no desktop alerts for pages.";
+      box.querySelector("output").textContent = say("This browser has no desktop alerts for pages.");
     }
   }
   if (channel) {

@@ -30,7 +30,7 @@
     const close = document.createElement("button");
     close.type = "button";
     close.className = "plain small";
-    close.textContent = "Close";
+    close.textContent = say("Close");
     close.addEventListener("click", () => dialog.close());
     head.append(title, close);
     for (const section of review.querySelectorAll("h2")) {

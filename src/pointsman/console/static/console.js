@@ -1,6 +1,16 @@
 // What makes pages quicker to use. Everything here has a way without it: links, forms, whole pages.
 "use strict";
 
+// A text of a script in the language of the page, with values at its placeholders; the page brings what it has.
+const say = (() => {
+  const block = document.getElementById("texts");
+  const texts = block ? JSON.parse(block.textContent) : {};
+  return (text, values = {}) => (Object.hasOwn(texts, text) ? texts[text] : text).replace(
+    /\{([a-z]+)\}/g,
+    (whole, name) => (Object.hasOwn(values, name) ? String(values[name]) : whole),
+  );
+})();
+
 (() => {
   const all = (selector, root = document) => Array.from(root.querySelectorAll(selector));
 
@@ -228,7 +238,7 @@
     pause.addEventListener("click", () => {
       const paused = pause.getAttribute("aria-pressed") !== "true";
       pause.setAttribute("aria-pressed", String(paused));
-      pause.querySelector("span").textContent = paused ? "Resume" : "Pause";
+      pause.querySelector("span").textContent = paused ? say("Resume") : say("Pause");
       const use = pause.querySelector("use");
       use.setAttribute("href", use.getAttribute("href").replace(/#.*/, paused ? "#play" : "#pause"));
     });
@@ -240,7 +250,7 @@
     button.addEventListener("click", async () => {
       const source = document.getElementById(button.dataset.copy);
       await navigator.clipboard.writeText(source.textContent);
-      button.textContent = "Copied";
+      button.textContent = say("Copied");
     });
   }
 
@@ -334,11 +344,11 @@
     if (!palette) {
       palette = document.createElement("dialog");
       palette.className = "palette";
-      palette.setAttribute("aria-label", "Search");
+      palette.setAttribute("aria-label", say("Search"));
       const input = document.createElement("input");
       input.type = "search";
-      input.setAttribute("aria-label", "Search objects, settings and actions");
-      input.placeholder = "Search objects, settings, actions";
+      input.setAttribute("aria-label", say("Search objects, settings and actions"));
+      input.placeholder = say("Search objects, settings, actions");
       const list = document.createElement("div");
       list.className = "found";
       palette.append(input, list);

@@ -14,7 +14,7 @@
   let last = "";
   let count = 0;
 
-  const say = (text) => {
+  const tell = (text) => {
     told.textContent = text;
   };
 
@@ -36,14 +36,14 @@
       body.deleteRow(-1);
     }
     count += rows.length;
-    say("Live, " + count + " new");
+    tell(say("Live, {count} new", {count}));
   };
 
   const stop = (text) => {
     source.close();
     source = null;
-    say(text);
-    button.textContent = "Follow";
+    tell(text);
+    button.textContent = say("Follow");
   };
 
   const follow = () => {
@@ -52,15 +52,15 @@
       address.searchParams.set("after", last);
     }
     source = new EventSource(address);
-    button.textContent = "Pause";
-    source.addEventListener("open", () => say(count ? "Live, " + count + " new" : "Live"));
+    button.textContent = say("Pause");
+    source.addEventListener("open", () => tell(count ? say("Live, {count} new", {count}) : say("Live")));
     source.addEventListener("message", take);
-    source.addEventListener("end", () => stop("Not live: the session or the traffic manager ended. Reload the page."));
+    source.addEventListener("end", () => stop(say("Not live: the session or the traffic manager ended. Reload the page.")));
     source.addEventListener("error", () => {
       if (source && source.readyState === EventSource.CLOSED) {
-        stop("Not live: the log cannot be followed. Reload the page.");
+        stop(say("Not live: the log cannot be followed. Reload the page."));
       } else if (source) {
-        say("Not live: trying again");
+        tell(say("Not live: trying again"));
       }
     });
   };
@@ -68,7 +68,7 @@
   button.hidden = false;
   button.addEventListener("click", () => {
     if (source) {
-      stop("Paused");
+      stop(say("Paused"));
     } else {
       follow();
     }

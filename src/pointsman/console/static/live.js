@@ -118,7 +118,7 @@
     }
     const [mark, ...words] = told.split(" ");
     const shown = light.querySelector(".state");
-    const word = words.join(" ");
+    const word = decodeURIComponent(words.join(" "));
     if (shown.lastChild.textContent !== word) {
       light.className = "light " + mark;
       shown.className = "state " + mark;
@@ -135,7 +135,7 @@
   const tell = (region, last) => {
     silent.add(region);
     stale.querySelector("p").textContent =
-      "No answer since " + last.toLocaleTimeString() + ". What is shown below may be out of date.";
+      say("No answer since {time}. What is shown below may be out of date.", {time: last.toLocaleTimeString()});
     stale.hidden = false;
   };
 

@@ -218,7 +218,7 @@
   const tell = (faults, view) => {
     if (!faults.length) {
       const line = document.createElement("p");
-      line.append(mark("ok", "Nothing is wrong"), " as far as can be told without running it.");
+      line.append(mark("ok", say("Nothing is wrong")), " " + say("as far as can be told without running it."));
       list.replaceChildren(line);
       return;
     }

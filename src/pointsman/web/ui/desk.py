@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from starlette.background import BackgroundTask
 from starlette.requests import Request
@@ -182,7 +183,7 @@ class Desk:
             template, {"csrf": visit.session.csrf, "visit": visit, "now": visit.now, **values}
         )
         if (view := self.look.last) is not None:
-            answer.headers["Pointsman-Light"] = f"{view.mark} {view.word}"
+            answer.headers["Pointsman-Light"] = f"{view.mark} {quote(say(view.word))}"
         answer.background = BackgroundTask(self.look.renew)
         return answer
 

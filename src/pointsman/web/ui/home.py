@@ -13,6 +13,7 @@ from typing import Any
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from pointsman.console.language.choice import say
 from pointsman.telemetry.event_log import EventQuery
 from pointsman.telemetry.history import TOTAL
 from pointsman.web.ui.desk import Desk, back_to
@@ -121,7 +122,7 @@ class Home:
             (title, unit, spark(points, of, visit.now, _SECONDS))
             for title, unit, of in (
                 ("Requests", "a second", "requests"),
-                ("Connections", "open", "connections"),
+                ("Connections", say("open"), "connections"),
             )
         ]
 
