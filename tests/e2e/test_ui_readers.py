@@ -13,7 +13,6 @@ FORMS = (
     "/services/pools/-/new",
     "/services/virtual-servers/-/new",
     "/services/pools/app/add-nodes",
-    "/services/config-summary/import",
     "/catalogs/monitors/-/new",
     "/catalogs/rules/-/new",
     "/catalogs/ssl/server-certificates/-/new",

@@ -16,6 +16,14 @@ async def test_what_is_not_there_leads_to_the_list(tmp_path: Path) -> None:
         assert '<a class="button plain" href="/services/pools">Pools</a>' in page.text
 
 
+async def test_a_run_of_a_wizard_that_is_over_leads_to_the_wizards(tmp_path: Path) -> None:
+    async with open_site(tmp_path) as site:
+        await log_in(site.browser)
+        page = await site.browser.get("/wizards/new-service/no-such-run/2")
+        assert page.status_code == 404
+        assert '<a class="button plain" href="/wizards">Wizards</a>' in page.text
+
+
 async def test_what_is_not_permitted_is_called_that(tmp_path: Path) -> None:
     async with open_site(tmp_path) as site:
         await site.users.create("nick", "four words of nick", ())

@@ -36,6 +36,7 @@ from pointsman.web.ui.visit import THEMES, Refused, Visit
 Handler = Callable[[Visit], Awaitable[Response]]
 Crumb = tuple[str, str]
 EVENT_LOG = "Event_Log"
+ALL_WIZARDS = "/wizards"
 TROUBLE = "/diagnose/event-log/tail?severity=SERIOUS&severity=FATAL"
 STALE = "The form is not from this session. Please send it again."
 _NOT_IN_FULL = "You may not change this: it takes the permission {} in full."
@@ -199,6 +200,8 @@ class Desk:
             word = say("Not permitted")
         back = found[1].path if found and posted else place.path if place else "/"
         onward = say("Go back") if posted else say(place.title if place else "Home")
+        if visit.path.startswith(f"{ALL_WIZARDS}/"):
+            back, onward = ALL_WIZARDS, say("Wizards")
         return await self.page(
             visit, "refused.html", heading=word, status=status, text=text, back=back, onward=onward
         )

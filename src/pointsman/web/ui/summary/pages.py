@@ -70,7 +70,7 @@ class SummaryPages:
         return [
             desk.get(SUMMARY, self.show, READING),
             desk.post(f"{SUMMARY}/export", self.export),
-            desk.get(f"{SUMMARY}/import", self.import_form, IMPORTING, write=True),
+            desk.get(f"{SUMMARY}/import", self.import_form, IMPORTING),
             desk.post(f"{SUMMARY}/import", self.import_document, IMPORTING),
         ]
 

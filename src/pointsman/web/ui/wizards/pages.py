@@ -18,7 +18,7 @@ from pointsman.web.ui.changes.changing import Changing
 from pointsman.web.ui.changes.judgement import Judge
 from pointsman.web.ui.changes.pending import Pending
 from pointsman.web.ui.changes.permitted import require
-from pointsman.web.ui.desk import Desk, Handler, back_to
+from pointsman.web.ui.desk import ALL_WIZARDS, Desk, Handler, back_to
 from pointsman.web.ui.objects.names import Names
 from pointsman.web.ui.visit import Refused, Visit
 from pointsman.web.ui.wizards.asking import Answers, Ask, generally
@@ -26,7 +26,7 @@ from pointsman.web.ui.wizards.registry import WIZARDS
 from pointsman.web.ui.wizards.runs import Run, Runs, fits
 from pointsman.web.ui.wizards.wizard import Outcome, Step, Wizard, World
 
-INDEX = "/wizards"
+INDEX = ALL_WIZARDS
 _CRUMB = [("Wizards", INDEX)]
 
 
