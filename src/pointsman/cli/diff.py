@@ -10,8 +10,6 @@ from typing import Any
 
 import click
 
-from pointsman.cli.check import HASHED
-from pointsman.cli.offline import compare_offline
 from pointsman.cli.outcome import Exit, Rejected
 from pointsman.cli.report import (
     show_act,
@@ -57,6 +55,10 @@ def diff(
     screen = Screen(as_json)
     try:
         if against is not None:
+            # Delayed: only this needs the compiler, which is a quarter of what would be loaded.
+            from pointsman.cli.check import HASHED
+            from pointsman.cli.offline import compare_offline
+
             before, after = load(against, BY_PATH), load(documents, BY_PATH)
             for side in (before, after):
                 refuse_hashes(side.objects, BY_PATH, HASHED)

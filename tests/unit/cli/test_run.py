@@ -147,7 +147,9 @@ def test_garbage_is_rarely_looked_for_from_the_beginning() -> None:
     ("module", "absent"),
     [
         ("command", "pydantic rich httpx yaml pointsman.schema.registry"),
+        ("apply", "pointsman.compiler.compile pointsman.engine.haproxy"),
         ("config_import", "pointsman.schema.registry pointsman.compiler.compile"),
+        ("diff", "pointsman.compiler.compile pointsman.engine.haproxy"),
         ("status", "pointsman.schema.registry pointsman.compiler.compile"),
     ],
 )
