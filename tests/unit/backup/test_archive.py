@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.each import each
 
 from pointsman.backup import manifest as manifests
 from pointsman.backup.archive import Archive, ArchiveRefused, Content, Manifest, read, with_description, write
@@ -268,7 +269,7 @@ HOSTILE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@each(zip(HOSTILE), str)
 def test_what_is_no_backup_is_refused(name: str) -> None:
     with pytest.raises(ArchiveRefused) as refusal:
         read(HOSTILE[name])

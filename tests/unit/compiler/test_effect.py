@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pytest
 from tests.certificates import self_signed
 from tests.compiling import FACTS as PLAIN
 from tests.compiling import snapshot
+from tests.each import each
 
 from pointsman.compiler.compile import compile_plan
 from pointsman.compiler.effect import COMPILED, ELSEWHERE, GUARDS, acts
@@ -174,6 +176,11 @@ def served(objects: dict[str, Any]) -> Plan:
     return replace(compile_plan(snapshot(objects), FACTS), conditions=())
 
 
+@cache
+def served_base() -> Plan:
+    return served(BASE)
+
+
 def another(key: Key, current: Any) -> Any:
     """A permitted value that is not the current one."""
     if key.choices:
@@ -189,7 +196,7 @@ def another(key: Key, current: Any) -> Any:
             raise AssertionError(f"{key.path} needs an entry in TRIALS")
 
 
-@pytest.mark.parametrize(("kind", "section", "name"), COMPILED_KEYS, ids=lambda part: part)
+@each(COMPILED_KEYS, "{} {}.{}".format)
 def test_a_key_with_effect_changes_the_plan(kind: str, section: str, name: str) -> None:
     objects = copy.deepcopy(BASE)
     path, value = TRIALS.get(f"{kind} {section}.{name}", (USUAL[kind], None))
@@ -205,7 +212,7 @@ def test_a_key_with_effect_changes_the_plan(kind: str, section: str, name: str) 
         row[column] = value if value is not None else another(key, row.get(column, key.default))
     else:
         keys[name] = value if value is not None else another(key, keys.get(name, key.default))
-    assert served(objects) != served(BASE)
+    assert served(objects) != served_base()
 
 
 def test_the_base_itself_is_served() -> None:

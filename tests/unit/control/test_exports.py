@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.unit.schema.generated import settings_of
+from tests.unit.store.opening import rounds
 
 from pointsman.control.described import always_there, plan_edit
 from pointsman.control.exports import Wish, read_wish
@@ -51,7 +52,7 @@ FACTORY: Stored = {
 QUIETLY = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     deadline=None,
-    max_examples=15,  # for each notation and each handling of secrets
+    max_examples=rounds(8),  # for each notation and each handling of secrets
 )
 
 

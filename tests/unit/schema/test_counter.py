@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from tests.each import each
 
 from pointsman.schema.counter import STATISTIC_TYPES, STATISTICS_BY_PATH, CounterKind, StatisticType
 
@@ -23,7 +23,7 @@ UNITS = {
     "s",
 }
 
-LEAF = pytest.mark.parametrize("leaf", STATISTIC_TYPES, ids=lambda leaf: leaf.path)
+EACH_LEAF = each(zip(STATISTIC_TYPES), lambda leaf: leaf.path)
 
 
 def test_the_tree_is_complete_and_in_order() -> None:
@@ -40,14 +40,14 @@ def test_no_leaf_is_inside_another() -> None:
         assert parent not in STATISTICS_BY_PATH
 
 
-@LEAF
+@EACH_LEAF
 def test_counters_are_unique_and_in_order(leaf: StatisticType) -> None:
     names = [counter.name for counter in leaf.counters]
     assert names == sorted(set(names))
     assert names
 
 
-@LEAF
+@EACH_LEAF
 def test_counters_are_described(leaf: StatisticType) -> None:
     assert leaf.help.endswith(".")
     for counter in leaf.counters:
