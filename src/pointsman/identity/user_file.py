@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import functools
 import json
 import os
 import secrets
@@ -36,14 +37,20 @@ class UsersFileError(Exception):
     """The users file cannot be used; the text names it and the remedy."""
 
 
+@functools.cache
+def _of_nobody() -> str:
+    """The hash that unknown users are checked against; nobody has this password."""
+    return hash_of(secrets.token_hex(32))
+
+
 class UserFile:
     """Accounts by user name, in memory and in a file `{"users": {name: {"password": hash, ...}}}`."""
 
     def __init__(self, path: Path, accounts: Mapping[str, Account]) -> None:
         self._path = path
         self._accounts: Mapping[str, Account] = MappingProxyType(dict(accounts))
-        # The hash that unknown users are checked against; nobody has this password.
-        self._nobody = hash_of(secrets.token_hex(32))
+        # Made now: the first unknown user must not cost more than the next.
+        self._nobody = _of_nobody()
         self._running = asyncio.Semaphore(_AT_ONCE)
         self._writing = asyncio.Lock()
 
