@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tools.certificate import quick_pair
+
 from pointsman.compiler.facts import EngineFacts, Facts
 from pointsman.control.apply import ApplyLoop
 from pointsman.control.backups import Answers, Backups, Maker
@@ -24,7 +26,7 @@ from pointsman.control.live import Live
 from pointsman.control.own_certificate import OwnCertificate
 from pointsman.control.renaming import Renaming
 from pointsman.engine.noop import NoopEngine
-from pointsman.identity.certificate import InstanceCertificate, make_self_signed
+from pointsman.identity.certificate import InstanceCertificate
 from pointsman.identity.user import Users
 from pointsman.identity.user_file import UserFile
 from pointsman.private_file import write_private
@@ -39,11 +41,11 @@ AUTHOR = Author("admin", "192.0.2.7", "rest")
 
 @functools.cache
 def _pair() -> tuple[bytes, bytes]:
-    return make_self_signed(IDENTITY.name)
+    return quick_pair(IDENTITY.name)
 
 
 def own_certificate(home: Path) -> InstanceCertificate:
-    """The certificate of an instance in `home`; all tests of a run share its key, which takes long to make."""
+    """The certificate of an instance in `home`; all tests of a run share its key."""
     for name, text in zip(("admin.public", "admin.private"), _pair(), strict=True):
         write_private(home / "identity" / name, text)
     return InstanceCertificate.open(home / "identity", IDENTITY.name)

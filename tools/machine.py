@@ -15,7 +15,7 @@ from typing import Any
 from pointsman.cluster.cluster import Cluster
 from pointsman.cluster.joining import JoinWish
 from pointsman.cluster.membership import Own
-from pointsman.identity.certificate import InstanceCertificate, make_self_signed
+from pointsman.identity.certificate import InstanceCertificate
 from pointsman.identity.credential import ALPN
 from pointsman.identity.user import Users
 from pointsman.private_file import write_private
@@ -26,6 +26,7 @@ from pointsman.store import Author, Put, Store
 from pointsman.web.cluster import make_cluster_app
 from pointsman.web.join import with_joins
 from pointsman.web.server import Handover, Server
+from tools.certificate import quick_pair
 
 PASSWORD = "secret-for-tests"  # of instances that live for one run
 AUTHOR = Author("admin", "127.0.0.1", "rest")
@@ -33,7 +34,7 @@ AUTHOR = Author("admin", "127.0.0.1", "rest")
 
 @functools.cache
 def _pair() -> tuple[bytes, bytes]:
-    return make_self_signed("localhost")
+    return quick_pair("localhost")
 
 
 class Machine:
