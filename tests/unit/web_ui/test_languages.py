@@ -372,8 +372,9 @@ PAGES = (
 )  # fmt: skip
 NAMES = re.compile(
     r"pm1|admin|zz-\w+|[A-Z0-9]{2}(:[A-Z0-9]{2})+|\d{4}-\d\d-\d\dT[\d:]+Z|Ctrl K|English|python-httpx.*|[\w.:]+:\d+"
+    r"|http 80|BuiltIn-DNS.*|discard|builtin_dns|DEFAULT|Default|the language, as its speakers call it"
 )
-"""What people and machines are called, times, fingerprints, keys."""
+"""What people, machines and objects are called, times, fingerprints, keys."""
 
 
 async def test_hardly_any_text_of_the_main_pages_is_without_a_translation(tmp_path: Path) -> None:
@@ -400,4 +401,4 @@ async def test_hardly_any_text_of_the_main_pages_is_without_a_translation(tmp_pa
                 for text in pseudo.unmarked(answer.text)
                 if not NAMES.fullmatch(text) and text not in known
             ]
-            assert len(left) <= 6, (path, left)
+            assert len(left) <= 1, (path, left)

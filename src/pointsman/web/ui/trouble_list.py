@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pointsman.console.language.choice import say
 from pointsman.control.troubles import GROUPS, Group, Trouble
 from pointsman.schema.problem import ObjectId
 from pointsman.schema.registry import BY_PATH
@@ -146,4 +147,4 @@ def _shown(trouble: Trouble) -> ShownTrouble:
 def called(subject: ObjectId) -> str:
     """An object as people call it."""
     kind = BY_PATH.get(subject.type)
-    return f"{kind.title} {subject.name}".strip() if kind is not None else str(subject)
+    return f"{say(kind.title)} {subject.name}".strip() if kind is not None else str(subject)

@@ -27,7 +27,6 @@ from pointsman.web.ui.wizards.runs import Run, Runs, fits
 from pointsman.web.ui.wizards.wizard import Outcome, Step, Wizard, World
 
 INDEX = ALL_WIZARDS
-_CRUMB = [("Wizards", INDEX)]
 
 
 @dataclass(frozen=True)
@@ -181,7 +180,7 @@ class _Pages:
             visit,
             "wizard_review.html",
             heading=say(self._wizard.title),
-            crumbs=_CRUMB,
+            crumbs=[(say("Wizards"), INDEX)],
             status=400 if problems or unsure else 200,
             wizard=self._wizard,
             unsure=unsure,
@@ -251,7 +250,7 @@ class _Pages:
             visit,
             "wizard_done.html",
             heading=say(self._wizard.title),
-            crumbs=_CRUMB,
+            crumbs=[(say("Wizards"), INDEX)],
             wizard=self._wizard,
             outcome=run.done,
         )
@@ -271,7 +270,7 @@ class _Pages:
             visit,
             "wizard.html",
             heading=say(self._wizard.title),
-            crumbs=_CRUMB,
+            crumbs=[(say("Wizards"), INDEX)],
             status=400 if found else 200,
             wizard=self._wizard,
             action=f"{self._wizard.path}/{token}/{number}" if token else self._wizard.path,
