@@ -24,8 +24,8 @@ run: install
 # Files with long tests come first, so that no worker has one left when the others are done.
 test: install lint bytecode
 	@where=$$(mktemp -d /tmp/pm-XXXXXX); \
-	$(BIN)/python -m pytest -n 2 --basetemp=$$where/u tests/unit tests/architecture tests/golden; units=$$?; \
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --basetemp=$$where/t tests/e2e tests/engine -m "not root"; \
+	$(BIN)/python -m pytest -n 3 --basetemp=$$where/u tests/unit tests/architecture tests/golden; units=$$?; \
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --basetemp=$$where/t tests/e2e tests/engine -m "not root"; \
 	status=$$((units + $$?)); rm -rf $$where; exit $$status
 
 test-root: install bytecode
