@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
+import socket
+import warnings
 from pathlib import Path
 
 import pytest
@@ -233,3 +236,18 @@ async def test_closing_cuts_what_does_not_end_in_time(tmp_path: Path) -> None:
         with contextlib.suppress(ConnectionError):
             assert await reader.read() == b""
         writer.close()
+
+
+async def test_no_connection_is_left_behind_that_came_as_the_server_ended(tmp_path: Path) -> None:
+    """At whichever turn of the loop the end meets somebody who connects, the socket is closed by somebody."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for turns in range(6):
+            async with serving(tmp_path) as running:
+                assert await running.ask(GET)  # so it listens
+                with socket.create_connection(("127.0.0.1", running.port)):
+                    for _ in range(turns):
+                        await asyncio.sleep(0)
+                    await running.server.close(0)
+        gc.collect()
+    assert [str(one.message) for one in told] == []

@@ -190,10 +190,9 @@ class Server:
             listener.socket.close()
 
     async def _accept(self, listener: _Listener, group: asyncio.TaskGroup) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             try:
-                accepted, address = await loop.sock_accept(listener.socket)
+                accepted, address = await _taken(listener.socket)
             except OSError as error:
                 if error.errno not in _SHORTAGE:
                     continue  # that client went away before it was taken
@@ -299,17 +298,12 @@ class Server:
 
     async def _first_byte(self, accepted: socket.socket) -> bytes:
         """The first byte, left in place; empty when the client went away or sent nothing in time."""
-        loop = asyncio.get_running_loop()
-        ready: asyncio.Future[None] = loop.create_future()
-        loop.add_reader(accepted, _wake, ready)
         try:
             async with asyncio.timeout(self._limits.header_seconds):
-                await ready
+                await _readable(accepted)
             return accepted.recv(1, socket.MSG_PEEK)
         except OSError:
             return b""
-        finally:
-            loop.remove_reader(accepted)
 
     def _context(self, listener: _Listener) -> ssl.SSLContext:
         own = listener.handover.context() if listener.handover is not None else None
@@ -335,6 +329,33 @@ async def refuse_plain(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers plain HTTP where only TLS is spoken."""
     text = "plain HTTP is not served here; use https"
     await send_answer(send, error_answer(403, "http.tls_required", text, {}, (("connection", "close"),)))
+
+
+async def _taken(listening: socket.socket) -> tuple[socket.socket, Any]:
+    """The next connection and its address. Raises `OSError`.
+
+    Nothing is lost where this is cancelled. The loop's own `sock_accept` forgets a connection that it has taken when
+    the cancellation comes before the task goes on, and the socket stays open until the garbage is collected.
+    """
+    while True:
+        try:
+            accepted, address = listening.accept()
+        except BlockingIOError:
+            await _readable(listening)
+        else:
+            accepted.setblocking(False)
+            return accepted, address
+
+
+async def _readable(waiting: socket.socket) -> None:
+    """Waits until there is something to read, or to take."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(waiting, _wake, ready)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(waiting)
 
 
 def _wake(waiting: asyncio.Future[None]) -> None:
